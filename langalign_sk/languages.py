@@ -1,0 +1,254 @@
+"""Which language a row of text is in, judged by its script."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+__all__ = ["LanguageRouter", "script_of", "scripts_of_language"]
+
+# Letters of each script outside Latin, as ranges of code points (Unicode 15, Scripts.txt).
+_SCRIPTS: dict[str, str] = {
+    "Hangul": "\u1100-\u11ff\u3131-\u318e\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb",
+    "Kana": "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff",
+    "Han": "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f",
+    "Bopomofo": "\u3105-\u312f",
+    "Cyrillic": "\u0400-\u052f",
+    "Greek": "\u0370-\u03ff\u1f00-\u1fff",
+    "Arabic": "\u0620-\u06ff\u0750-\u077f\u08a0-\u08ff",
+    "Hebrew": "\u05d0-\u05f2",
+    "Devanagari": "\u0900-\u097f",
+    "Bengali": "\u0980-\u09ff",
+    "Gurmukhi": "\u0a00-\u0a7f",
+    "Gujarati": "\u0a80-\u0aff",
+    "Oriya": "\u0b00-\u0b7f",
+    "Tamil": "\u0b80-\u0bff",
+    "Telugu": "\u0c00-\u0c7f",
+    "Kannada": "\u0c80-\u0cff",
+    "Malayalam": "\u0d00-\u0d7f",
+    "Sinhala": "\u0d80-\u0dff",
+    "Thai": "\u0e01-\u0e3a\u0e40-\u0e4e",
+    "Lao": "\u0e80-\u0eff",
+    "Tibetan": "\u0f00-\u0fff",
+    "Myanmar": "\u1000-\u109f",
+    "Georgian": "\u10a0-\u10ff\u1c90-\u1cbf",
+    "Armenian": "\u0530-\u058f",
+    "Ethiopic": "\u1200-\u137f",
+    "Khmer": "\u1780-\u17ff",
+    "Mongolian": "\u1820-\u18aa",
+}
+
+# Languages (ISO 639-1) written in a script other than Latin; all others need `detect`.
+_LANGUAGE_SCRIPTS: dict[str, tuple[str, ...]] = {
+    "ko": ("Hangul",),
+    "ja": ("Kana", "Han"),
+    "zh": ("Han", "Bopomofo"),
+    **dict.fromkeys(("ru", "uk", "bg", "be", "mk", "kk", "ky", "tg"), ("Cyrillic",)),
+    "el": ("Greek",),
+    **dict.fromkeys(("ar", "fa", "ur", "ps", "ug", "sd"), ("Arabic",)),
+    **dict.fromkeys(("he", "yi"), ("Hebrew",)),
+    **dict.fromkeys(("hi", "mr", "ne", "sa"), ("Devanagari",)),
+    **dict.fromkeys(("bn", "as"), ("Bengali",)),
+    "pa": ("Gurmukhi",),
+    "gu": ("Gujarati",),
+    "or": ("Oriya",),
+    "ta": ("Tamil",),
+    "te": ("Telugu",),
+    "kn": ("Kannada",),
+    "ml": ("Malayalam",),
+    "si": ("Sinhala",),
+    "th": ("Thai",),
+    "lo": ("Lao",),
+    "bo": ("Tibetan",),
+    "my": ("Myanmar",),
+    "ka": ("Georgian",),
+    "hy": ("Armenian",),
+    "am": ("Ethiopic",),
+    "km": ("Khmer",),
+    "mn": ("Cyrillic", "Mongolian"),
+}
+
+_PATTERNS = {name: re.compile(f"[{ranges}]") for name, ranges in _SCRIPTS.items()}
+_FOREIGN = re.compile("[" + "".join(_SCRIPTS.values()) + "]")
+_LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
+# An English sentence may quote a foreign word, and a Korean one may be full of English names:
+# Korean, Japanese and Chinese letters each stand for about three Latin ones.
+_LATIN_PER_FOREIGN = 9
+
+
+def base_code(language: str) -> str:
+    """ "zh-TW" and "zh_tw" -> "zh"."""
+    return re.split("[-_]", language.strip().lower())[0]
+
+
+def scripts_of_language(language: str) -> tuple[str, ...]:
+    """Names of the non-Latin scripts of a language, empty for Latin and unknown ones.
+
+    Parameters
+    ----------
+    language : str
+        ISO 639-1 code, a region may follow ("zh-TW").
+
+    Returns
+    -------
+    tuple of str
+        Script names, the most telling first.
+
+    Examples
+    --------
+    >>> from langalign_sk.languages import scripts_of_language
+    >>> scripts_of_language("ja"), scripts_of_language("de")
+    (('Kana', 'Han'), ())
+    """
+    return _LANGUAGE_SCRIPTS.get(base_code(language), ())
+
+
+def script_of(text: str) -> str:
+    """Name of the main script of a text; "Latin" for text without letters.
+
+    Kana decides over Han, and Hangul over both, since Japanese and Korean borrow Han. A
+    non-Latin script decides unless Latin letters outnumber it nine to one.
+
+    Parameters
+    ----------
+    text : str
+        One row of text; it is compared after NFKC.
+
+    Returns
+    -------
+    str
+        "Latin" or the name of another script.
+
+    Examples
+    --------
+    >>> from langalign_sk.languages import script_of
+    >>> [script_of(t) for t in ("Good day", "안녕하세요", "お元気ですか", "你好", "OK 2026")]
+    ['Latin', 'Hangul', 'Kana', 'Han', 'Latin']
+    """
+    if text.isascii():
+        return "Latin"
+    text = unicodedata.normalize("NFKC", text)
+    foreign = len(_FOREIGN.findall(text))
+    if not foreign or len(_LATIN.findall(text)) > _LATIN_PER_FOREIGN * foreign:
+        return "Latin"
+    counts = {name: len(pattern.findall(text)) for name, pattern in _PATTERNS.items()}
+    east = counts["Hangul"] + counts["Kana"] + counts["Han"]
+    if 2 * east >= foreign:
+        # A Japanese or Chinese text may quote some Hangul, and a Korean one some Han or kana.
+        if counts["Hangul"] >= max(counts["Kana"], 1) and 2 * counts["Hangul"] >= counts["Han"]:
+            return "Hangul"
+        return "Kana" if 10 * counts["Kana"] >= max(counts["Han"], 1) else "Han"
+    return max(counts, key=counts.__getitem__)
+
+
+class LanguageRouter:
+    """Tells for every row whether it is English or in which target language it is.
+
+    Parameters
+    ----------
+    languages : sequence of str
+        Target languages.
+    detect : callable or None
+        ``list of str -> list of str`` of language codes; None judges by script.
+
+    Raises
+    ------
+    ValueError
+        If a language cannot be told by script and `detect` is None.
+    """
+
+    def __init__(
+        self, languages: Sequence[str], detect: Callable[[list[str]], Iterable[str]] | None = None
+    ) -> None:
+        self.languages = tuple(languages)
+        self.detect = detect
+        self._by_script: dict[str, str] = {}
+        if detect is not None:
+            return
+        for language in self.languages:
+            scripts = scripts_of_language(language)
+            if not scripts:
+                raise ValueError(
+                    f"target_lang={language!r} shares its script with English, or its script is not "
+                    "known, so rows cannot be told apart by script. Pass detect=, a callable that "
+                    "takes a list of str and returns their language codes (for instance around a "
+                    "language-identification package), or fit and transform embeddings instead of text."
+                )
+            for script in scripts:
+                if script == "Han" and base_code(language) == "ja" and self._has("zh"):
+                    continue  # Han without kana is Chinese where both are declared
+                other = self._by_script.setdefault(script, language)
+                if other != language and not {base_code(other), base_code(language)} == {
+                    "ja",
+                    "zh",
+                }:
+                    raise ValueError(
+                        f"target_lang declares {other!r} and {language!r}, which share the {script} "
+                        "script. Pass detect=, a callable that takes a list of str and returns their "
+                        "language codes."
+                    )
+                if script == "Han" and base_code(language) == "zh":
+                    self._by_script[script] = language
+
+    def _has(self, code: str) -> bool:
+        return any(base_code(language) == code for language in self.languages)
+
+    def __call__(self, texts: Sequence[str]) -> list[str]:
+        """Language code of every row: "en" or one of the target languages.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Rows of text.
+
+        Returns
+        -------
+        list of str
+            One code a row.
+
+        Raises
+        ------
+        ValueError
+            If a row is in a language that was not declared.
+        """
+        if self.detect is not None:
+            return self._by_callable(list(texts))
+        out = []
+        for i, text in enumerate(texts):
+            script = script_of(text)
+            language = "en" if script == "Latin" else self._by_script.get(script)
+            if language is None:
+                raise ValueError(
+                    f"Row {i} is written in the {script} script, which no declared language uses "
+                    f"(target_lang={self._declared()}): {shorten(text)!r}. Declare its language in "
+                    "target_lang, or take the row out."
+                )
+            out.append(language)
+        return out
+
+    def _by_callable(self, texts: list[str]) -> list[str]:
+        assert self.detect is not None
+        codes = list(self.detect(texts))
+        if len(codes) != len(texts):
+            raise ValueError(
+                f"detect returned {len(codes)} codes for {len(texts)} texts; it must return one a text."
+            )
+        known: dict[Any, str] = {"en": "en", **{code: code for code in self.languages}}
+        for i, code in enumerate(codes):
+            if code not in known:
+                raise ValueError(
+                    f"detect took row {i} for {code!r}, which is not declared "
+                    f"(target_lang={self._declared()}): {shorten(texts[i])!r}. Declare its language in "
+                    "target_lang, or take the row out."
+                )
+        return codes
+
+    def _declared(self) -> str:
+        return ", ".join(map(repr, self.languages))
+
+
+def shorten(text: str, width: int = 40) -> str:
+    """A text as error messages quote it."""
+    return text if len(text) <= width else text[: width - 3] + "..."
