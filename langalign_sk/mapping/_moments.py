@@ -1,0 +1,217 @@
+"""Second moments of paired rows, and the closed-form maps that they give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["AffineMap", "Moments", "Solver"]
+
+
+@dataclass(frozen=True)
+class AffineMap:
+    """``x @ coef + intercept``."""
+
+    coef: NDArray
+    intercept: NDArray
+
+    def __call__(self, X: NDArray) -> NDArray:
+        out = X @ self.coef
+        out += self.intercept
+        return out
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Weighted sums over paired rows, taken about fixed origins.
+
+    Sums of held-out rows can be subtracted, so every training fold costs one subtraction
+    instead of a pass over the rows.
+    """
+
+    weight: float
+    x_origin: NDArray
+    y_origin: NDArray
+    sum_x: NDArray
+    sum_y: NDArray
+    xx: NDArray
+    yy: NDArray
+    xy: NDArray
+
+    @classmethod
+    def of(
+        cls,
+        X: NDArray,
+        Y: NDArray,
+        weight: NDArray | None = None,
+        origins: tuple[NDArray, NDArray] | None = None,
+    ) -> Moments:
+        counts = np.ones(len(X), dtype=X.dtype) if weight is None else weight.astype(X.dtype)
+        total = float(counts.sum(dtype=np.float64))
+        if origins is None:
+            origins = _origin(X, counts / total), _origin(Y, counts / total)
+        X, Y = (A - o if o.any() else A for A, o in zip((X, Y), origins, strict=True))
+        sum_x, sum_y = counts @ X, counts @ Y
+        if weight is not None:
+            root = np.sqrt(counts)[:, None]
+            X, Y = X * root, Y * root
+        sums = (sum_x, sum_y, X.T @ X, Y.T @ Y, X.T @ Y)
+        return cls(total, *origins, *(np.asarray(m, dtype=np.float64) for m in sums))
+
+    def __sub__(self, other: Moments) -> Moments:
+        return Moments(
+            self.weight - other.weight,
+            self.x_origin,
+            self.y_origin,
+            self.sum_x - other.sum_x,
+            self.sum_y - other.sum_y,
+            self.xx - other.xx,
+            self.yy - other.yy,
+            self.xy - other.xy,
+        )
+
+
+def _origin(X: NDArray, share: NDArray) -> NDArray:
+    """The mean, or zero where it is so near that subtracting it afterwards costs no digits."""
+    mean = share @ X
+    sample = X[:: max(1, len(X) // 1000)]
+    size = np.einsum("ij,ij->", sample, sample) / len(sample)
+    return np.zeros_like(mean) if 2 * (mean @ mean) <= size else mean
+
+
+class Solver:
+    """Closed-form maps X -> Y and Y -> X of one set of moments.
+
+    Every decomposition is made once, when first asked for, and serves all regularisation
+    strengths, powers and ranks. All of it runs in the dtype of the rows. For a ridge of one
+    strength (``one_alpha``) a linear solve is cheaper than a decomposition.
+    """
+
+    def __init__(self, moments: Moments, *, one_alpha: bool = False) -> None:
+        self.one_alpha = one_alpha
+        w, dtype = moments.weight, moments.x_origin.dtype
+        dx, dy = moments.sum_x / w, moments.sum_y / w
+        self.x_mean = (moments.x_origin + dx).astype(dtype)
+        self.y_mean = (moments.y_origin + dy).astype(dtype)
+        self.cov_x = (moments.xx / w - np.outer(dx, dx)).astype(dtype)
+        self.cov_y = (moments.yy / w - np.outer(dy, dy)).astype(dtype)
+        self.cov_xy = (moments.xy / w - np.outer(dx, dy)).astype(dtype)
+        self.square = self.cov_xy.shape[0] == self.cov_xy.shape[1]
+        self._correlations: dict[float, tuple[NDArray, ...]] = {}
+
+    @cached_property
+    def _eigen_x(self) -> tuple[NDArray, NDArray, float]:
+        return _eigen(self.cov_x)
+
+    @cached_property
+    def _eigen_y(self) -> tuple[NDArray, NDArray, float]:
+        return _eigen(self.cov_y)
+
+    @cached_property
+    def _cross(self) -> NDArray:
+        """The cross-covariance in the two eigenbases."""
+        return self._eigen_x[1].T @ self.cov_xy @ self._eigen_y[1]
+
+    def _affine(self, M: NDArray, reverse: bool) -> AffineMap:
+        source, target = (self.y_mean, self.x_mean) if reverse else (self.x_mean, self.y_mean)
+        return AffineMap(M, target - source @ M)
+
+    def identity(self, reverse: bool = False) -> AffineMap:
+        d, dtype = len(self.x_mean), self.x_mean.dtype
+        return AffineMap(np.eye(d, dtype=dtype), np.zeros(d, dtype=dtype))
+
+    @cached_property
+    def _rotation(self) -> NDArray:
+        return (
+            _polar(self.cov_xy)
+            if self.cov_xy.shape[0] >= self.cov_xy.shape[1]
+            else _polar(self.cov_xy.T).T
+        )
+
+    def procrustes(self, reverse: bool = False) -> AffineMap:
+        """Centred orthogonal Procrustes; semi-orthogonal for two widths."""
+        return self._affine(self._rotation.T if reverse else self._rotation, reverse)
+
+    def ridge(self, alpha: float, reverse: bool = False) -> AffineMap:
+        """Ridge shrunk towards the identity, or towards zero where the widths differ."""
+        G, C = (self.cov_y, self.cov_xy.T) if reverse else (self.cov_x, self.cov_xy)
+        if self.one_alpha and alpha > 0:
+            prior = alpha * (float(np.trace(G)) / len(G) or 1.0) * np.eye(len(G), dtype=G.dtype)
+            return self._affine(
+                np.linalg.solve(G + prior, C + prior if self.square else C), reverse
+            )
+        values, vectors, unit = self._eigen_y if reverse else self._eigen_x
+        right = vectors.T @ C
+        if self.square:
+            right += alpha * unit * vectors.T
+        return self._affine(vectors @ (right * _inverse(values + alpha * unit)[:, None]), reverse)
+
+    def spectral(
+        self, alpha: float, power: float, rank: int | None = None, reverse: bool = False
+    ) -> AffineMap:
+        """(Cx + lI)^-1/2 U S^power V' (Cy + lI)^1/2 and its mirror image."""
+        s, K, W, root_x, root_y = self._whitened(alpha)
+        # K = U S W', so that U S^p W' = K W S^(p - 1) W'. Squaring K loses what lies below the
+        # root of the resolution; there the gain goes to zero linearly.
+        gain = np.maximum(s, np.sqrt(np.finfo(s.dtype).eps) * max(s[0], 1e-12)) ** (power - 1)
+        core = (K @ (W[:, :rank] * gain[:rank])) @ W[:, :rank].T
+        Vx, Vy = self._eigen_x[1], self._eigen_y[1]
+        if reverse:
+            core = _inverse(root_y)[:, None] * core.T * root_x
+            return self._affine(Vy @ core @ Vx.T, reverse)
+        core = _inverse(root_x)[:, None] * core * root_y
+        return self._affine(Vx @ core @ Vy.T, reverse)
+
+    def _whitened(self, alpha: float) -> tuple[NDArray, ...]:
+        """Singular values, matrix and right vectors of the whitened cross-covariance."""
+        if alpha not in self._correlations:
+            roots = [np.sqrt(v + alpha * unit) for v, _, unit in (self._eigen_x, self._eigen_y)]
+            K = _inverse(roots[0])[:, None] * self._cross * _inverse(roots[1])
+            squares, W = np.linalg.eigh(K.T @ K)
+            s = np.sqrt(np.clip(squares[::-1], 0, 1))
+            self._correlations[alpha] = (s, K, np.ascontiguousarray(W[:, ::-1]), *roots)
+        return self._correlations[alpha]
+
+    def match_scale(self, affine: AffineMap, reverse: bool = False) -> AffineMap:
+        """The map stretched about the mean until its output has the variance of its target."""
+        source, wanted = (self.cov_y, self.cov_x) if reverse else (self.cov_x, self.cov_y)
+        have = float(np.einsum("ij,ij->", source @ affine.coef, affine.coef))
+        if have <= 0:
+            return affine
+        return self._affine(affine.coef * np.sqrt(np.trace(wanted) / have), reverse)
+
+
+def _eigen(cov: NDArray) -> tuple[NDArray, NDArray, float]:
+    values, vectors = np.linalg.eigh(cov)
+    floor = max(values[-1], 0) * len(values) * np.finfo(values.dtype).eps
+    values = np.where(values > floor, values, 0)
+    # The mean eigenvalue is the unit of every regularisation strength; constant columns alone
+    # would make it zero.
+    return values, vectors, float(values.mean()) or 1.0
+
+
+def _polar(C: NDArray) -> NDArray:
+    """The nearest matrix with orthonormal columns, U V' of C = U S V'."""
+    squares, V = np.linalg.eigh(C.T @ C)
+    floor = 4 * np.finfo(C.dtype).eps * max(squares[-1], 0)
+    if squares[0] > floor:
+        Q = (C @ (V / np.sqrt(squares))) @ V.T
+        # Squaring C cost digits. Newton-Schulz steps bring them back where enough are left
+        # (Higham, "Functions of Matrices", 2008, section 8.3), at half the price of an SVD.
+        for _ in range(4):
+            error = Q.T @ Q - np.eye(len(V), dtype=C.dtype)
+            size = np.linalg.norm(error)
+            if size > 0.5:
+                break
+            Q = Q - 0.5 * Q @ error
+            if size < 1e-3:
+                return Q
+    U, _, Vt = np.linalg.svd(C, full_matrices=False)
+    return U @ Vt
+
+
+def _inverse(values: NDArray) -> NDArray:
+    return np.divide(1, values, out=np.zeros_like(values), where=values > 0)
