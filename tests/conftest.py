@@ -1,0 +1,45 @@
+"""Shared fixtures: no network beyond loopback, and the corpora of the data folder."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+_LOOPBACK = ("127.", "localhost", "::1")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network():
+    """Let sockets reach loopback only: a test that needs the network is a broken test."""
+    connect = socket.socket.connect
+
+    def guarded(self, address, *args):
+        inet = self.family in (socket.AF_INET, socket.AF_INET6)
+        if inet and not str(address[0]).startswith(_LOOPBACK):
+            raise RuntimeError(f"a test tried to reach {address[0]}")
+        return connect(self, address, *args)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(socket.socket, "connect", guarded)
+    yield
+    patch.undo()
+
+
+def find_data() -> Path | None:
+    """The folder of evaluation corpora: LANGALIGN_DATA, or shared/data beside the repository."""
+    given = os.environ.get("LANGALIGN_DATA")
+    folder = Path(given) if given else Path(__file__).parents[2] / "shared" / "data"
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    folder = find_data()
+    if folder is None:
+        pytest.skip("the evaluation corpora are not there; set LANGALIGN_DATA to their folder")
+    return folder
