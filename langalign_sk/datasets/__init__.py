@@ -1,0 +1,5 @@
+"""Small parallel data sets that ship with the package."""
+
+from ._base import load_service_requests, load_starter_corpus
+
+__all__ = ["load_service_requests", "load_starter_corpus"]
