@@ -1,0 +1,116 @@
+"""How a fitted aligner moves rows: which encoder and which map is whose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .encoders import EncodingSession, as_encoder
+from .encoders.handles import Encoder
+from .inspection.report import AlignmentReport
+from .mapping import LinearAligner
+
+__all__ = ["MovingMixin"]
+
+
+class MovingMixin:
+    """The fitted maps of a CrossLingualAligner, and the rows that go through them."""
+
+    target_lang: Any
+    encoder: Any
+    english_encoder: Any
+    output_space: str
+    device: str | None
+    language_map_: Any
+    bridge_map_: LinearAligner | None
+    method_: Any
+    alignment_report_: AlignmentReport
+
+    def _set_fitted(
+        self,
+        maps: dict[str, LinearAligner],
+        bridge: LinearAligner | None,
+        report: AlignmentReport,
+    ) -> None:
+        one = isinstance(self.target_lang, str)
+        methods = {language: m.method_ for language, m in maps.items()}
+        self.language_map_ = next(iter(maps.values())) if one else maps
+        self.method_ = next(iter(methods.values())) if one else methods
+        self.bridge_map_ = bridge
+        self.alignment_report_ = report
+
+    def _encoders(self) -> tuple[Encoder, Encoder]:
+        """The multilingual encoder and the English system's; one object if they are the same."""
+        source = as_encoder(self.encoder, self.device)
+        if self.english_encoder is None or self.english_encoder is self.encoder:
+            return source, source
+        system = as_encoder(self.english_encoder, self.device)
+        return source, source if system == source else system
+
+    def _transform_rows(
+        self, rows: list[str], languages: list[str], session: EncodingSession
+    ) -> NDArray:
+        source, system = self._encoders()
+        codes = np.array(languages)
+        out = np.empty((len(rows), self._n_features_out), dtype=np.float32)
+        for language in sorted(set(languages)):
+            at = np.flatnonzero(codes == language)
+            texts = [rows[i] for i in at]
+            if language != "en":
+                Z = session.encode(source, texts)
+                language_map = self._map_of(language)
+                self._check_width(Z.shape[1], language_map)
+                out[at] = self._move(Z, language_map)
+            elif self.output_space == "target":
+                out[at] = self._map_of(None).inverse_transform(session.encode(source, texts))
+            else:
+                Z = session.encode(system, texts)
+                if Z.shape[1] != self._n_features_out:
+                    raise ValueError(
+                        f"English rows have width {Z.shape[1]} in their encoder, but the aligner was "
+                        f"fitted to width {self._n_features_out}. Name the English system's encoder in "
+                        "english_encoder."
+                    )
+                out[at] = Z
+        return out
+
+    def _move(self, Z: NDArray, language_map: LinearAligner) -> NDArray:
+        if self.output_space == "target":
+            return Z
+        Z = language_map.transform(Z)
+        return Z if self.bridge_map_ is None else self.bridge_map_.transform(Z)
+
+    @staticmethod
+    def _check_width(width: int, language_map: LinearAligner) -> None:
+        if width != language_map.n_features_in_:
+            raise ValueError(
+                f"X has {width} features, but the aligner was fitted on embeddings of "
+                f"{language_map.n_features_in_} features: use the same encoder for both."
+            )
+
+    def _map_of(self, language: str | None) -> LinearAligner:
+        if not isinstance(self.language_map_, dict):
+            if language not in (None, self.target_lang):
+                raise ValueError(
+                    f"{language!r} is not declared in target_lang={self.target_lang!r}."
+                )
+            return self.language_map_
+        if language is None and len(self.language_map_) == 1:
+            return next(iter(self.language_map_.values()))
+        if language not in self.language_map_:
+            raise ValueError(
+                f"Embeddings carry no script to tell languages by, and target_lang declares "
+                f"{list(self.language_map_)}, got target_lang={language!r}. Pass text to transform, or "
+                "target_lang= to inverse_transform."
+            )
+        return self.language_map_[language]
+
+    @property
+    def _n_features_out(self) -> int:
+        if self.bridge_map_ is not None:
+            return self.bridge_map_.coef_.shape[1]
+        maps = self.language_map_
+        any_map = next(iter(maps.values())) if isinstance(maps, dict) else maps
+        return any_map.coef_.shape[0 if self.output_space == "target" else 1]

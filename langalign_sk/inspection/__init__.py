@@ -1,0 +1,5 @@
+"""What a fitted aligner tells about itself."""
+
+from .report import AlignmentReport
+
+__all__ = ["AlignmentReport"]

@@ -1,0 +1,105 @@
+"""The held-out report of a fitted aligner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..metrics import RetrievalScores
+
+__all__ = ["AlignmentReport", "Evaluation"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Held-out retrieval of one map beside its baseline.
+
+    Attributes
+    ----------
+    part : {"language map", "bridge", "end to end"}
+        What was measured. "language map": target rows against English rows of one encoder.
+        "bridge": English rows of the multilingual encoder against the English system's own.
+        "end to end": target text against the English system's vectors of its translation.
+    language : str
+        Language of the rows that are moved.
+    method : str
+        The method in use.
+    n_fit : int
+        Pairs (for the bridge: English texts) that the fitted map learned from.
+    n_held_out : int
+        Rows scored by maps that did not see them.
+    unaligned : RetrievalScores or None
+        No alignment. For "end to end" the target text is fed straight to the English encoder.
+        None where there is no such baseline, since two spaces have nothing in common.
+    aligned : RetrievalScores or None
+        The map. None where there were too few rows to hold any out.
+    candidates : dict
+        Held-out recall of every candidate that "auto" or a grid compared.
+    """
+
+    part: str
+    language: str
+    method: str
+    n_fit: int
+    n_held_out: int
+    unaligned: RetrievalScores | None
+    aligned: RetrievalScores | None
+    candidates: dict[str, list] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AlignmentReport:
+    """How well a fit did on rows it did not see, against no alignment.
+
+    Attributes
+    ----------
+    evaluations : tuple of Evaluation
+        One per language map, one for the bridge, one per language end to end.
+    warnings : tuple of str
+        What a user should know before trusting the fit.
+
+    Examples
+    --------
+    >>> from langalign_sk import CrossLingualAligner
+    >>> report = CrossLingualAligner("ko", random_state=0).fit(["Good morning."]).alignment_report_
+    >>> list(report.to_frame().columns[:4])
+    ['part', 'language', 'system', 'method']
+    """
+
+    evaluations: tuple[Evaluation, ...]
+    warnings: tuple[str, ...] = ()
+
+    def to_frame(self) -> Any:
+        """Table of all scores, one row a system.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns part, language, system, method, recall_at_1, csls_recall_at_1,
+            mean_reciprocal_rank, mean_cosine, n_held_out, n_fit.
+        """
+        import pandas as pd
+
+        rows = []
+        for e in self.evaluations:
+            for system, scores in (("no alignment", e.unaligned), ("aligned", e.aligned)):
+                if scores is None:
+                    continue
+                rows.append(
+                    {
+                        "part": e.part,
+                        "language": e.language,
+                        "system": system,
+                        "method": e.method if system == "aligned" else "",
+                        **vars(scores),
+                        "n_held_out": e.n_held_out,
+                        "n_fit": e.n_fit,
+                    }
+                )
+        columns = ["part", "language", "system", "method", *RetrievalScores.__dataclass_fields__]
+        return pd.DataFrame(rows, columns=[*columns, "n_held_out", "n_fit"])
+
+    def __str__(self) -> str:
+        frame = self.to_frame()
+        text = "no held-out scores" if frame.empty else frame.round(3).to_string(index=False)
+        return "\n".join([text, *(f"warning: {w}" for w in self.warnings)])
