@@ -11,7 +11,7 @@ from ._inputs import Sides, pairs_from
 from ._readers import MissingLanguageError
 from .corpus import ParallelCorpus
 from .languages import base_code
-from .mapping.selection import METHODS
+from .mapping import LinearAligner
 
 __all__ = ["check_bridge", "check_pairs", "check_parameters", "languages_of", "pairs_of_corpus"]
 
@@ -35,8 +35,7 @@ def languages_of(target_lang: str | Sequence[str]) -> tuple[str, ...]:
 def check_parameters(aligner: Any) -> None:
     """Raise for a parameter out of its range."""
     languages = languages_of(aligner.target_lang)
-    if aligner.method != "auto" and aligner.method not in METHODS:
-        raise ValueError(f"method must be one of {('auto', *METHODS)}, got {aligner.method!r}.")
+    LinearAligner(aligner.method, alpha=aligner.alpha).check_parameters()
     space = aligner.output_space
     if space not in ("english", "target"):
         raise ValueError(f'output_space must be "english" or "target", got {space!r}.')

@@ -343,11 +343,14 @@ class CrossLingualAligner(
             task = [text for text, code in zip(data.rows, codes, strict=True) if code == "en"]
         given = isinstance(data, Pairs) or parallel is not None
         notes = check_pairs(pairs, languages, given)
+        # Who asks for no pairs needs no warning; the report says it all the same.
+        unexpected = notes if given or self.corpus is not None else []
         if system is not source:
-            notes += check_bridge(task, [t for _, english in pairs.values() for t in english])
+            few = check_bridge(task, [t for _, english in pairs.values() for t in english])
+            notes, unexpected = notes + few, unexpected + few
         for encoder in (source, system):
             encoder.load()
-        for note in notes:
+        for note in unexpected:
             warnings.warn(note, stacklevel=3)
         setting = Setting(
             source, system, session, self.method, self.alpha, self.bridge_alpha, self._seed()

@@ -70,7 +70,9 @@ def duplicate_groups(*arrays: NDArray) -> NDArray[np.intp]:
 
 
 def _row_labels(X: NDArray) -> NDArray[np.intp]:
-    """Equal labels for rows of equal bytes."""
+    """Equal labels for equal texts, or for rows of equal bytes."""
+    if X.ndim == 1:
+        return np.unique(X, return_inverse=True)[1]
     # Adding 0.0 turns -0.0 into 0.0. Every row becomes one 64-bit hash: a sum of its words, each
     # times an odd random number of its column.
     words = np.ascontiguousarray(X + X.dtype.type(0)).view(np.uint32)

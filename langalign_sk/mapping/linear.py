@@ -162,7 +162,7 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
             if not weight.sum() > 0:
                 raise ValueError("sample_weight sums to zero: give at least one pair weight.")
-        candidates = self._candidates(X.shape[1] == Y.shape[1])
+        candidates = self.check_parameters(X.shape[1] == Y.shape[1])
         moments = Moments.of(X, Y, weight)
         best = candidates[0]
         self.cv_results_ = None
@@ -268,7 +268,19 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         X = validate_data(self, X, dtype=dtypes, ensure_min_samples=2)
         return X, check_counterparts(X, y)
 
-    def _candidates(self, square: bool) -> list[Candidate]:
+    def check_parameters(self, square: bool = True) -> list[Candidate]:
+        """The maps that the parameters stand for, or a ValueError for one out of its range.
+
+        Parameters
+        ----------
+        square : bool, default=True
+            Whether both sides have one width.
+
+        Returns
+        -------
+        list
+            One entry for every map that `fit` would compare.
+        """
         if self.method != "auto" and self.method not in METHODS:
             raise ValueError(f"method must be one of {('auto', *METHODS)}, got {self.method!r}.")
         if self.method == "identity" and not square:

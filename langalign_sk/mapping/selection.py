@@ -156,7 +156,7 @@ def choose(
     allowed = recall >= (recall[0] if has_identity else 0.0)
     top = max(np.flatnonzero(allowed), key=lambda i: likelihood[i])
     errors = np.array([(found[top][0] - fit).std() / np.sqrt(len(rows)) for fit, _ in found])
-    eligible = np.flatnonzero(allowed & (likelihood[top] - likelihood <= errors + 1e-12))
+    eligible = np.flatnonzero(allowed & (likelihood[top] - likelihood <= errors + 1e-6))
     best = min(eligible, key=lambda i: candidates[i].complexity)
     results = {
         "method": [c.method for c in candidates],
@@ -188,7 +188,7 @@ def held_out_scores(
     if pool is None:
         return None
     total = Moments.of(X, Y, sample_weight)
-    solvers = _fold_solvers(X, Y, pool, sample_weight, total)
+    solvers = _fold_solvers(X, Y, pool, sample_weight, total, one_alpha=True)
     Z = np.concatenate([candidate.solve(s)(X[f]) for s, f in zip(solvers, pool, strict=True)])
     rows = np.concatenate(pool)
     unaligned = None
@@ -217,10 +217,12 @@ def _fold_solvers(
     pool: list[NDArray[np.intp]],
     weight: NDArray | None,
     total: Moments,
+    one_alpha: bool = False,
 ) -> list[Solver]:
     """Solvers of the rows outside every fold."""
     origins = (total.x_origin, total.y_origin)
-    return [
-        Solver(total - Moments.of(X[f], Y[f], None if weight is None else weight[f], origins))
-        for f in pool
-    ]
+    solvers = []
+    for f in pool:
+        held = Moments.of(X[f], Y[f], None if weight is None else weight[f], origins)
+        solvers.append(Solver(total - held, one_alpha=one_alpha))
+    return solvers
