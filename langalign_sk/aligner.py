@@ -68,7 +68,7 @@ class CrossLingualAligner(
     method : {"auto", "identity", "ridge", "procrustes", "spectral"}, default="auto"
         The language map, see :class:`~langalign_sk.mapping.LinearAligner`. "auto" takes the
         simplest within one standard error of the best held-out retrieval; no alignment is
-        always among the candidates.
+        always among the candidates, and the choice never finds fewer held-out translations.
     alpha : float, sequence of float or "auto", default="auto"
         Regularisation of the language map, in units of the mean eigenvalue.
     bridge_alpha : float, default=1.0
@@ -297,8 +297,9 @@ class CrossLingualAligner(
             groups = duplicate_groups(np.array(data.target), np.array(data.english))
             return float(row_recall(moved, english, groups).mean())
         moved = self.transform(X)
-        Y = check_array(y, dtype=moved.dtype, input_name="y")
-        return float(row_recall(moved, Y, duplicate_groups(Y)).mean())
+        Y = check_counterparts(moved, y)
+        groups = duplicate_groups(np.asarray(X, dtype=moved.dtype), Y)
+        return float(row_recall(moved, Y, groups).mean())
 
     def freeze(self) -> Any:
         """Frozen copy that a Pipeline or a search fits no more.

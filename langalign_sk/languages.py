@@ -17,9 +17,9 @@ _SCRIPTS: dict[str, str] = {
     "Bopomofo": "\u3105-\u312f",
     "Cyrillic": "\u0400-\u052f",
     "Greek": "\u0370-\u03ff\u1f00-\u1fff",
-    "Arabic": "\u0620-\u06ff\u0750-\u077f\u08a0-\u08ff",
+    "Arabic": "\u0620-\u065f\u066e-\u06d3\u06d5-\u06ef\u06fa-\u06ff\u0750-\u077f\u08a0-\u08ff",
     "Hebrew": "\u05d0-\u05f2",
-    "Devanagari": "\u0900-\u097f",
+    "Devanagari": "\u0900-\u0963\u0971-\u097f",
     "Bengali": "\u0980-\u09ff",
     "Gurmukhi": "\u0a00-\u0a7f",
     "Gujarati": "\u0a80-\u0aff",
@@ -108,8 +108,9 @@ def scripts_of_language(language: str) -> tuple[str, ...]:
 def script_of(text: str) -> str:
     """Name of the main script of a text; "Latin" for text without letters.
 
-    Kana decides over Han, and Hangul over both, since Japanese and Korean borrow Han. A
-    non-Latin script decides unless Latin letters outnumber it nine to one.
+    Kana decides over Han where it is at least a tenth as frequent, and Hangul where it is at
+    least half as frequent, since Japanese and Korean borrow Han. A non-Latin script decides
+    unless Latin letters outnumber it nine to one; a single Greek or Cyrillic letter is a sign.
 
     Parameters
     ----------
@@ -140,7 +141,9 @@ def script_of(text: str) -> str:
         if counts["Hangul"] >= max(counts["Kana"], 1) and 2 * counts["Hangul"] >= counts["Han"]:
             return "Hangul"
         return "Kana" if 10 * counts["Kana"] >= max(counts["Han"], 1) else "Han"
-    return max(counts, key=counts.__getitem__)
+    script = max(counts, key=counts.__getitem__)
+    # One Greek or Cyrillic letter is a sign ("5 µm", "ΔT"); a language has words.
+    return script if re.search(f"[{_SCRIPTS[script]}]{{2}}", text) else "Latin"
 
 
 class LanguageRouter:
@@ -180,17 +183,12 @@ class LanguageRouter:
                 if script == "Han" and base_code(language) == "ja" and self._has("zh"):
                     continue  # Han without kana is Chinese where both are declared
                 other = self._by_script.setdefault(script, language)
-                if other != language and not {base_code(other), base_code(language)} == {
-                    "ja",
-                    "zh",
-                }:
+                if other != language:
                     raise ValueError(
                         f"target_lang declares {other!r} and {language!r}, which share the {script} "
                         "script. Pass detect=, a callable that takes a list of str and returns their "
                         "language codes."
                     )
-                if script == "Han" and base_code(language) == "zh":
-                    self._by_script[script] = language
 
     def _has(self, code: str) -> bool:
         return any(base_code(language) == code for language in self.languages)

@@ -29,7 +29,7 @@ class RetrievalScores:
     csls_recall_at_1 : float
         The same by cross-domain similarity local scaling, which discounts hubs.
     mean_reciprocal_rank : float
-        Mean of 1 / rank of the translation, by cosine.
+        Mean of 1 / rank of the translation, by cosine; among ties, of its expected rank.
     mean_cosine : float
         Mean cosine of a row and its translation.
     """
@@ -173,7 +173,7 @@ def retrieval_recall_score(
 
     Row i of `X` and row i of `Y` are translations of each other. Every row looks for its
     translation among all rows of the other side. Ties are counted in expectation under random
-    order, and all rows with the same vector on either side are right answers for each other.
+    order, and rows with the same vector in `Y` are right answers for each other.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def retrieval_recall_score(
     if similarity not in ("cosine", "csls"):
         raise ValueError(f'similarity must be "cosine" or "csls", got {similarity!r}.')
     X, Y = _check_pair(X, Y)
-    groups = duplicate_groups(X, Y)
+    groups = duplicate_groups(Y)
     A, B = normalize_rows(X), normalize_rows(Y)
     hubs = (_neighborhood(A, B), _neighborhood(B, A)) if similarity == "csls" else None
     return float(_both_directions(A, B, groups, k, hubs)[0].mean())
@@ -250,7 +250,7 @@ def retrieval_scores(
         Embeddings in one space; row i of one is the translation of row i of the other.
     groups : ndarray of shape (n_pairs,), dtype int, default=None
         Rows with one label are right answers for each other. None: rows with the same vector
-        on either side. A label per row before mapping is more exact than one after it.
+        in `Y`.
 
     Returns
     -------
@@ -272,7 +272,7 @@ def retrieval_scores(
     """
     X, Y = _check_pair(X, Y)
     if groups is None:
-        groups = duplicate_groups(X, Y)
+        groups = duplicate_groups(Y)
     A, B = normalize_rows(X), normalize_rows(Y)
     recall, reciprocal = _both_directions(A, B, groups, 1)
     hubs = _neighborhood(A, B), _neighborhood(B, A)

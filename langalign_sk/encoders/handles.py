@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -164,7 +165,7 @@ def as_encoder(encoder: Any, device: str | None = None) -> Encoder:
 
     Parameters
     ----------
-    encoder : str, SentenceEncoder, object with ``encode``, or fitted scikit-learn transformer
+    encoder : str, path, SentenceEncoder, object with ``encode``, or fitted scikit-learn transformer
         See :class:`SentenceEncoder` for names.
     device : str, default=None
         For a name only; a handle or an object has its own.
@@ -179,8 +180,8 @@ def as_encoder(encoder: Any, device: str | None = None) -> Encoder:
     TypeError
         If it is none of these.
     """
-    if isinstance(encoder, str):
-        return SentenceEncoder(encoder, device=device)
+    if isinstance(encoder, str | os.PathLike):
+        return SentenceEncoder(os.fspath(encoder), device=device)
     if isinstance(encoder, SentenceEncoder):
         return encoder
     if isinstance(encoder, type):
@@ -223,10 +224,15 @@ class EncodingSession:
         return np.stack([rows[t] for t in texts])
 
 
+def _to_array(out: Any) -> Any:
+    """A torch tensor, on any device and of any float type, as an array."""
+    return out.detach().float().cpu().numpy() if hasattr(out, "detach") else out
+
+
 def _as_rows(out: Any, n: int, name: str) -> NDArray:
-    if hasattr(out, "detach"):  # a torch tensor, on any device
-        out = out.detach().cpu()
-    rows = np.asarray(out)
+    if isinstance(out, list | tuple):
+        out = [_to_array(row) for row in out]
+    rows = np.asarray(_to_array(out))
     if rows.ndim == 1 and n == 1:
         rows = rows[None, :]
     if rows.ndim != 2 or len(rows) != n:

@@ -74,9 +74,7 @@ def load_model(name: str, revision: str | None = None, device: str | None = None
             elif name == "minilm-english":
                 _models[key] = _load_sentence_transformer(_minilm_folder(), None, device)
             else:
-                _models[key] = _load_sentence_transformer(
-                    _local_or_reachable(name, revision), revision, device
-                )
+                _models[key] = _load_named(name, revision, device)
         return _models[key]
 
 
@@ -103,35 +101,42 @@ def _minilm_folder() -> str:
     return str(Path(spec.origin).parent / "model")
 
 
-def _local_or_reachable(name: str, revision: str | None) -> str:
-    """The name, once it is sure that loading it will not hang on a missing network."""
+def _load_named(name: str, revision: str | None, device: str | None) -> Model:
+    """A folder or a hub model; a cached one is loaded without asking the hub."""
     if os.path.isdir(name):
-        return name
-    from huggingface_hub import HfApi, constants, snapshot_download
-    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+        return _load_sentence_transformer(name, None, device)
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import HFValidationError
 
     try:
-        # config.json is in every model; what else is missing is fetched by the loader.
+        # config.json is in every model. Loading what is cached must not wait for a network.
         snapshot_download(
             name, revision=revision, allow_patterns="config.json", local_files_only=True
         )
-        return name
+        return _load_sentence_transformer(name, revision, device, local_files_only=True)
     except HFValidationError:
         raise ValueError(_unknown(name, "is no folder and no name that the hub allows")) from None
-    except OSError:
-        pass
+    except (OSError, ValueError):
+        pass  # not there, or not all of it
     where = f"is not in the local cache {constants.HF_HUB_CACHE!r}"
     if constants.HF_HUB_OFFLINE:
         raise ValueError(_unknown(name, where + ", and HF_HUB_OFFLINE is set"))
+    _check_reachable(name, revision, where)
+    return _load_sentence_transformer(name, revision, device)
+
+
+def _check_reachable(name: str, revision: str | None, where: str) -> None:
+    """Raise within seconds where the loader would try again and again for minutes."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError
+
     try:
         HfApi().model_info(name, revision=revision, timeout=_HUB_TIMEOUT)
     except RepositoryNotFoundError:
         raise ValueError(_unknown(name, where + ", and the hub knows no such model")) from None
     except Exception as error:  # every HTTP library names its connection errors differently
-        raise ValueError(
-            _unknown(name, where + f", and the hub could not be reached ({type(error).__name__})")
-        ) from error
-    return name
+        why = f"{where}, and the hub could not be reached ({type(error).__name__})"
+        raise ValueError(_unknown(name, why)) from error
 
 
 def _unknown(name: str, why: str) -> str:
@@ -144,12 +149,16 @@ def _unknown(name: str, why: str) -> str:
     )
 
 
-def _load_sentence_transformer(name: str, revision: str | None, device: str | None) -> Model:
+def _load_sentence_transformer(
+    name: str, revision: str | None, device: str | None, local_files_only: bool = False
+) -> Model:
     from sentence_transformers import SentenceTransformer
 
     try:
         # A plain transformers checkpoint gets mean pooling from sentence-transformers.
-        model = SentenceTransformer(name, revision=revision, device=device)
+        model = SentenceTransformer(
+            name, revision=revision, device=device, local_files_only=local_files_only
+        )
     except Exception as error:
         raise ValueError(
             f"Encoder {name!r} could not be loaded as a sentence-transformers or transformers model: "

@@ -86,12 +86,13 @@ class Solver:
     """Closed-form maps X -> Y and Y -> X of one set of moments.
 
     Every decomposition is made once, when first asked for, and serves all regularisation
-    strengths, powers and ranks. All of it runs in the dtype of the rows. For a ridge of one
-    strength (``one_alpha``) a linear solve is cheaper than a decomposition.
+    strengths, powers and ranks. All of it runs in the dtype of the rows. With ``one_map`` a
+    single map is wanted, to the last digit: a ridge is then a linear solve, and a Procrustes
+    rotation comes from an SVD instead of a cheaper decomposition.
     """
 
-    def __init__(self, moments: Moments, *, one_alpha: bool = False) -> None:
-        self.one_alpha = one_alpha
+    def __init__(self, moments: Moments, *, one_map: bool = False) -> None:
+        self.one_map = one_map
         w, dtype = moments.weight, moments.x_origin.dtype
         dx, dy = moments.sum_x / w, moments.sum_y / w
         self.x_mean = (moments.x_origin + dx).astype(dtype)
@@ -125,11 +126,10 @@ class Solver:
 
     @cached_property
     def _rotation(self) -> NDArray:
-        return (
-            _polar(self.cov_xy)
-            if self.cov_xy.shape[0] >= self.cov_xy.shape[1]
-            else _polar(self.cov_xy.T).T
-        )
+        C = self.cov_xy
+        if self.one_map:
+            return _exact_polar(C)
+        return _polar(C) if C.shape[0] >= C.shape[1] else _polar(C.T).T
 
     def procrustes(self, reverse: bool = False) -> AffineMap:
         """Centred orthogonal Procrustes; semi-orthogonal for two widths."""
@@ -138,7 +138,7 @@ class Solver:
     def ridge(self, alpha: float, reverse: bool = False) -> AffineMap:
         """Ridge shrunk towards the identity, or towards zero where the widths differ."""
         G, C = (self.cov_y, self.cov_xy.T) if reverse else (self.cov_x, self.cov_xy)
-        if self.one_alpha and alpha > 0:
+        if self.one_map and alpha > 0:
             prior = alpha * (float(np.trace(G)) / len(G) or 1.0) * np.eye(len(G), dtype=G.dtype)
             return self._affine(
                 np.linalg.solve(G + prior, C + prior if self.square else C), reverse
@@ -199,8 +199,9 @@ def _polar(C: NDArray) -> NDArray:
     floor = 4 * np.finfo(C.dtype).eps * max(squares[-1], 0)
     if squares[0] > floor:
         Q = (C @ (V / np.sqrt(squares))) @ V.T
-        # Squaring C cost digits. Newton-Schulz steps bring them back where enough are left
-        # (Higham, "Functions of Matrices", 2008, section 8.3), at half the price of an SVD.
+        # Newton-Schulz steps make it orthogonal where enough digits are left (Higham,
+        # "Functions of Matrices", 2008, section 8.3), at half the price of an SVD. The digits
+        # that squaring C cost are gone, which a comparison of maps does not see.
         for _ in range(4):
             error = Q.T @ Q - np.eye(len(V), dtype=C.dtype)
             size = np.linalg.norm(error)
@@ -209,6 +210,10 @@ def _polar(C: NDArray) -> NDArray:
             Q = Q - 0.5 * Q @ error
             if size < 1e-3:
                 return Q
+    return _exact_polar(C)
+
+
+def _exact_polar(C: NDArray) -> NDArray:
     U, _, Vt = np.linalg.svd(C, full_matrices=False)
     return U @ Vt
 

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ..metrics import retrieval_recall_score
+from ..metrics import duplicate_groups, row_recall
 from ._moments import Moments, Solver
 from .selection import METHODS, Candidate, candidates_for, choose
 
@@ -45,8 +45,10 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
           value decomposition of the whitened cross-covariance. ``p=1`` is reduced-rank ridge,
           ``p=0`` whitens, rotates and recolours (compare Artetxe, Labaka and Agirre,
           "Generalizing and improving bilingual word embedding mappings", AAAI 2018).
-        - "auto": the simplest of all these within one standard error of the best held-out
-          recall at 1; the identity is always among them where the widths agree.
+        - "auto": the simplest of these within one standard error of the best log-likelihood of
+          retrieving held-out translations, and never one whose recall at 1 is below that of the
+          identity, which is always a candidate where the widths agree. "spectral" is tried only
+          where the identity finds at most half of what the best other map finds.
     alpha : float, sequence of float or "auto", default="auto"
         Regularisation strength of "ridge" and "spectral" in units of the mean eigenvalue of the
         covariance. A sequence is a grid to choose from.
@@ -137,9 +139,7 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self.match_scale = match_scale
         self.random_state = random_state
 
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> LinearAligner:
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> LinearAligner:
         """Learn the map from X to y and the map back.
 
         Parameters
@@ -162,6 +162,8 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
             if not weight.sum() > 0:
                 raise ValueError("sample_weight sums to zero: give at least one pair weight.")
+            counted = weight > 0
+            X, Y, weight = X[counted], Y[counted], weight[counted]
         candidates = self.check_parameters(X.shape[1] == Y.shape[1])
         moments = Moments.of(X, Y, weight)
         best = candidates[0]
@@ -178,13 +180,13 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             if choice is None:
                 best = self._cautious(candidates)
                 warnings.warn(
-                    f"{len(X)} pairs are too few to hold any out and choose by: {best.method!r} is "
-                    "used. Give 10 distinct pairs or more, or name `method` and `alpha`.",
+                    f"There are fewer than 10 distinct pairs among {len(X)}, too few to hold any out "
+                    f"and choose by: {best.method!r} is used. Give more, or name `method`.",
                     stacklevel=2,
                 )
             else:
                 best, self.cv_results_ = choice.best, choice.results
-        solver = Solver(moments, one_alpha=True)
+        solver = Solver(moments, one_map=True)
         there, back = best.solve(solver), best.solve(solver, reverse=True)
         if self.match_scale:
             there, back = solver.match_scale(there), solver.match_scale(back, reverse=True)
@@ -252,7 +254,12 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         float
             In [0, 1].
         """
-        return retrieval_recall_score(self.transform(X), y)
+        moved = self.transform(X)
+        Y = check_counterparts(moved, y)
+        # Right answers are told by the rows as they came: a map that sends all rows to one
+        # point makes them equal, but not right.
+        groups = duplicate_groups(np.asarray(X, dtype=moved.dtype), Y)
+        return float(row_recall(moved, Y, groups).mean())
 
     @property
     def _n_features_out(self) -> int:
@@ -266,7 +273,15 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             )
         dtypes = [np.float64, np.float32]
         X = validate_data(self, X, dtype=dtypes, ensure_min_samples=2)
-        return X, check_counterparts(X, y)
+        Y = check_counterparts(X, y)
+        for name, rows in (("X", X), ("y", Y)):
+            size = float(np.abs(rows).max())
+            if size and not 1e-8 < size < 1e8:
+                raise ValueError(
+                    f"The largest value of {name} is {size:.0e}: squares of such numbers are lost in "
+                    f"{rows.dtype}. Scale the rows to about 1."
+                )
+        return X, Y
 
     def check_parameters(self, square: bool = True) -> list[Candidate]:
         """The maps that the parameters stand for, or a ValueError for one out of its range.
@@ -288,10 +303,8 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
                 'method="identity" needs X and y of one width. Use "spectral", "ridge" or '
                 '"procrustes" between two widths.'
             )
-        alpha = _grid("alpha", self.alpha, numbers.Real, lambda v: v >= 0)
-        power = _grid("power", self.power, numbers.Real, lambda v: v >= 0)
-        if isinstance(self.rank, str):
-            raise ValueError(f"rank must be an int, a sequence of int or None, got {self.rank!r}.")
+        alpha = _grid("alpha", self.alpha, numbers.Real, lambda v: 0 <= v < np.inf)
+        power = _grid("power", self.power, numbers.Real, lambda v: 0 <= v < np.inf)
         rank = _grid("rank", self.rank, numbers.Integral, lambda v: v >= 1) or [None]
         return candidates_for(self.method, square=square, alpha=alpha, power=power, rank=rank)
 
@@ -327,7 +340,7 @@ def check_counterparts(X: NDArray, y: Any) -> NDArray:
 
 def _grid(name: str, value: Any, kind: type, valid: Any) -> list[Any] | None:
     """A parameter as the list of its values; None for "auto" and None."""
-    if value is None or (isinstance(value, str) and value == "auto"):
+    if value is None or (value == "auto" if isinstance(value, str) and name != "rank" else False):
         return None
     values = [value] if isinstance(value, kind) else value
     try:
@@ -335,8 +348,10 @@ def _grid(name: str, value: Any, kind: type, valid: Any) -> list[Any] | None:
     except TypeError:
         values = [object()]
     if not values or not all(isinstance(v, kind) and valid(v) for v in values):
-        raise ValueError(
-            f'{name} must be a non-negative number, a non-empty sequence of them or "auto", '
-            f"got {value!r}."
+        allowed = (
+            "a positive int, a non-empty sequence of them or None"
+            if name == "rank"
+            else 'a non-negative number, a non-empty sequence of them or "auto"'
         )
+        raise ValueError(f"{name} must be {allowed}, got {value!r}.")
     return values

@@ -188,7 +188,7 @@ def held_out_scores(
     if pool is None:
         return None
     total = Moments.of(X, Y, sample_weight)
-    solvers = _fold_solvers(X, Y, pool, sample_weight, total, one_alpha=True)
+    solvers = _fold_solvers(X, Y, pool, sample_weight, total, one_map=True)
     Z = np.concatenate([candidate.solve(s)(X[f]) for s, f in zip(solvers, pool, strict=True)])
     rows = np.concatenate(pool)
     unaligned = None
@@ -217,12 +217,12 @@ def _fold_solvers(
     pool: list[NDArray[np.intp]],
     weight: NDArray | None,
     total: Moments,
-    one_alpha: bool = False,
+    one_map: bool = False,
 ) -> list[Solver]:
     """Solvers of the rows outside every fold."""
     origins = (total.x_origin, total.y_origin)
     solvers = []
     for f in pool:
         held = Moments.of(X[f], Y[f], None if weight is None else weight[f], origins)
-        solvers.append(Solver(total - held, one_alpha=one_alpha))
+        solvers.append(Solver(total - held, one_map=one_map))
     return solvers

@@ -1,0 +1,246 @@
+"""Tests of the choice between maps by held-out retrieval."""
+
+import numpy as np
+import pytest
+
+from langalign_sk.mapping import LinearAligner
+from langalign_sk.mapping.selection import (
+    MAX_CROSS_FIT,
+    N_FOLDS,
+    POOL_OF_FOLDS,
+    POOL_OF_ONE,
+    TEMPERATURE,
+    Candidate,
+    _held_out_rows,
+    candidates_for,
+    choose,
+    held_out_scores,
+)
+from langalign_sk.metrics import duplicate_groups, retrieval_scores
+
+IDENTITY, PROCRUSTES = Candidate("identity"), Candidate("procrustes")
+RIDGE, STRONG_RIDGE = Candidate("ridge", 1.0), Candidate("ridge", 30.0)
+SPECTRAL = Candidate("spectral", 1.0, 0.5)
+ALL = [IDENTITY, RIDGE, STRONG_RIDGE, PROCRUSTES, SPECTRAL]
+
+
+def draw(seed=0):
+    return np.random.RandomState(seed)
+
+
+def noisy_copy(n=80, d=6, noise=0.8, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d)) + rng.normal(size=d)
+    return X, X + noise * rng.normal(size=(n, d))
+
+
+def rotated(n=80, d=6, noise=0.3, seed=0):
+    X, Y = noisy_copy(n, d, noise, seed)
+    return X, Y @ np.linalg.qr(np.random.default_rng(9).normal(size=(d, d)))[0]
+
+
+def refit(X, Y, candidate, folds, weight=None):
+    """The rows of every fold, moved by a map that was fitted from scratch on all other rows."""
+    moved = []
+    for fold in folds:
+        rest = np.setdiff1d(np.arange(len(X)), fold)
+        aligner = LinearAligner(
+            candidate.method, alpha=candidate.alpha, power=candidate.power, rank=candidate.rank
+        )
+        rest_weight = None if weight is None else weight[rest]
+        moved.append(aligner.fit(X[rest], Y[rest], rest_weight).transform(X[fold]))
+    return np.vstack(moved)
+
+
+def slow_log_likelihood(X, Y):
+    S = X @ Y.T / np.outer(np.linalg.norm(X, axis=1), np.linalg.norm(Y, axis=1))
+    E = np.exp(S / TEMPERATURE)
+    return np.log(np.diag(E) ** 2 / E.sum(axis=0) / E.sum(axis=1)) / 2
+
+
+def recall(X, Y):
+    S = X @ Y.T / np.outer(np.linalg.norm(X, axis=1), np.linalg.norm(Y, axis=1))
+    return np.mean([S.argmax(axis=0) == range(len(S)), S.argmax(axis=1) == range(len(S))])
+
+
+# Rows held out
+
+
+@pytest.mark.parametrize("n", [10, 57, 300, 5000, 5001, 8000])
+@pytest.mark.parametrize("rows_per_group", [1, 1.7, 4])
+def test_held_out_rows_share_no_group_with_the_rest(n, rows_per_group):
+    groups = draw(1).permutation((np.arange(n) / rows_per_group).astype(int))
+    folds = _held_out_rows(groups, draw())
+    if groups.max() + 1 < 10:
+        assert folds is None
+        return
+    assert len(folds) == (N_FOLDS if n <= MAX_CROSS_FIT else 1)
+    for fold in folds:
+        rest = np.setdiff1d(np.arange(n), fold)
+        assert len(fold)
+        assert len(rest)
+        assert not set(groups[fold]) & set(groups[rest])
+    together = np.concatenate(folds)
+    assert len(set(together)) == len(together)
+    size = min(n, POOL_OF_FOLDS if n <= MAX_CROSS_FIT else POOL_OF_ONE)
+    assert size - 8 <= len(together) <= size
+
+
+def test_held_out_rows_of_one_frequent_sentence():
+    groups = np.array([0] * 190 + list(range(1, 11)))
+    for seed in range(20):
+        for fold in _held_out_rows(groups, draw(seed)):
+            assert np.count_nonzero(groups[fold] == 0) in (0, 190)
+            assert len(fold) < 200
+
+
+def test_too_few_groups_to_hold_any_out():
+    groups = np.arange(100) % 9
+    assert _held_out_rows(groups, draw()) is None
+    X = np.random.default_rng(0).normal(size=(9, 4))[groups]
+    assert choose(X, X, ALL, random_state=draw()) is None
+    assert held_out_scores(X, X, RIDGE, random_state=draw()) is None
+
+
+def test_held_out_rows_follow_the_seed():
+    groups = np.arange(100)
+    first, again, other = (_held_out_rows(groups, draw(seed)) for seed in (0, 0, 1))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+# Candidates
+
+
+def test_candidates_of_auto():
+    of_one_width = candidates_for("auto", square=True)
+    assert {c.method for c in of_one_width} == {"identity", "ridge", "procrustes", "spectral"}
+    of_two = candidates_for("auto", square=False)
+    assert {c.method for c in of_two} == {"ridge", "procrustes", "spectral"}
+
+
+def test_candidates_of_a_grid():
+    got = candidates_for("spectral", square=True, alpha=[1, 2], power=[0.5], rank=[3, None])
+    expected = [(1, 0.5, 3), (1, 0.5, None), (2, 0.5, 3), (2, 0.5, None)]
+    assert [(c.alpha, c.power, c.rank) for c in got] == expected
+    assert {c.method for c in got} == {"spectral"}
+
+
+@pytest.mark.parametrize(
+    ("simple", "complex_"),
+    [
+        (IDENTITY, STRONG_RIDGE),
+        (STRONG_RIDGE, RIDGE),
+        (RIDGE, PROCRUSTES),
+        (PROCRUSTES, SPECTRAL),
+        (Candidate("spectral", 1.0, 0.5, rank=3), SPECTRAL),
+        (Candidate("spectral", 1.0, 0.5, rank=3), Candidate("spectral", 9.0, 0.5, rank=5)),
+        (SPECTRAL, Candidate("spectral", 0.1, 0.5)),
+    ],
+)
+def test_complexity(simple, complex_):
+    assert simple.complexity < complex_.complexity
+
+
+# Choice
+
+
+@pytest.mark.parametrize(
+    ("candidates", "expected"),
+    [
+        ([PROCRUSTES, RIDGE, STRONG_RIDGE], STRONG_RIDGE),
+        ([RIDGE, PROCRUSTES], RIDGE),
+        ([IDENTITY, STRONG_RIDGE, PROCRUSTES], IDENTITY),
+    ],
+)
+def test_the_simplest_is_taken_on_ties(candidates, expected):
+    X, _ = noisy_copy()  # of X and X all of these are the identity
+    assert choose(X, X, candidates, random_state=draw()).best == expected
+
+
+@pytest.mark.parametrize("make", [noisy_copy, rotated])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_every_candidate_is_judged_on_rows_it_did_not_see(make, weighted):
+    X, Y = make()
+    weight = np.random.default_rng(2).uniform(0.1, 2, len(X)) if weighted else None
+    choice = choose(X, Y, ALL, sample_weight=weight, random_state=draw())
+    folds = _held_out_rows(np.arange(len(X)), draw())
+    tried = choice.results["method"]
+    moved = [refit(X, Y, c, folds, weight) for c in ALL if c.method in tried]
+    target = Y[np.concatenate(folds)]
+    np.testing.assert_allclose(
+        choice.results["held_out_recall"], [recall(Z, target) for Z in moved]
+    )
+    fits = np.array([slow_log_likelihood(Z, target) for Z in moved])
+    np.testing.assert_allclose(choice.results["held_out_log_likelihood"], fits.mean(axis=1))
+
+
+@pytest.mark.parametrize("make", [noisy_copy, rotated])
+@pytest.mark.parametrize("seed", range(5))
+def test_one_standard_error_rule(make, seed):
+    X, Y = make(seed=seed)
+    candidates = [c for c in ALL if c != SPECTRAL]
+    choice = choose(X, Y, candidates, random_state=draw())
+    folds = _held_out_rows(np.arange(len(X)), draw())
+    moved = [refit(X, Y, c, folds) for c in candidates]
+    target = Y[np.concatenate(folds)]
+    allowed = [i for i, Z in enumerate(moved) if recall(Z, target) >= recall(moved[0], target)]
+    fits = [slow_log_likelihood(Z, target) for Z in moved]
+    best = max(allowed, key=lambda i: fits[i].mean())
+    losses = [fits[best] - fit for fit in fits]
+    errors = [loss.std() / np.sqrt(len(X)) for loss in losses]
+    # `candidates` but for the two ridges stand in order of complexity.
+    simplest = sorted(allowed, key=[0, 2, 1, 3].index)
+    expected = next(i for i in simplest if losses[i].mean() <= errors[i])
+    assert choice.best == candidates[expected]
+
+
+def test_no_map_of_lower_recall_than_the_identity_is_chosen():
+    tempting = 0
+    for seed in range(60):
+        X, Y = noisy_copy(40, 2, noise=0.5, seed=seed)
+        choice = choose(X, Y, ALL, random_state=draw())
+        recalls = choice.results["held_out_recall"]
+        chosen = [c for c in ALL if c.method in choice.results["method"]].index(choice.best)
+        assert recalls[chosen] >= recalls[0]
+        tempting += recalls[np.argmax(choice.results["held_out_log_likelihood"])] < recalls[0]
+    assert tempting  # by likelihood alone such a map would have been chosen
+
+
+def test_spectral_maps_are_not_tried_within_one_space():
+    near = choose(*noisy_copy(noise=0.1), ALL, random_state=draw())
+    assert "spectral" not in near.results["method"]
+    far = choose(*rotated(), ALL, random_state=draw())
+    assert "spectral" in far.results["method"]
+    assert far.best.method in ("procrustes", "spectral")
+
+
+def test_duplicates_do_not_flatter_a_map():
+    # Of 20 distinct pairs that have nothing to do with one another, ten copies each: a map that
+    # had seen a copy of a held-out row would find it.
+    rng = np.random.default_rng(0)
+    X, Y = (np.repeat(rng.normal(size=(20, 30)), 10, axis=0) for _ in range(2))
+    choice = choose(X, Y, [IDENTITY, PROCRUSTES], random_state=draw())
+    assert max(choice.results["held_out_recall"]) < 0.3
+    assert LinearAligner("procrustes").fit(X, Y).score(X, Y) > 0.9
+
+
+# Scores of one map
+
+
+@pytest.mark.parametrize("candidate", ALL)
+def test_held_out_scores_equal_refitting(candidate):
+    X, Y = rotated()
+    unaligned, aligned, n = held_out_scores(X, Y, candidate, random_state=draw())
+    folds = _held_out_rows(duplicate_groups(X, Y), draw())
+    rows = np.concatenate(folds)
+    expected = retrieval_scores(refit(X, Y, candidate, folds), Y[rows])
+    assert vars(aligned) == pytest.approx(vars(expected))
+    assert vars(unaligned) == pytest.approx(vars(retrieval_scores(X, Y)))
+    assert n == len(X)
+
+
+def test_no_unaligned_scores_of_two_spaces():
+    X, Y = rotated()
+    assert held_out_scores(X, Y[:, :4], PROCRUSTES, random_state=draw())[0] is None
+    assert held_out_scores(X, Y, RIDGE, random_state=draw(), same_space=False)[0] is None
