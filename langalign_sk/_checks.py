@@ -35,7 +35,7 @@ def languages_of(target_lang: str | Sequence[str]) -> tuple[str, ...]:
 def check_parameters(aligner: Any) -> None:
     """Raise for a parameter out of its range."""
     languages = languages_of(aligner.target_lang)
-    LinearAligner(aligner.method, alpha=aligner.alpha).check_parameters()
+    LinearAligner(aligner.method, alpha=aligner.alpha)._check_parameters()
     space = aligner.output_space
     if space not in ("english", "target"):
         raise ValueError(f'output_space must be "english" or "target", got {space!r}.')

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Several threads of small products slow each other down many times on a busy machine.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _LOOPBACK = ("127.", "localhost", "::1")
 

@@ -1,5 +1,5 @@
 """What a fitted aligner tells about itself."""
 
-from .report import AlignmentReport
+from .report import AlignmentReport, Evaluation
 
-__all__ = ["AlignmentReport"]
+__all__ = ["AlignmentReport", "Evaluation"]

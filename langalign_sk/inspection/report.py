@@ -14,6 +14,10 @@ __all__ = ["AlignmentReport", "Evaluation"]
 class Evaluation:
     """Held-out retrieval of one map beside its baseline.
 
+    The map of every row did not see that row. Where "auto" or a grid chose the map, it chose by
+    these rows, so the scores are slightly optimistic; score pairs of your own for a figure to
+    publish.
+
     Attributes
     ----------
     part : {"language map", "bridge", "end to end"}

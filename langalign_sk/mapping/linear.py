@@ -65,13 +65,13 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     Attributes
     ----------
-    coef_ : ndarray of shape (n_features_in_, n_targets), dtype of X
+    coef_ : ndarray of shape (n_features, n_targets), dtype of X
         Linear part of the map.
     intercept_ : ndarray of shape (n_targets,), dtype of X
         Offset of the map.
-    inverse_coef_ : ndarray of shape (n_targets, n_features_in_), dtype of X
+    inverse_coef_ : ndarray of shape (n_targets, n_features), dtype of X
         Linear part of the fitted map back.
-    inverse_intercept_ : ndarray of shape (n_features_in_,), dtype of X
+    inverse_intercept_ : ndarray of shape (n_features,), dtype of X
         Offset of the map back.
     method_ : str
         The method in use; differs from `method` only for "auto".
@@ -81,7 +81,7 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         Held-out recall of every candidate. None where there was no choice to make.
     n_features_in_ : int
         Width of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Column names of X, if it had any.
 
     Raises
@@ -164,7 +164,7 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
                 raise ValueError("sample_weight sums to zero: give at least one pair weight.")
             counted = weight > 0
             X, Y, weight = X[counted], Y[counted], weight[counted]
-        candidates = self.check_parameters(X.shape[1] == Y.shape[1])
+        candidates = self._check_parameters(X.shape[1] == Y.shape[1])
         moments = Moments.of(X, Y, weight)
         best = candidates[0]
         self.cv_results_ = None
@@ -283,19 +283,8 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
                 )
         return X, Y
 
-    def check_parameters(self, square: bool = True) -> list[Candidate]:
-        """The maps that the parameters stand for, or a ValueError for one out of its range.
-
-        Parameters
-        ----------
-        square : bool, default=True
-            Whether both sides have one width.
-
-        Returns
-        -------
-        list
-            One entry for every map that `fit` would compare.
-        """
+    def _check_parameters(self, square: bool = True) -> list[Candidate]:
+        """The maps that the parameters stand for, or a ValueError for one out of its range."""
         if self.method != "auto" and self.method not in METHODS:
             raise ValueError(f"method must be one of {('auto', *METHODS)}, got {self.method!r}.")
         if self.method == "identity" and not square:
