@@ -69,7 +69,7 @@ def check_texts(rows: Sequence[Any], what: str = "X") -> list[str]:
             raise TypeError(
                 f'{what} row {i} is bytes; decode it first, such as row.decode("utf-8").'
             )
-        elif row is None or row != row or type(row).__name__ == "NAType":
+        elif _is_missing(row):
             raise ValueError(f"{what} row {i} is missing ({row!r}). Take such rows out.")
         else:
             raise TypeError(
@@ -77,6 +77,15 @@ def check_texts(rows: Sequence[Any], what: str = "X") -> list[str]:
                 "str; embeddings go in as a 2-d float array."
             )
     return [str(row) for row in rows]
+
+
+def _is_missing(value: Any) -> bool:
+    """None, NaN or pandas' NA, which refuses to be compared."""
+    return (
+        value is None
+        or type(value).__name__ == "NAType"
+        or (isinstance(value, float) and value != value)
+    )
 
 
 def read_input(
@@ -114,13 +123,13 @@ def _cells(X: Any) -> NDArray | None:
             return X.astype(object) if X.ndim in (1, 2) else None
         if X.dtype.kind != "O" or X.ndim not in (1, 2):
             return None
-        first = next((v for v in X.ravel() if v is not None and v == v), None)
+        first = next((v for v in X.ravel() if not _is_missing(v)), None)
         return X if isinstance(first, str | bytes) else None
     if hasattr(X, "to_numpy") and not hasattr(X, "columns"):  # a pandas or polars Series
         return _cells(np.asarray(X.to_list() if hasattr(X, "to_list") else X, dtype=object))
     if not isinstance(X, list | tuple) or not X:
         return None
-    first = next((row for row in X if row is not None and row == row), None) if _flat(X) else X[0]
+    first = next((row for row in X if not _is_missing(row)), None)
     if isinstance(first, str | bytes):
         out = np.empty(len(X), dtype=object)
         out[:] = list(X)
@@ -135,10 +144,6 @@ def _cells(X: Any) -> NDArray | None:
             )
         return np.array([list(row) for row in X], dtype=object)
     return None
-
-
-def _flat(X: Sequence[Any]) -> bool:
-    return not any(isinstance(row, list | tuple | np.ndarray) for row in X[:1])
 
 
 def _read_frame(
