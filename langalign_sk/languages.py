@@ -160,6 +160,12 @@ class LanguageRouter:
     ------
     ValueError
         If a language cannot be told by script and `detect` is None.
+
+    Examples
+    --------
+    >>> from langalign_sk.languages import LanguageRouter
+    >>> LanguageRouter(["ko", "ja"])(["좋은 아침", "Good morning", "おはよう", "東京都"])
+    ['ko', 'en', 'ja', 'ja']
     """
 
     def __init__(

@@ -32,6 +32,13 @@ class RetrievalScores:
         Mean of 1 / rank of the translation, by cosine; among ties, of its expected rank.
     mean_cosine : float
         Mean cosine of a row and its translation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from langalign_sk.metrics import retrieval_scores
+    >>> retrieval_scores(np.eye(2), np.eye(2)).mean_reciprocal_rank
+    1.0
     """
 
     recall_at_1: float

@@ -179,6 +179,12 @@ def as_encoder(encoder: Any, device: str | None = None) -> Encoder:
     ------
     TypeError
         If it is none of these.
+
+    Examples
+    --------
+    >>> from langalign_sk.encoders import as_encoder
+    >>> as_encoder("use-multilingual")
+    SentenceEncoder('use-multilingual')
     """
     if isinstance(encoder, str | os.PathLike):
         return SentenceEncoder(os.fspath(encoder), device=device)
