@@ -601,3 +601,16 @@ def test_tensors_of_every_float_type_and_lists_of_them(dtype):
 
 def test_folder_as_a_path():
     assert as_encoder(Path("some") / "folder") == SentenceEncoder(os.path.join("some", "folder"))
+
+
+def test_incomplete_cache_is_told(tmp_path):
+    snapshot = tmp_path / "models--x--half" / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text('{"model_type": "bert"}')
+    refs = tmp_path / "models--x--half" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("a" * 40)
+    env = os.environ | {"HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    code = "from langalign_sk import SentenceEncoder; SentenceEncoder('x/half').load()"
+    out = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert "ValueError: Encoder 'x/half' is not complete in the local cache" in out.stderr

@@ -108,17 +108,21 @@ def _load_named(name: str, revision: str | None, device: str | None) -> Model:
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HFValidationError
 
+    cache = f"the local cache {constants.HF_HUB_CACHE!r}"
     try:
         # config.json is in every model. Loading what is cached must not wait for a network.
         snapshot_download(
             name, revision=revision, allow_patterns="config.json", local_files_only=True
         )
-        return _load_sentence_transformer(name, revision, device, local_files_only=True)
     except HFValidationError:
         raise ValueError(_unknown(name, "is no folder and no name that the hub allows")) from None
-    except (OSError, ValueError):
-        pass  # not there, or not all of it
-    where = f"is not in the local cache {constants.HF_HUB_CACHE!r}"
+    except OSError:
+        where = f"is not in {cache}"
+    else:
+        try:
+            return _load_sentence_transformer(name, revision, device, local_files_only=True)
+        except ValueError as error:
+            where = f"is not complete in {cache} ({error.__cause__})"
     if constants.HF_HUB_OFFLINE:
         raise ValueError(_unknown(name, where + ", and HF_HUB_OFFLINE is set"))
     _check_reachable(name, revision, where)
