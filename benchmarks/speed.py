@@ -9,7 +9,7 @@ from langalign_sk import LinearAligner
 
 from ._common import machine, write_results
 
-N, D, REPEATS = 20_000, 512, 9
+N, D, REPEATS = 20_000, 512, 15
 
 
 def median_seconds(*functions):

@@ -46,9 +46,10 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
           ``p=0`` whitens, rotates and recolours (compare Artetxe, Labaka and Agirre,
           "Generalizing and improving bilingual word embedding mappings", AAAI 2018).
         - "auto": the simplest of these within one standard error of the best log-likelihood of
-          retrieving held-out translations, and never one whose recall at 1 is below that of the
-          identity, which is always a candidate where the widths agree. "spectral" is tried only
-          where the identity finds at most half of what the best other map finds.
+          retrieving held-out translations. The identity is always a candidate where the widths
+          agree, and is kept unless another map has a higher recall at 1. There "spectral" is
+          tried only, and "ridge" is not, where the identity finds at most half of what
+          "procrustes" finds: then the sides are two spaces and not one.
     alpha : float, sequence of float or "auto", default="auto"
         Regularisation strength of "ridge" and "spectral" in units of the mean eigenvalue of the
         covariance. A sequence is a grid to choose from.
@@ -275,7 +276,7 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         X = validate_data(self, X, dtype=dtypes, ensure_min_samples=2)
         Y = check_counterparts(X, y)
         for name, rows in (("X", X), ("y", Y)):
-            size = float(np.abs(rows).max())
+            size = float(max(rows.max(), -rows.min()))
             if size and not 1e-8 < size < 1e8:
                 raise ValueError(
                     f"The largest value of {name} is {size:.0e}: squares of such numbers are lost in "

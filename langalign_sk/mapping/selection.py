@@ -123,7 +123,7 @@ def choose(
     Maps are compared by the log-likelihood of retrieving the translation. Of all within one
     standard error of the best (paired over rows), the simplest is taken (the one-standard-error
     rule: Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2nd ed.,
-    section 7.10). A map whose recall at 1 is below that of no alignment is never taken.
+    section 7.10). A map whose recall at 1 is not above that of no alignment is never taken.
 
     Returns None where too few distinct rows exist to hold any out.
     """
@@ -141,21 +141,24 @@ def choose(
         fit = row_log_likelihood(Z, Y[rows], groups[rows], TEMPERATURE)
         return fit, float(row_recall(Z, Y[rows], groups[rows]).mean())
 
-    # Where no alignment already finds most of what the best near-identity map finds, the two
-    # sides are one space, and maps that forget the identity have only more to learn.
-    near = [c for c in candidates if c.method != "spectral"]
-    found = [held_out(c) for c in near]
-    has_identity = bool(near) and near[0].method == "identity"
-    if has_identity and found[0][1] > 0.5 * max(r for _, r in found):
-        candidates = near
-    else:
-        candidates = near + [c for c in candidates if c.method == "spectral"]
-        found += [held_out(c) for c in candidates[len(near) :]]
-    likelihood = np.array([fit.mean() for fit, _ in found])
-    recall = np.array([r for _, r in found])
-    allowed = recall >= (recall[0] if has_identity else 0.0)
+    has_identity = candidates[0].method == "identity"
+    found: dict[Candidate, tuple[NDArray, float]] = {}
+    if has_identity and {c.method for c in candidates} == set(METHODS):
+        # One space or two? In one space no alignment finds much of what a rotation finds, and
+        # maps that forget the identity have only more to learn; in two, shrinking towards the
+        # identity makes no sense.
+        ends = {c.method: held_out(c) for c in candidates if c.method in ("identity", "procrustes")}
+        one_space = ends["identity"][1] > 0.5 * ends["procrustes"][1]
+        candidates = [c for c in candidates if c.method != ("spectral" if one_space else "ridge")]
+        found = {c: ends[c.method] for c in candidates if c.method in ends}
+    scored = [found.get(c) or held_out(c) for c in candidates]
+    likelihood = np.array([fit.mean() for fit, _ in scored])
+    recall = np.array([r for _, r in scored])
+    # Where no alignment finds all that a map finds, nothing speaks for the map.
+    allowed = recall > recall[0] if has_identity else np.ones(len(recall), dtype=bool)
+    allowed[0] = True
     top = max(np.flatnonzero(allowed), key=lambda i: likelihood[i])
-    errors = np.array([(found[top][0] - fit).std() / np.sqrt(len(rows)) for fit, _ in found])
+    errors = np.array([(scored[top][0] - fit).std() / np.sqrt(len(rows)) for fit, _ in scored])
     eligible = np.flatnonzero(allowed & (likelihood[top] - likelihood <= errors + 1e-6))
     best = min(eligible, key=lambda i: candidates[i].complexity)
     results = {
