@@ -145,6 +145,7 @@ class Bridge:
             sample_weight=self.weight,
             random_state=check_random_state(self._seed),
             same_space=False,
+            match_scale=True,
         )
         _, aligned, n_held_out = scores or (None, None, 0)
         evaluation = Evaluation(

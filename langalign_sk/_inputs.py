@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._readers import column_of
 from .corpus import ParallelCorpus
 from .languages import LanguageRouter, base_code, script_of, scripts_of_language, shorten
 
@@ -157,7 +158,7 @@ def _read_frame(
         return None
     if len(columns) == 1:
         return Text(check_texts(columns[0]))
-    found = {lang: at for lang in ("en", *languages) if (at := _column(names, lang)) is not None}
+    found = {lang: at for lang in ("en", *languages) if (at := column_of(names, lang)) is not None}
     declared = [lang for lang in languages if lang in found]
     if "en" not in found or not declared:
         raise ValueError(
@@ -172,14 +173,6 @@ def _read_frame(
         out.languages.extend([lang] * len(english))
     _check_not_swapped(out)
     return out
-
-
-def _column(names: list[str], language: str) -> int | None:
-    lowered = [n.strip().lower() for n in names]
-    for wanted in (language.lower(), base_code(language)):
-        if wanted in lowered:
-            return lowered.index(wanted)
-    return None
 
 
 def _label(

@@ -13,7 +13,7 @@ import io
 import json
 import xml.etree.ElementTree as ET
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from .languages import base_code, script_of, scripts_of_language, shorten
 __all__ = [
     "as_texts",
     "check_language",
+    "column_of",
     "read_lines",
     "read_pairs",
     "sides_of_frame",
@@ -87,16 +88,22 @@ def _raise_no_text(value: Any, where: str) -> None:
     )
 
 
-def _find_sides(names: Iterable[Any], target_lang: str) -> tuple[int, int] | None:
-    """Positions of the target's and the English name; None if either is not there.
+def column_of(names: Sequence[Any], language: str) -> int | None:
+    """Position of a language's name; None if it is not there.
 
     "zh" stands for "zh-TW" where there is no "zh-TW"; case does not matter.
     """
     keys = [_same_spelling(str(name)) for name in names]
-    for code in (_same_spelling(target_lang), base_code(target_lang)):
-        if code in keys and "en" in keys:
-            return keys.index(code), keys.index("en")
+    for code in (_same_spelling(language), base_code(language)):
+        if code in keys:
+            return keys.index(code)
     return None
+
+
+def _find_sides(names: Sequence[Any], target_lang: str) -> tuple[int, int] | None:
+    """Positions of the target's and the English name; None if either is not there."""
+    target, source = column_of(names, target_lang), column_of(names, "en")
+    return None if target is None or source is None else (target, source)
 
 
 def _need_sides(names: Sequence[Any], target_lang: str, where: str) -> tuple[int, int]:

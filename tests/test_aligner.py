@@ -25,6 +25,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from toy import ENGLISH, KOREAN, EnglishOnly, ToyEncoder
 
 from langalign_sk import CrossLingualAligner, LinearAligner, ParallelCorpus, SentenceEncoder
+from langalign_sk.mapping.selection import _held_out_rows
+from langalign_sk.metrics import duplicate_groups
 
 PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
 LABELS = np.where(EnglishOnly().encode(ENGLISH)[:, 0] > 0, "up", "down")
@@ -314,6 +316,22 @@ def test_report_measures_the_bridge_and_the_way_end_to_end():
     assert frame["end to end", "aligned"] > frame["end to end", "no alignment"] + 0.3
     held_out = {e.part: e.n_held_out for e in report.evaluations}
     assert held_out == {"language map": 200, "bridge": 200, "end to end": 40}
+
+
+def test_report_of_the_bridge_measures_the_map_in_use():
+    aligner = toy(english_encoder=EnglishOnly(), corpus=None).fit(ENGLISH)
+    X, Y = ToyEncoder().encode(ENGLISH), EnglishOnly().encode(ENGLISH)
+    seed = np.random.RandomState(0).randint(2**31 - 1)  # as random_state=0 draws it
+    cosines = []
+    for rows in _held_out_rows(duplicate_groups(X, Y), np.random.RandomState(seed)):
+        rest = np.setdiff1d(np.arange(200), rows)
+        bridge = LinearAligner("spectral", alpha=1.0, power=0.5, match_scale=True)
+        Z = bridge.fit(X[rest], Y[rest]).transform(X[rows])
+        norms = np.linalg.norm(Z, axis=1) * np.linalg.norm(Y[rows], axis=1)
+        cosines.extend((Z * Y[rows]).sum(1) / norms)
+    evaluation = aligner.alignment_report_.evaluations[0]
+    assert evaluation.n_held_out == len(cosines) == 200
+    assert evaluation.aligned.mean_cosine == pytest.approx(np.mean(cosines), abs=1e-5)
 
 
 def test_report_warns_where_alignment_does_harm():

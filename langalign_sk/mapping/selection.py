@@ -181,6 +181,7 @@ def held_out_scores(
     sample_weight: NDArray | None = None,
     random_state: np.random.RandomState,
     same_space: bool = True,
+    match_scale: bool = False,
 ) -> tuple[RetrievalScores | None, RetrievalScores, int] | None:
     """Scores of no alignment (None for two spaces), of one map, and the number of rows held out.
 
@@ -192,8 +193,11 @@ def held_out_scores(
         return None
     total = Moments.of(X, Y, sample_weight)
     solvers = _fold_solvers(X, Y, pool, sample_weight, total, one_map=True)
-    Z = np.concatenate([candidate.solve(s)(X[f]) for s, f in zip(solvers, pool, strict=True)])
-    rows = np.concatenate(pool)
+    parts = []
+    for solver, fold in zip(solvers, pool, strict=True):
+        fitted = candidate.solve(solver)
+        parts.append((solver.match_scale(fitted) if match_scale else fitted)(X[fold]))
+    Z, rows = np.concatenate(parts), np.concatenate(pool)
     unaligned = None
     if same_space and X.shape[1] == Y.shape[1]:
         unaligned = retrieval_scores(X[rows], Y[rows], groups=groups[rows])
