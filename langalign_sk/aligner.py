@@ -28,7 +28,7 @@ from ._moving import MovingMixin
 from .encoders import EncodingSession
 from .inspection.report import AlignmentReport
 from .languages import LanguageRouter
-from .mapping.linear import check_counterparts
+from .mapping._base import check_counterparts
 from .metrics import duplicate_groups, row_recall
 
 __all__ = ["CrossLingualAligner"]

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 __all__ = ["AffineMap", "Moments", "Solver"]
 
+_TRACE = 1e-3
+_BLOCK = 16_384  # rows in the working memory at a time
+
 
 @dataclass(frozen=True)
 class AffineMap:
@@ -53,13 +56,22 @@ class Moments:
         total = float(counts.sum(dtype=np.float64))
         if origins is None:
             origins = _origin(X, counts / total), _origin(Y, counts / total)
-        X, Y = (A - o if o.any() else A for A, o in zip((X, Y), origins, strict=True))
-        sum_x, sum_y = counts @ X, counts @ Y
-        if weight is not None:
-            root = np.sqrt(counts)[:, None]
-            X, Y = X * root, Y * root
-        sums = (sum_x, sum_y, X.T @ X, Y.T @ Y, X.T @ Y)
-        return cls(total, *origins, *(np.asarray(m, dtype=np.float64) for m in sums))
+        sums: list[NDArray] = []
+        for start in range(0, len(X), _BLOCK):
+            c = counts[start : start + _BLOCK]
+            x, y = X[start : start + _BLOCK], Y[start : start + _BLOCK]
+            x, y = (A - o if o.any() else A for A, o in zip((x, y), origins, strict=True))
+            first = c @ x, c @ y
+            if weight is not None:
+                root = np.sqrt(c)[:, None]
+                x, y = x * root, y * root
+            part = (*first, x.T @ x, y.T @ y, x.T @ y)
+            if not sums:
+                sums = [np.asarray(m, dtype=np.float64) for m in part]
+                continue
+            for total_of, m in zip(sums, part, strict=True):
+                total_of += m
+        return cls(total, *origins, *sums)
 
     def __sub__(self, other: Moments) -> Moments:
         return Moments(
@@ -149,6 +161,10 @@ class Solver:
             right += alpha * unit * vectors.T
         return self._affine(vectors @ (right * _inverse(values + alpha * unit)[:, None]), reverse)
 
+    def least_squares(self) -> AffineMap:
+        """Least squares from X to Y, with a trace of ridge for columns that are no use."""
+        return self._affine(_ridge_to_zero(self.cov_x, self.cov_xy, _TRACE), False)
+
     def spectral(
         self, alpha: float, power: float, rank: int | None = None, reverse: bool = False
     ) -> AffineMap:
@@ -164,6 +180,31 @@ class Solver:
             return self._affine(Vy @ core @ Vx.T, reverse)
         core = _inverse(root_x)[:, None] * core * root_y
         return self._affine(Vx @ core @ Vy.T, reverse)
+
+    def canonical(
+        self, alpha: float, power: float, rank: int | None = None
+    ) -> tuple[AffineMap, AffineMap, AffineMap]:
+        """Maps of X and of Y into one space, and of that space to X.
+
+        ``(Cx + lI)^-1/2 U S^power`` and ``(Cy + lI)^-1/2 V S^power``, both centred and stretched
+        alike, until the moved rows of Y have the total variance of Y. The map to X is the least
+        squares one from the moved rows of Y, with a trace of ridge.
+        """
+        s, K, W, root_x, root_y = self._whitened(alpha)
+        floor = np.sqrt(np.finfo(s.dtype).eps) * max(s[0], 1e-12)
+        gain = np.maximum(s, floor)[:rank]
+        A = self._eigen_x[1] @ (_inverse(root_x)[:, None] * (K @ W[:, :rank])) * gain ** (power - 1)
+        B = self._eigen_y[1] @ (_inverse(root_y)[:, None] * W[:, :rank]) * gain**power
+        moved = B.T @ self.cov_y @ B
+        size = float(np.trace(moved))
+        stretch = np.sqrt(np.trace(self.cov_y) / size) if size > 0 else 1.0
+        A, B, moved = A * stretch, B * stretch, moved * stretch**2
+        back = _ridge_to_zero(moved, B.T @ self.cov_xy.T, _TRACE)
+        return (
+            AffineMap(A, -self.x_mean @ A),
+            AffineMap(B, -self.y_mean @ B),
+            AffineMap(back, self.x_mean),
+        )
 
     def _whitened(self, alpha: float) -> tuple[NDArray, ...]:
         """Singular values, matrix and right vectors of the whitened cross-covariance."""
@@ -182,6 +223,11 @@ class Solver:
         if have <= 0:
             return affine
         return self._affine(affine.coef * np.sqrt(np.trace(wanted) / have), reverse)
+
+
+def _ridge_to_zero(G: NDArray, C: NDArray, alpha: float) -> NDArray:
+    unit = float(np.trace(G)) / len(G) or 1.0
+    return np.linalg.solve(G + alpha * unit * np.eye(len(G), dtype=G.dtype), C)
 
 
 def _eigen(cov: NDArray) -> tuple[NDArray, NDArray, float]:

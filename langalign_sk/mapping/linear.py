@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array, check_consistent_length, check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight
 
-from ..metrics import duplicate_groups, row_recall
+from ._base import PairedMap
 from ._moments import Moments, Solver
 from .selection import METHODS, Candidate, candidates_for, choose
 
@@ -22,7 +21,7 @@ __all__ = ["LinearAligner"]
 _CAUTIOUS_ALPHA = 10.0
 
 
-class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class LinearAligner(PairedMap):
     """Closed-form linear map between two sets of paired embeddings.
 
     Learns ``x @ coef_ + intercept_`` that puts rows of one space (say, Korean sentences in a
@@ -60,6 +59,13 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     match_scale : bool, default=False
         Regularised least squares shrinks its output. True stretches the output about the mean
         of `y` until its total variance is that of `y`, as a classifier trained on `y` expects.
+    shared : bool, default=False
+        Move both sides into one space of canonical variates in place of X into that of y:
+        ``(Cx + lI)^-1/2 U S^p`` for X and ``(Cy + lI)^-1/2 V S^p`` for y (canonical correlation
+        analysis, Hotelling, Biometrika 1936, with ridge and with the variates weighted by their
+        correlation). Translations are found best there; models trained on `y` do not know that
+        space. Only for "spectral", which "auto" then stands for, with one `alpha` (default 1),
+        one `power` (default 0.5) and one `rank`.
     random_state : int, RandomState instance or None, default=None
         Draws the held-out rows where there is a choice to make. Pass an int for the same
         choice in every call.
@@ -74,6 +80,10 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         Linear part of the fitted map back.
     inverse_intercept_ : ndarray of shape (n_features,), dtype of X
         Offset of the map back.
+    counterpart_coef_ : ndarray of shape (n_targets, n_shared), dtype of X
+        Linear part of the map of y into the shared space; only with `shared`.
+    counterpart_intercept_ : ndarray of shape (n_shared,), dtype of X
+        Its offset.
     method_ : str
         The method in use; differs from `method` only for "auto".
     alpha_, power_, rank_ : float or int or None
@@ -121,7 +131,6 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     inverse_coef_: NDArray
     inverse_intercept_: NDArray
     method_: str
-    n_features_in_: int
 
     def __init__(
         self,
@@ -131,6 +140,7 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         power: Any = "auto",
         rank: Any = None,
         match_scale: bool = False,
+        shared: bool = False,
         random_state: Any = None,
     ) -> None:
         self.method = method
@@ -138,6 +148,7 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self.power = power
         self.rank = rank
         self.match_scale = match_scale
+        self.shared = shared
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> LinearAligner:
@@ -188,106 +199,49 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             else:
                 best, self.cv_results_ = choice.best, choice.results
         solver = Solver(moments, one_map=True)
-        there, back = best.solve(solver), best.solve(solver, reverse=True)
-        if self.match_scale:
+        for name in ("counterpart_coef_", "counterpart_intercept_"):
+            self.__dict__.pop(name, None)
+        if self.shared:
+            there, across, back = solver.canonical(*best.spectral_settings())
+            self.counterpart_coef_, self.counterpart_intercept_ = across.coef, across.intercept
+        else:
+            there, back = best.solve(solver), best.solve(solver, reverse=True)
+        if self.match_scale and not self.shared:
             there, back = solver.match_scale(there), solver.match_scale(back, reverse=True)
         self.coef_, self.intercept_ = there.coef, there.intercept
         self.inverse_coef_, self.inverse_intercept_ = back.coef, back.intercept
+        self._n_targets = Y.shape[1]
         self.method_, self.alpha_ = best.method, best.alpha
         self.power_, self.rank_ = best.power, best.rank
         return self
 
-    def transform(self, X: ArrayLike) -> NDArray:
-        """Move rows into the space of y.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), float32 or float64
-            Rows of the first space.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_targets)
-            The moved rows.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+    def _there(self, X: NDArray) -> NDArray:
         out = X @ self.coef_
         out += self.intercept_
         return out
 
-    def inverse_transform(self, X: ArrayLike) -> NDArray:
-        """Move rows from the space of y back to the space of X, by a fitted map of its own.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_targets), float32 or float64
-            Rows of the second space.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            The moved rows.
-        """
-        check_is_fitted(self)
-        Z: NDArray = check_array(X, dtype=[np.float64, np.float32], input_name="X")
-        if Z.shape[1] != len(self.inverse_coef_):
-            raise ValueError(
-                f"X has {Z.shape[1]} features, but inverse_transform of {type(self).__name__} "
-                f"expects {len(self.inverse_coef_)} features as input: rows as transform returns."
-            )
+    def _back(self, Z: NDArray) -> NDArray:
         out = Z @ self.inverse_coef_
         out += self.inverse_intercept_
         return out
 
-    def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        """Tie-aware recall at 1 of the moved rows, the mean of both directions.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_pairs, n_features), float32 or float64
-            Rows of the first space.
-        y : array-like of shape (n_pairs, n_targets), float32 or float64
-            Their counterparts.
-
-        Returns
-        -------
-        float
-            In [0, 1].
-        """
-        moved = self.transform(X)
-        Y = check_counterparts(moved, y)
-        # Right answers are told by the rows as they came: a map that sends all rows to one
-        # point makes them equal, but not right.
-        groups = duplicate_groups(np.asarray(X, dtype=moved.dtype), Y)
-        return float(row_recall(moved, Y, groups).mean())
+    def _across(self, Y: NDArray) -> NDArray:
+        if not self.shared:
+            return Y
+        out = Y @ self.counterpart_coef_
+        out += self.counterpart_intercept_
+        return out
 
     @property
     def _n_features_out(self) -> int:
         return self.coef_.shape[1]
 
-    def _check_fit_input(self, X: Any, y: Any) -> tuple[NDArray, NDArray]:
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None. Pass the "
-                "counterparts of the rows of X as a 2-d array."
-            )
-        dtypes = [np.float64, np.float32]
-        X = validate_data(self, X, dtype=dtypes, ensure_min_samples=2)
-        Y = check_counterparts(X, y)
-        for name, rows in (("X", X), ("y", Y)):
-            size = float(max(rows.max(), -rows.min()))
-            if size and not 1e-8 < size < 1e8:
-                raise ValueError(
-                    f"The largest value of {name} is {size:.0e}: squares of such numbers are lost in "
-                    f"{rows.dtype}. Scale the rows to about 1."
-                )
-        return X, Y
-
     def _check_parameters(self, square: bool = True) -> list[Candidate]:
         """The maps that the parameters stand for, or a ValueError for one out of its range."""
         if self.method != "auto" and self.method not in METHODS:
             raise ValueError(f"method must be one of {('auto', *METHODS)}, got {self.method!r}.")
+        if self.shared:
+            return [self._shared_candidate()]
         if self.method == "identity" and not square:
             raise ValueError(
                 'method="identity" needs X and y of one width. Use "spectral", "ridge" or '
@@ -298,6 +252,22 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         rank = _grid("rank", self.rank, numbers.Integral, lambda v: v >= 1) or [None]
         return candidates_for(self.method, square=square, alpha=alpha, power=power, rank=rank)
 
+    def _shared_candidate(self) -> Candidate:
+        """The one map of both sides into a shared space that the parameters stand for."""
+        if self.method not in ("auto", "spectral"):
+            raise ValueError(
+                f'shared=True goes with method="spectral" or "auto", got {self.method!r}.'
+            )
+        settings: dict[str, Any] = {}
+        for name, default in (("alpha", 1.0), ("power", 0.5), ("rank", None)):
+            kind = numbers.Integral if name == "rank" else numbers.Real
+            low = 1 if name == "rank" else 0
+            grid = _grid(name, getattr(self, name), kind, lambda v, low=low: low <= v < np.inf)
+            if grid is not None and len(grid) > 1:
+                raise ValueError(f"shared=True takes one value of {name}, got {grid}.")
+            settings[name] = default if grid is None else grid[0]
+        return Candidate("spectral", **settings)
+
     @staticmethod
     def _cautious(candidates: list[Candidate]) -> Candidate:
         """The choice without evidence: no alignment, else the strongest regularisation."""
@@ -306,26 +276,6 @@ class LinearAligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             if same:
                 return min(same, key=lambda c: abs((c.alpha or 0.0) - _CAUTIOUS_ALPHA))
         return min(candidates, key=lambda c: c.complexity)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.target_tags.single_output = False
-        tags.target_tags.multi_output = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-
-def check_counterparts(X: NDArray, y: Any) -> NDArray:
-    """The counterparts of the rows of X: 2-d, as many, of the same dtype."""
-    if np.asarray(y).ndim == 1:
-        raise ValueError(
-            "Expected 2D array, got 1D array instead: y holds the counterparts of the rows of X, one "
-            "vector each. Class labels do not belong here."
-        )
-    Y = check_array(y, dtype=X.dtype, input_name="y")
-    check_consistent_length(X, Y)
-    return Y
 
 
 def _grid(name: str, value: Any, kind: type, valid: Any) -> list[Any] | None:

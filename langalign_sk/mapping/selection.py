@@ -48,11 +48,16 @@ class Candidate:
             return solver.identity(reverse)
         if self.method == "procrustes":
             return solver.procrustes(reverse)
-        assert self.alpha is not None
         if self.method == "ridge":
+            assert self.alpha is not None
             return solver.ridge(self.alpha, reverse)
+        return solver.spectral(*self.spectral_settings(), reverse)
+
+    def spectral_settings(self) -> tuple[float, float, int | None]:
+        """Strength, power and rank of a spectral map."""
+        assert self.alpha is not None
         assert self.power is not None
-        return solver.spectral(self.alpha, self.power, self.rank, reverse)
+        return self.alpha, self.power, self.rank
 
     @property
     def complexity(self) -> tuple[int, float, float, float]:

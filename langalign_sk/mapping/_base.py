@@ -1,0 +1,163 @@
+"""What all array-level aligners share: rows in, rows out, and a score by retrieval."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..metrics import duplicate_groups, row_recall
+
+__all__ = ["PairedMap", "check_counterparts"]
+
+
+class PairedMap(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
+):
+    """A map between two sets of paired embeddings, and a map back of its own."""
+
+    n_features_in_: int
+    _n_targets: int
+
+    @abstractmethod
+    def _there(self, X: NDArray) -> NDArray:
+        """Move checked rows."""
+
+    @abstractmethod
+    def _back(self, Z: NDArray) -> NDArray:
+        """Move checked rows back."""
+
+    @abstractmethod
+    def _across(self, Y: NDArray) -> NDArray:
+        """Move checked counterparts to where moved rows are."""
+
+    @property
+    @abstractmethod
+    def _n_features_out(self) -> int:
+        """Width of the moved rows."""
+
+    def transform(self, X: ArrayLike) -> NDArray:
+        """Move rows into the space of y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), float32 or float64
+            Rows of the first space.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_targets)
+            The moved rows.
+        """
+        check_is_fitted(self)
+        rows: NDArray = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        return self._there(rows)
+
+    def inverse_transform(self, X: ArrayLike) -> NDArray:
+        """Move rows from the space of y back to the space of X, by a fitted map of its own.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_targets), float32 or float64
+            Rows of the second space.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            The moved rows.
+        """
+        check_is_fitted(self)
+        Z: NDArray = check_array(X, dtype=[np.float64, np.float32], input_name="X")
+        if Z.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {Z.shape[1]} features, but inverse_transform of {type(self).__name__} "
+                f"expects {self._n_features_out} features as input: rows as transform returns."
+            )
+        return self._back(Z)
+
+    def transform_counterparts(self, y: ArrayLike) -> NDArray:
+        """Rows of the second space, where `transform` puts those of the first.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples, n_targets), float32 or float64
+            Rows of the second space.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out)
+            The rows as they came, or in the shared space of ``shared=True``.
+        """
+        check_is_fitted(self)
+        Y: NDArray = check_array(y, dtype=[np.float64, np.float32], input_name="y")
+        if Y.shape[1] != self._n_targets:
+            raise ValueError(
+                f"y has {Y.shape[1]} features, but transform_counterparts of {type(self).__name__} "
+                f"expects {self._n_targets} features as input: rows of the space of y in fit."
+            )
+        return self._across(Y)
+
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """Tie-aware recall at 1 of the moved rows, the mean of both directions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_pairs, n_features), float32 or float64
+            Rows of the first space.
+        y : array-like of shape (n_pairs, n_targets), float32 or float64
+            Their counterparts.
+
+        Returns
+        -------
+        float
+            In [0, 1].
+        """
+        moved = self.transform(X)
+        Y = check_counterparts(moved, y)
+        # Right answers are told by the rows as they came: a map that sends all rows to one
+        # point makes them equal, but not right.
+        groups = duplicate_groups(np.asarray(X, dtype=moved.dtype), Y)
+        return float(row_recall(moved, self.transform_counterparts(Y), groups).mean())
+
+    def _check_fit_input(self, X: Any, y: Any, reset: bool = True) -> tuple[NDArray, NDArray]:
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None. Pass the "
+                "counterparts of the rows of X as a 2-d array."
+            )
+        dtypes = [np.float64, np.float32]
+        X = validate_data(self, X, dtype=dtypes, ensure_min_samples=2, reset=reset)
+        Y = check_counterparts(X, y)
+        for name, rows in (("X", X), ("y", Y)):
+            size = float(max(rows.max(), -rows.min()))
+            if size and not 1e-8 < size < 1e8:
+                raise ValueError(
+                    f"The largest value of {name} is {size:.0e}: squares of such numbers are lost in "
+                    f"{rows.dtype}. Scale the rows to about 1."
+                )
+        return X, Y
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.single_output = False
+        tags.target_tags.multi_output = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def check_counterparts(X: NDArray, y: Any) -> NDArray:
+    """The counterparts of the rows of X: 2-d, as many, of the same dtype."""
+    if np.asarray(y).ndim == 1:
+        raise ValueError(
+            "Expected 2D array, got 1D array instead: y holds the counterparts of the rows of X, one "
+            "vector each. Class labels do not belong here."
+        )
+    Y = check_array(y, dtype=X.dtype, input_name="y")
+    check_consistent_length(X, Y)
+    return Y

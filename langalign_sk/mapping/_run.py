@@ -1,0 +1,160 @@
+"""One training run of an adapter: from its parameters and pairs to networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from ._adapter_start import batch_size_for, closed_form, first_layers, hold_out
+from ._batches import POOL, PairRows, unit_of
+from ._callbacks import FitTasks, Kept
+from ._checkpoint import Checkpoint, fingerprint
+from ._moments import Moments, Solver
+from ._training import Recipe, private_generator, train
+from .losses import Contrastive, SquaredError
+from .modules import BothWays, Trainable
+from .network import Network
+
+__all__ = ["Outcome", "run"]
+
+# Not among what makes two runs one: how a run is watched, and where it is computed.
+_OF_NO_EFFECT = ("callbacks", "checkpoint", "device", "random_state", "verbose", "warm_start")
+
+
+@dataclass
+class Outcome:
+    """What a run leaves."""
+
+    networks: dict[str, Network]  # by the name of the fitted attribute
+    start: str | None
+    kept: Kept
+    stopped: str | None
+    state: dict[str, Any]  # of the optimizer and the loss, to go on with
+
+
+def run(
+    aligner: Any,
+    X: NDArray,
+    Y: NDArray,
+    groups: NDArray[np.intp],
+    *,
+    callbacks: list[Any],
+    context: Any,
+    going_on: bool,
+    one_pass: bool,
+    inverse: bool,
+) -> Outcome:
+    """Train the networks of an AdapterAligner on checked pairs."""
+    a = aligner
+    seed = int(check_random_state(a.random_state).randint(2**31 - 1))
+    checkpoint = None
+    if a.checkpoint is not None and not one_pass:
+        settings = {k: v for k, v in a.get_params().items() if k not in _OF_NO_EFFECT}
+        if a.random_state is None or isinstance(a.random_state, int):
+            settings["random_state"] = a.random_state
+        checkpoint = Checkpoint(a.checkpoint, fingerprint(X, Y, settings))
+        checkpoint.load()
+        checkpoint.seed = seed = seed if checkpoint.seed is None else checkpoint.seed
+    rows, held_out = np.arange(len(X)), np.empty(0, dtype=np.intp)
+    if a.early_stopping and not one_pass:
+        rows, held_out = hold_out(groups, a.validation_fraction, seed)
+    units = unit_of(X), unit_of(Y)
+    names = ("network_", "counterpart_network_" if a.shared else "inverse_network_")
+    both = [units, (units[1], units[1]) if a.shared else units[::-1]]
+    if going_on:
+        start = a.start_
+        networks = [
+            getattr(a, name).rescaled(1 / u, 1 / v)
+            for name, (u, v) in zip(names, both, strict=True)
+        ]
+    else:
+        networks, start = _starts(a, X, Y, rows, held_out, both, seed)
+    residual = a._architecture == "residual"
+    trainable = [
+        Trainable(n, dropout=a.dropout, rank=a.rank, linear=residual and not n.layers, seed=seed)
+        for n in networks
+    ]
+    contrastive = a.loss == "contrastive"
+    pool = min(POOL, len(rows)) if contrastive and a.hard_negatives else 0
+    criterion: torch.nn.Module = SquaredError()
+    if contrastive:
+        criterion = Contrastive(a.temperature, a.mse_weight, min(a.hard_negatives, pool), a.shared)
+    state = a._partial_state if going_on and one_pass else None
+    if state is not None:
+        criterion.load_state_dict(state["criterion"])
+
+    def fitted(kept: Kept) -> dict[str, Network]:
+        parts = zip(names, kept.best, both, strict=False)
+        out = {name: n.rescaled(u, v).astype(X.dtype) for name, n, (u, v) in parts}
+        if a.shared:
+            out["inverse_network_"] = _least_squares(out["counterpart_network_"](Y), X)
+        return out
+
+    recipe = Recipe(
+        criterion=criterion,
+        learning_rate=a.learning_rate,
+        weight_decay=a.weight_decay if residual else 0.0,
+        batch_size=batch_size_for(len(rows), a.batch_size),
+        max_epochs=1 if one_pass else a.max_epochs,
+        patience=a.n_iter_no_change,
+        max_grad_norm=a.max_grad_norm,
+        seed=seed,
+        device=device_of(a.device),
+        one_cycle=not one_pass,
+        shared=a.shared,
+        pool=pool,
+        callbacks=callbacks,
+        progress=bool(a.verbose) and not one_pass,
+    )
+    if context is not None:
+        recipe.tasks = FitTasks(context, a, {"X": X, "y": Y}, fitted)
+    with private_generator(recipe.device):
+        net = train(
+            PairRows(X, Y, rows, groups, units),
+            held_out,
+            BothWays(trainable[0], trainable[1] if inverse else None),
+            recipe,
+            checkpoint=checkpoint,
+            optimizer_state=state and state["optimizer"],
+        )
+    state = {"optimizer": net.optimizer_.state_dict(), "criterion": net.criterion_.state_dict()}
+    return Outcome(fitted(net.kept), start, net.kept, net.stopped, state)
+
+
+def device_of(device: str | None) -> str:
+    """The device to train on."""
+    if device is not None:
+        return device
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _starts(
+    a: Any,
+    X: NDArray,
+    Y: NDArray,
+    rows: NDArray[np.intp],
+    held_out: NDArray[np.intp],
+    both: list[tuple[float, float]],
+    seed: int,
+) -> tuple[list[Network], str | None]:
+    layers = first_layers(a._architecture, a.adapter_dim, X.shape[1], Y.shape[1], a.shared, seed)
+    if a._architecture != "residual":
+        return [Network(None, None, one) for one in layers], None
+    *affine, method = closed_form(X, Y, rows, held_out, a.start, a.shared, seed)
+    networks = []
+    for one, first, (u, v) in zip(affine, layers, both, strict=True):
+        scaled = one.rescaled(1 / u, 1 / v)
+        networks.append(Network(scaled.coef, scaled.intercept, first))
+    return networks, method
+
+
+def _least_squares(Z: NDArray, X: NDArray) -> Network:
+    back = Solver(Moments.of(Z, X), one_map=True).least_squares()
+    return Network(back.coef, back.intercept)

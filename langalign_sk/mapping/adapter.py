@@ -1,0 +1,342 @@
+"""Trained aligners."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from .._compat import CallbackSupportMixin, fit_context, with_callbacks
+from ..metrics import duplicate_groups
+from ._adapter_checks import ARCHITECTURES, check_adapter_parameters, check_callbacks
+from ._base import PairedMap
+from .network import Network
+
+__all__ = ["AdapterAligner"]
+
+
+class AdapterAligner(CallbackSupportMixin, PairedMap):
+    """Adapter between two sets of paired embeddings, trained by gradient descent.
+
+    Starts from the best closed form of :class:`LinearAligner`, trains with a skorch net, keeps the
+    weights with the best held-out retrieval, and ends as plain arrays: neither `transform` nor a
+    pickle needs torch.
+
+    Parameters
+    ----------
+    loss : {"contrastive", "mse", "autoencoder"}, default="contrastive"
+        - "contrastive": symmetric InfoNCE with a learned temperature (van den Oord, Li and
+          Vinyals, arXiv 1807.03748, eq. 4; Radford et al., arXiv 2103.00020, figure 3). Ours.
+        - "mse": the mean squared error of the LANGALIGN paper (arXiv 2503.18603).
+        - "autoencoder": "mse" through the encoder and decoder of the paper.
+    architecture : {"residual", "fc", "ae"}, default=None
+        - "residual": a correction, zero at the start, added to the closed form. Ours.
+        - "fc": the paper's fully connected variant, six linear layers with ReLU and dropout.
+        - "ae": the paper's autoencoder variant, three layers down to a narrow code and three up.
+
+        None takes the one that goes with `loss`, in this order. The summary of the paper that we
+        know gives neither the widths nor the dropout of "fc" and "ae": those are ours.
+    adapter_dim : int, default=None
+        "residual": hidden width of the correction, or 0 for a linear adapter. "fc": width of the
+        five hidden layers. "ae": width of the code. None stands for 0, the width of X, and half
+        the width of X.
+    rank : int, default=None
+        Rank of the correction of a linear adapter; None is full rank.
+    start : {"auto", "identity", "ridge", "procrustes", "spectral"}, default="auto"
+        Closed form that "residual" starts from, see :class:`LinearAligner`.
+    shared : bool, default=False
+        Train a map of X and a map of y into one space, from the canonical variates of
+        ``LinearAligner(shared=True)``, in place of a map of X into the space of y. Only for
+        "contrastive" and "residual". Translations are found best there; models trained on `y` do
+        not know that space.
+    temperature : float, default=0.05
+        Of the contrastive loss at the start of training.
+    mse_weight : float, default=0.1
+        Weight of the squared error beside the contrastive loss, relative to the squared norm of
+        `y`. It keeps rows where a model trained on `y` knows them.
+    hard_negatives : int, default=0
+        Nearest rows, of 4,096 drawn anew in every epoch, that every row has as further negatives.
+        Rows nearer than 95 % of the translation's cosine are left out as likely translations
+        (Moreira et al., arXiv 2407.15831).
+    dropout : float, default=0.1
+        Share of hidden units dropped in training.
+    weight_decay : float, default=2e-3
+        Pull of the correction of "residual" towards zero, that is towards the closed form.
+    learning_rate : float, default=1e-3
+        Peak of the one-cycle schedule of Adam; constant in `partial_fit`.
+    batch_size : int, default=None
+        Pairs a step. None takes a tenth of the pairs, between 256 and 2,048.
+    max_epochs : int, default=10
+        Passes over the pairs.
+    early_stopping : bool, default=True
+        Hold pairs out, keep the weights of the epoch with the best held-out recall at 1, the
+        start included, and stop after `n_iter_no_change` epochs without a rise.
+    validation_fraction : float, default=0.1
+        Share of the pairs held out, at most 1,000 pairs.
+    n_iter_no_change : int, default=5
+        Epochs without a rise of held-out recall before training stops.
+    max_grad_norm : float, default=1.0
+        Gradients are clipped to this norm.
+    warm_start : bool, default=False
+        Go on from the weights of the last fit in place of the closed form.
+    callbacks : list of skorch.callbacks.Callback or of (name, callback), default=None
+        Passed to the skorch net.
+    checkpoint : path, default=None
+        Folder that the state of training is written to after every epoch. The same fit, begun
+        again with this folder, goes on from there to the result of an uninterrupted run.
+    verbose : bool, default=False
+        Show a progress bar over the epochs.
+    random_state : int, RandomState instance or None, default=None
+        Draws the held-out pairs, the weights, the batches and the dropout. Pass an int for the
+        same weights in every call, bit for bit on one machine.
+    device : str, default=None
+        Torch device to train on; None takes cuda, mps or cpu, in this order. On CUDA the matrix
+        products are in bfloat16.
+
+    Attributes
+    ----------
+    network_ : Network
+        The map, as arrays of the dtype of X.
+    inverse_network_ : Network
+        The map back, trained on the same pairs with the sides exchanged; with `shared`, the
+        least-squares map from the moved rows of y to X.
+    counterpart_network_ : Network
+        The map of y into the shared space; only with `shared`.
+    start_ : str or None
+        Method of the closed form in `network_` at the start; None for "fc" and "ae".
+    history_ : list of dict
+        Per epoch: its number, training loss, learning rate, seconds and, with early stopping,
+        held-out recall at 1 of both maps.
+    n_iter_ : int
+        Epochs trained.
+    best_epoch_ : int
+        Epoch that `network_` is from; 0 is the closed form itself.
+    held_out_recall_, start_recall_ : float or None
+        Held-out recall at 1 of `network_` and of the start. None without early stopping.
+    n_features_in_ : int
+        Width of X.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Column names of X, if it had any.
+
+    Raises
+    ------
+    ValueError
+        In `fit`, if the two sides differ in length, hold NaN or fewer than two distinct rows, if
+        a parameter is out of its range, or if `checkpoint` holds another run.
+    TypeError
+        If `callbacks` holds something else than skorch callbacks.
+
+    See Also
+    --------
+    LinearAligner : Closed forms, in a fraction of the time.
+
+    Notes
+    -----
+    Ctrl-C ends training and leaves a fitted estimator with the best weights so far, and so does a
+    loss that is not finite any more; both with a warning.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from langalign_sk.mapping import AdapterAligner
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 8))
+    >>> Y = np.tanh(X @ rng.normal(size=(8, 8)))
+    >>> aligner = AdapterAligner(adapter_dim=16, random_state=0, device="cpu").fit(X, Y)
+    >>> aligner.transform(X).shape
+    (200, 8)
+    >>> aligner.held_out_recall_ >= aligner.start_recall_
+    True
+    """
+
+    network_: Network
+    inverse_network_: Network
+    counterpart_network_: Network
+
+    def __init__(
+        self,
+        loss: str = "contrastive",
+        *,
+        architecture: str | None = None,
+        adapter_dim: int | None = None,
+        rank: int | None = None,
+        start: str = "auto",
+        shared: bool = False,
+        temperature: float = 0.05,
+        mse_weight: float = 0.1,
+        hard_negatives: int = 0,
+        dropout: float = 0.1,
+        weight_decay: float = 2e-3,
+        learning_rate: float = 1e-3,
+        batch_size: int | None = None,
+        max_epochs: int = 10,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        max_grad_norm: float = 1.0,
+        warm_start: bool = False,
+        callbacks: Any = None,
+        checkpoint: Any = None,
+        verbose: bool = False,
+        random_state: Any = None,
+        device: str | None = None,
+    ) -> None:
+        self.loss = loss
+        self.architecture = architecture
+        self.adapter_dim = adapter_dim
+        self.rank = rank
+        self.start = start
+        self.shared = shared
+        self.temperature = temperature
+        self.mse_weight = mse_weight
+        self.hard_negatives = hard_negatives
+        self.dropout = dropout
+        self.weight_decay = weight_decay
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.max_grad_norm = max_grad_norm
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.verbose = verbose
+        self.random_state = random_state
+        self.device = device
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any) -> AdapterAligner:
+        """Train the map from X to y and the map back.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_pairs, n_features), float32 or float64
+            Rows to be moved.
+        y : array-like of shape (n_pairs, n_targets), float32 or float64
+            Where they should be; row i is the counterpart of row i of `X`.
+
+        Returns
+        -------
+        AdapterAligner
+            The fitted estimator.
+        """
+        return self._fit(X, y)
+
+    def partial_fit(self, X: Any, y: Any) -> AdapterAligner:
+        """Go on with one pass over some pairs, at a constant learning rate.
+
+        The first call starts from the closed form of its own pairs, later ones from the weights
+        that are there. No pairs are held out.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_pairs, n_features), float32 or float64
+            Rows to be moved.
+        y : array-like of shape (n_pairs, n_targets), float32 or float64
+            Their counterparts.
+
+        Returns
+        -------
+        AdapterAligner
+            The fitted estimator.
+        """
+        return self._fit(X, y, one_pass=True)
+
+    def _fit(self, X: Any, y: Any, one_pass: bool = False, inverse: bool = True) -> AdapterAligner:
+        going_on = hasattr(self, "network_") and (one_pass or self.warm_start)
+        X, Y = self._check_fit_input(X, y, reset=not going_on)
+        check_adapter_parameters(self, X.shape[1] == Y.shape[1])
+        callbacks = check_callbacks(self.callbacks)
+        if going_on:
+            self._check_goes_on(Y)
+        groups = duplicate_groups(X, Y)
+        if not groups.any():
+            raise ValueError(
+                f"All {len(X)} pairs have the same row on one side: there is nothing to learn from. "
+                "Check the encoder."
+            )
+        context = None if one_pass else fit_context(self, self.max_epochs)
+        if context is not None:
+            context.call_on_fit_task_begin(estimator=self, X=X, y=Y)
+        from ._run import run  # loads torch, which only training needs
+
+        outcome = run(
+            self,
+            X,
+            Y,
+            groups,
+            callbacks=callbacks,
+            context=context,
+            going_on=going_on,
+            one_pass=one_pass,
+            inverse=inverse,
+        )
+        kept = outcome.kept
+        self.__dict__.pop("counterpart_network_", None)
+        for name, network in outcome.networks.items():
+            setattr(self, name, network)
+        self._n_targets = Y.shape[1]
+        self.start_ = outcome.start
+        self.history_ = kept.history
+        self.n_iter_, self.best_epoch_ = len(kept.history), kept.best_epoch
+        self.held_out_recall_ = kept.recall[0] if kept.recall else None
+        self.start_recall_ = kept.start_recall[0] if kept.start_recall else None
+        self._made_of = self._anatomy()
+        self._partial_state = outcome.state if one_pass else None
+        if context is not None:
+            context.call_on_fit_task_end(estimator=self, X=X, y=Y)
+        self._warn(outcome.stopped)
+        return self
+
+    def _warn(self, stopped: str | None) -> None:
+        kept = f"the weights of epoch {self.best_epoch_} are kept"
+        if stopped == "diverged":
+            warnings.warn(
+                f"The loss was not finite in epoch {self.n_iter_ + 1}: training stopped, and {kept}. "
+                "Try a lower learning_rate.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        elif stopped == "interrupted":
+            warnings.warn(
+                f"Training was interrupted after {self.n_iter_} epochs: {kept}.", stacklevel=4
+            )
+
+    @property
+    def _architecture(self) -> str:
+        return self.architecture or ARCHITECTURES[self.loss]
+
+    def _anatomy(self) -> tuple[Any, ...]:
+        """What two sets of weights must share for one to go on from the other."""
+        return self.loss, self._architecture, self.adapter_dim, self.rank, self.shared
+
+    def _check_goes_on(self, Y: NDArray) -> None:
+        if Y.shape[1] != self._n_targets:
+            raise ValueError(
+                f"y has {Y.shape[1]} features, but {type(self).__name__} was fitted on "
+                f"{self._n_targets}. Use a new estimator (sklearn.base.clone)."
+            )
+        if self._made_of != self._anatomy():
+            names = ("loss", "architecture", "adapter_dim", "rank", "shared")
+            had = dict(zip(names, self._made_of, strict=True))
+            raise ValueError(
+                f"The weights that are there were trained with {had}, and the parameters are others "
+                "now. Use a new estimator (sklearn.base.clone)."
+            )
+
+    def _there(self, X: NDArray) -> NDArray:
+        return self.network_(X)
+
+    def _back(self, Z: NDArray) -> NDArray:
+        return self.inverse_network_(Z)
+
+    def _across(self, Y: NDArray) -> NDArray:
+        return self.counterpart_network_(Y) if self.shared else Y
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.network_.n_targets

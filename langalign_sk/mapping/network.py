@@ -1,0 +1,108 @@
+"""A trained adapter as plain arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Network"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """``x @ coef + intercept``, plus a perceptron with rectified hidden layers.
+
+    Adapters are kept in this form after training: it moves rows without torch, from any number
+    of threads, on any machine, and is saved as arrays.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_features, n_targets) or None
+        Affine part. None where the map is the perceptron alone.
+    intercept : ndarray of shape (n_targets,) or None
+        Its offset.
+    layers : tuple of (weight, bias)
+        Weights of shape (n_inputs, n_outputs), biases of shape (n_outputs,); empty for a linear
+        adapter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from langalign_sk.mapping import Network
+    >>> double = Network(2 * np.eye(2), np.ones(2))
+    >>> double(np.array([[1.0, 2.0]]))
+    array([[3., 5.]])
+    >>> relu = Network(None, None, ((np.eye(2), np.zeros(2)), (np.eye(2), np.zeros(2))))
+    >>> relu(np.array([[-1.0, 2.0]]))
+    array([[0., 2.]])
+    """
+
+    coef: NDArray | None
+    intercept: NDArray | None
+    layers: tuple[tuple[NDArray, NDArray], ...] = ()
+
+    def __call__(self, X: NDArray) -> NDArray:
+        """Move rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_targets)
+            The moved rows.
+        """
+        out = None
+        if self.coef is not None:
+            out = X @ self.coef
+            out += self.intercept
+        if not self.layers:
+            assert out is not None
+            return out
+        hidden = X
+        for weight, bias in self.layers[:-1]:
+            hidden = hidden @ weight
+            hidden += bias
+            np.maximum(hidden, 0, out=hidden)
+        weight, bias = self.layers[-1]
+        moved = hidden @ weight
+        moved += bias
+        return moved if out is None else out + moved
+
+    @property
+    def n_targets(self) -> int:
+        """Width of the moved rows."""
+        last = self.intercept if self.intercept is not None else self.layers[-1][1]
+        return len(last)
+
+    def rescaled(self, source: float, target: float) -> Network:
+        """The map for rows `source` times, and counterparts `target` times, as large."""
+        layers = list(self.layers)
+        if layers:
+            layers[0] = layers[0][0] / source, layers[0][1]
+            layers[-1] = layers[-1][0] * target, layers[-1][1] * target
+        coef = None if self.coef is None else self.coef * (target / source)
+        intercept = None if self.intercept is None else self.intercept * target
+        return Network(coef, intercept, tuple(layers))
+
+    def astype(self, dtype: Any) -> Network:
+        """The map in another precision."""
+        coef, intercept = (
+            None if a is None else a.astype(dtype) for a in (self.coef, self.intercept)
+        )
+        layers = tuple((w.astype(dtype), b.astype(dtype)) for w, b in self.layers)
+        return Network(coef, intercept, layers)
+
+    def arrays(self) -> list[NDArray]:
+        """All weights."""
+        affine = [] if self.coef is None or self.intercept is None else [self.coef, self.intercept]
+        return affine + [a for layer in self.layers for a in layer]
+
+    def is_finite(self) -> bool:
+        """Whether every weight is a finite number."""
+        return all(bool(np.isfinite(a).all()) for a in self.arrays())
