@@ -6,12 +6,14 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from ._fitting import FEW_BRIDGE_ROWS, MIN_BRIDGE_ROWS
+from ._fitting import ADAPTERS, FEW_BRIDGE_ROWS, MIN_BRIDGE_ROWS
 from ._inputs import Sides, pairs_from
 from ._readers import MissingLanguageError
 from .corpus import ParallelCorpus
 from .languages import base_code
-from .mapping import LinearAligner
+from .mapping import AdapterAligner, LinearAligner
+from .mapping._adapter_checks import check_adapter_parameters
+from .mapping.selection import METHODS
 
 __all__ = ["check_bridge", "check_pairs", "check_parameters", "languages_of", "pairs_of_corpus"]
 
@@ -35,21 +37,65 @@ def languages_of(target_lang: str | Sequence[str]) -> tuple[str, ...]:
 def check_parameters(aligner: Any) -> None:
     """Raise for a parameter out of its range."""
     languages = languages_of(aligner.target_lang)
-    LinearAligner(aligner.method, alpha=aligner.alpha)._check_parameters()
-    space = aligner.output_space
-    if space not in ("english", "target"):
-        raise ValueError(f'output_space must be "english" or "target", got {space!r}.')
-    if space == "target" and len(languages) > 1:
-        raise ValueError('output_space="target" needs one target_lang: English rows move there.')
+    space, method = aligner.output_space, aligner.method
+    if space not in ("english", "target", "shared"):
+        raise ValueError(f'output_space must be "english", "target" or "shared", got {space!r}.')
+    if method not in ("auto", *METHODS, *ADAPTERS):
+        raise ValueError(f"method must be one of {('auto', *METHODS, *ADAPTERS)}, got {method!r}.")
+    if space == "shared" and method not in ("auto", "spectral", "contrastive"):
+        raise ValueError(
+            f'output_space="shared" goes with method="auto", "spectral" or "contrastive", got '
+            f"{method!r}."
+        )
+    if method not in ADAPTERS:
+        LinearAligner(method, alpha=aligner.alpha, shared=space == "shared")._check_parameters()
+    if space != "english" and len(languages) > 1:
+        raise ValueError(f"output_space={space!r} needs one target_lang: English rows move too.")
     if space == "target" and aligner.english_encoder is not None:
         raise ValueError(
             'output_space="target" encodes English rows with the multilingual encoder; leave '
             "english_encoder=None. To move vectors of an English system, fit with "
             'output_space="english" and use inverse_transform.'
         )
+    _check_adapters(aligner)
     strength = aligner.bridge_alpha
     if not isinstance(strength, int | float) or not strength >= 0:
         raise ValueError(f"bridge_alpha must be a non-negative number, got {strength!r}.")
+
+
+def _check_adapters(aligner: Any) -> None:
+    if aligner.bridge_method not in ("spectral", *ADAPTERS):
+        raise ValueError(
+            f"bridge_method must be one of {('spectral', *ADAPTERS)}, got "
+            f"{aligner.bridge_method!r}."
+        )
+    budget = aligner.time_budget
+    if budget is not None and (
+        isinstance(budget, bool) or not isinstance(budget, int | float) or not budget >= 0
+    ):
+        raise ValueError(f"time_budget must be a number of seconds or None, got {budget!r}.")
+    given = aligner.adapter_params
+    if given is not None and not isinstance(given, dict):
+        raise ValueError(
+            f"adapter_params must be a dict of parameters of AdapterAligner, got {given!r}."
+        )
+    known = {*AdapterAligner().get_params()} - {"loss", "adapter_dim", "shared", "warm_start"}
+    unknown = sorted({*(given or {})} - known)
+    if unknown:
+        raise ValueError(
+            f"adapter_params has {', '.join(map(repr, unknown))}, and knows {sorted(known)}."
+        )
+    for loss in ADAPTERS:
+        if (
+            loss == aligner.method
+            or loss == aligner.bridge_method
+            or (loss == "contrastive" and aligner.method == "auto")
+        ):
+            shared = aligner.output_space == "shared" and loss == aligner.method
+            adapter = AdapterAligner(
+                loss, adapter_dim=aligner.adapter_dim, shared=shared, **(given or {})
+            )
+            check_adapter_parameters(adapter, square=True)
 
 
 def check_pairs(pairs: dict[str, Sides], languages: Sequence[str], given: bool) -> list[str]:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from ._inputs import Sides
 from .encoders import EncodingSession
 from .encoders.handles import Encoder
 from .inspection.report import Evaluation
-from .mapping import LinearAligner
-from .mapping.selection import Candidate, held_out_scores
-from .metrics import duplicate_groups, retrieval_scores
+from .mapping import AdapterAligner, LinearAligner
+from .mapping._adapter_checks import ARCHITECTURES
+from .mapping._base import PairedMap
+from .mapping._trained import Trained
+from .mapping.selection import Candidate, choose, held_out_scores
+from .metrics import RetrievalScores, duplicate_groups, retrieval_scores
 
-__all__ = ["Setting", "doubts", "fit_language_map", "fit_maps"]
+__all__ = ["ADAPTERS", "Setting", "doubts", "fit_language_map", "fit_maps", "method_of"]
+
+ADAPTERS = tuple(ARCHITECTURES)
+# Below, adapters found no more held-out translations than closed forms in the learning curves of
+# three languages; and what a narrow adapter cannot learn, one of this width can.
+MIN_ADAPTER_PAIRS = 2_000
+_ADAPTER_DIM = 256
 
 MIN_BRIDGE_ROWS = 20
 FEW_BRIDGE_ROWS = 200
@@ -32,23 +44,36 @@ _END_TO_END_ROWS = 200
 
 @dataclass
 class Setting:
-    """All that a fit on text needs besides the texts."""
+    """All that a fit needs besides the texts."""
 
     source: Encoder
     system: Encoder  # the English system's; the same object as source without a bridge
     session: EncodingSession
     method: str
     alpha: object
+    bridge_method: str
     bridge_alpha: float
+    shared: bool
+    adapter: dict[str, Any]  # parameters of AdapterAligner
+    time_budget: float | None
     seed: int
+
+    def adapter_for(self, loss: str, place: str) -> AdapterAligner:
+        """An unfitted adapter, with a checkpoint folder of its own."""
+        parameters = dict(self.adapter)
+        folder = parameters.get("checkpoint")
+        if folder is not None:
+            parameters["checkpoint"] = os.path.join(folder, place)
+        parameters = {"random_state": self.seed, **parameters}
+        return AdapterAligner(loss, shared=self.shared and place != "bridge", **parameters)
 
 
 def fit_maps(
     pairs: dict[str, Sides], task: list[str], languages: Sequence[str], setting: Setting
-) -> tuple[dict[str, LinearAligner], LinearAligner | None, list[Evaluation]]:
+) -> tuple[dict[str, PairedMap], PairedMap | None, list[Evaluation]]:
     """Language maps, the bridge where there is a second encoder, and their held-out scores."""
     s = setting
-    maps: dict[str, LinearAligner] = {}
+    maps: dict[str, PairedMap] = {}
     evaluations: list[Evaluation] = []
     for language in languages:
         if language not in pairs:
@@ -56,10 +81,12 @@ def fit_maps(
             nothing = np.zeros((2, s.session.encode(s.source, ["width"]).shape[1]), np.float32)
             maps[language] = LinearAligner("identity").fit(nothing, nothing)
             continue
-        X, Y = (s.session.encode(s.source, side) for side in pairs[language])
-        maps[language], evaluation = fit_language_map(X, Y, language, s.method, s.alpha, s.seed)
+        target, english = pairs[language]
+        X = s.session.encode(s.source, target)
+        Y = s.session.encode(s.system if s.shared else s.source, english)
+        maps[language], evaluation = fit_language_map(X, Y, language, setting)
         evaluations.append(evaluation)
-    if s.system is s.source:
+    if s.system is s.source or s.shared:
         return maps, None, evaluations
     bridge = Bridge(task, [t for _, english in pairs.values() for t in english], setting)
     bridge_map, evaluation = bridge.fit_and_evaluate()
@@ -71,23 +98,109 @@ def fit_maps(
 
 
 def fit_language_map(
-    X: NDArray, Y: NDArray, language: str, method: str, alpha: object, seed: int
-) -> tuple[LinearAligner, Evaluation]:
-    """Map from target rows to English rows, with its held-out evaluation."""
-    aligner = LinearAligner(method, alpha=alpha, random_state=seed).fit(X, Y)
-    scores = held_out_scores(X, Y, _candidate(aligner), random_state=check_random_state(seed))
-    unaligned, aligned, n_held_out = scores or (None, None, 0)
+    X: NDArray, Y: NDArray, language: str, setting: Setting
+) -> tuple[PairedMap, Evaluation]:
+    """Map of target rows, with its held-out evaluation."""
+    aligner, candidates = _chosen(X, Y, language, setting)
+    aligner.fit(X, Y)
+    same_space = setting.system is setting.source
+    unaligned, aligned, n_held_out = _measured(aligner, X, Y, setting.seed, same_space)
     evaluation = Evaluation(
         "language map",
         language,
-        aligner.method_,
+        method_of(aligner),
         n_fit=len(X),
         n_held_out=n_held_out,
         unaligned=unaligned,
         aligned=aligned,
-        candidates=aligner.cv_results_ or {},
+        candidates=candidates or getattr(aligner, "cv_results_", None) or {},
     )
     return aligner, evaluation
+
+
+def method_of(aligner: PairedMap) -> str:
+    """The method that a map was fitted by, in the words of CrossLingualAligner."""
+    return aligner.method_ if isinstance(aligner, LinearAligner) else aligner.loss
+
+
+def _chosen(
+    X: NDArray, Y: NDArray, language: str, setting: Setting
+) -> tuple[PairedMap, dict[str, list]]:
+    """The unfitted map to use, and what it was chosen among."""
+    s = setting
+    if s.method in ADAPTERS:
+        return s.adapter_for(s.method, language), {}
+    linear = LinearAligner(s.method, alpha=s.alpha, shared=s.shared, random_state=s.seed)
+    if s.method != "auto" or len(X) < MIN_ADAPTER_PAIRS or s.time_budget == 0:
+        return linear, {}
+    candidates: list[Any] = list(linear._check_parameters(X.shape[1] == Y.shape[1]))
+    adapter = s.adapter_for("contrastive", language)
+    widths = (0, _ADAPTER_DIM) if adapter.adapter_dim is None else (adapter.adapter_dim,)
+    candidates += [Trained(clone(adapter).set_params(adapter_dim=width)) for width in widths]
+    choice = choose(
+        X,
+        Y,
+        candidates,
+        random_state=check_random_state(s.seed),
+        time_budget=s.time_budget,
+    )
+    if choice is None:
+        return linear, {}
+    best = choice.best
+    if isinstance(best, Trained):
+        return clone(best.aligner), choice.results
+    return _linear(best, s.seed), choice.results
+
+
+def _linear(candidate: Candidate, seed: int) -> LinearAligner:
+    settings = (candidate.alpha, candidate.power, candidate.rank)
+    alpha, power = ("auto" if v is None else v for v in settings[:2])
+    return LinearAligner(
+        candidate.method,
+        alpha=alpha,
+        power=power,
+        rank=candidate.rank,
+        shared=candidate.shared,
+        random_state=seed,
+    )
+
+
+def _again(aligner: PairedMap) -> PairedMap:
+    """The same map, unfitted, to be fitted on fewer rows."""
+    if isinstance(aligner, LinearAligner):
+        return _linear(_candidate(aligner), 0).set_params(match_scale=aligner.match_scale)
+    return clone(aligner).set_params(checkpoint=None, verbose=False, inverse=False)
+
+
+def _measured(
+    aligner: PairedMap,
+    X: NDArray,
+    Y: NDArray,
+    seed: int,
+    same_space: bool,
+    weight: NDArray | None = None,
+) -> tuple[RetrievalScores | None, RetrievalScores | None, int]:
+    """Scores of no alignment and of the map on rows that it did not see, and their number."""
+    if isinstance(aligner, LinearAligner):
+        scores = held_out_scores(
+            X,
+            Y,
+            _candidate(aligner),
+            sample_weight=weight,
+            random_state=check_random_state(seed),
+            same_space=same_space,
+            match_scale=aligner.match_scale,
+        )
+        return scores or (None, None, 0)
+    rows = aligner.held_out_indices_  # an adapter is not trained again to be measured
+    if not len(rows):
+        return None, None, 0
+    groups = duplicate_groups(X[rows], Y[rows])
+    moved, counterparts = aligner.transform(X[rows]), aligner.transform_counterparts(Y[rows])
+    unaligned = None
+    if same_space and X.shape[1] == Y.shape[1]:
+        unaligned = retrieval_scores(X[rows], Y[rows], groups=groups)
+    return unaligned, retrieval_scores(moved, counterparts, groups=groups), len(rows)
 
 
 def doubts(evaluations: Sequence[Evaluation]) -> list[str]:
@@ -102,12 +215,16 @@ def doubts(evaluations: Sequence[Evaluation]) -> list[str]:
         if e.part == "language map" and e.aligned is None:
             out.append(
                 f"{e.n_fit} pairs of {e.language!r} are too few to hold any out and measure."
+                if e.method not in ADAPTERS
+                else f"The {e.method} map of {e.language!r} was trained without held-out pairs, and "
+                "is not measured."
             )
     return out
 
 
 def _candidate(aligner: LinearAligner) -> Candidate:
-    return Candidate(aligner.method_, aligner.alpha_, aligner.power_, aligner.rank_)
+    a = aligner
+    return Candidate(a.method_, a.alpha_, a.power_, a.rank_, shared=a.shared)
 
 
 class Bridge:
@@ -127,31 +244,32 @@ class Bridge:
         self.weight = np.ones(len(self.texts), dtype=self.X.dtype)
         if task and len(general) > _GENERAL_WEIGHT:
             self.weight[len(task) :] = _GENERAL_WEIGHT / len(general)
-        self._alpha = setting.bridge_alpha
-        self._seed = setting.seed
+        self._setting = setting
 
-    def fit(self, rows: NDArray | slice = slice(None)) -> LinearAligner:
-        """The map that some of the rows give."""
-        aligner = LinearAligner("spectral", alpha=self._alpha, power=BRIDGE_POWER, match_scale=True)
-        return aligner.fit(self.X[rows], self.Y[rows], sample_weight=self.weight[rows])
+    def fit(self, rows: NDArray | None = None) -> PairedMap:
+        """The map that all or some of the rows give."""
+        s = self._setting
+        some = slice(None) if rows is None else rows
+        if s.bridge_method in ADAPTERS:
+            adapter: PairedMap = s.adapter_for(s.bridge_method, "bridge")
+            # Rows are not weighted here; an adapter for part of them is only to be measured.
+            adapter = adapter if rows is None else _again(adapter)
+            return adapter.fit(self.X[some], self.Y[some])
+        aligner = LinearAligner(
+            "spectral", alpha=s.bridge_alpha, power=BRIDGE_POWER, match_scale=True
+        )
+        return aligner.fit(self.X[some], self.Y[some], sample_weight=self.weight[some])
 
-    def fit_and_evaluate(self) -> tuple[LinearAligner, Evaluation]:
+    def fit_and_evaluate(self) -> tuple[PairedMap, Evaluation]:
         """The map of all rows, with its held-out evaluation on English."""
         aligner = self.fit()
-        scores = held_out_scores(
-            self.X,
-            self.Y,
-            _candidate(aligner),
-            sample_weight=self.weight,
-            random_state=check_random_state(self._seed),
-            same_space=False,
-            match_scale=True,
+        _, aligned, n_held_out = _measured(
+            aligner, self.X, self.Y, self._setting.seed, False, self.weight
         )
-        _, aligned, n_held_out = scores or (None, None, 0)
         evaluation = Evaluation(
             "bridge",
             "en",
-            aligner.method_,
+            method_of(aligner),
             n_fit=len(self.texts),
             n_held_out=n_held_out,
             unaligned=None,
@@ -161,7 +279,7 @@ class Bridge:
 
 
 def _end_to_end(
-    sides: Sides, language: str, language_map: LinearAligner, bridge: Bridge, setting: Setting
+    sides: Sides, language: str, language_map: PairedMap, bridge: Bridge, setting: Setting
 ) -> Evaluation | None:
     """Target text to the English system's vectors of its translation, on held-out pairs.
 
@@ -180,16 +298,14 @@ def _end_to_end(
     kept = np.flatnonzero([t not in hidden for t in bridge.texts])
     if len(rows) < 2 or len(targets) - len(rows) < 2 or len(kept) < MIN_BRIDGE_ROWS:
         return None
-    used = _candidate(language_map)
-    there = LinearAligner(used.method, alpha=used.alpha, power=used.power, rank=used.rank)
-    there.fit(X[~held], Y[~held])
+    there = _again(language_map).fit(X[~held], Y[~held])
     moved = bridge.fit(kept).transform(there.transform(X[held]))
     truth = encode(s.system, [english[i] for i in rows])
     straight = encode(s.system, [targets[i] for i in rows])
     return Evaluation(
         "end to end",
         language,
-        f"{used.method} + bridge",
+        f"{method_of(language_map)} + bridge",
         n_fit=len(targets),
         n_held_out=len(rows),
         unaligned=retrieval_scores(straight, truth, groups=groups[held]),

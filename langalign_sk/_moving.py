@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._fitting import method_of
 from .encoders import EncodingSession, as_encoder
 from .encoders.handles import Encoder
 from .inspection.report import AlignmentReport
-from .mapping import LinearAligner
+from .mapping._base import PairedMap
 
 __all__ = ["MovingMixin"]
 
@@ -24,18 +25,18 @@ class MovingMixin:
     output_space: str
     device: str | None
     language_map_: Any
-    bridge_map_: LinearAligner | None
+    bridge_map_: PairedMap | None
     method_: Any
     alignment_report_: AlignmentReport
 
     def _set_fitted(
         self,
-        maps: dict[str, LinearAligner],
-        bridge: LinearAligner | None,
+        maps: dict[str, PairedMap],
+        bridge: PairedMap | None,
         report: AlignmentReport,
     ) -> None:
         one = isinstance(self.target_lang, str)
-        methods = {language: m.method_ for language, m in maps.items()}
+        methods = {language: method_of(m) for language, m in maps.items()}
         self.language_map_ = next(iter(maps.values())) if one else maps
         self.method_ = next(iter(methods.values())) if one else methods
         self.bridge_map_ = bridge
@@ -65,6 +66,9 @@ class MovingMixin:
                 out[at] = self._move(Z, language_map)
             elif self.output_space == "target":
                 out[at] = self._map_of(None).inverse_transform(session.encode(source, texts))
+            elif self.output_space == "shared":
+                Z = session.encode(system, texts)
+                out[at] = self._map_of(None).transform_counterparts(Z)
             else:
                 Z = session.encode(system, texts)
                 if Z.shape[1] != self._n_features_out:
@@ -76,21 +80,21 @@ class MovingMixin:
                 out[at] = Z
         return out
 
-    def _move(self, Z: NDArray, language_map: LinearAligner) -> NDArray:
+    def _move(self, Z: NDArray, language_map: PairedMap) -> NDArray:
         if self.output_space == "target":
             return Z
         Z = language_map.transform(Z)
         return Z if self.bridge_map_ is None else self.bridge_map_.transform(Z)
 
     @staticmethod
-    def _check_width(width: int, language_map: LinearAligner) -> None:
+    def _check_width(width: int, language_map: PairedMap) -> None:
         if width != language_map.n_features_in_:
             raise ValueError(
                 f"X has {width} features, but the aligner was fitted on embeddings of "
                 f"{language_map.n_features_in_} features: use the same encoder for both."
             )
 
-    def _map_of(self, language: str | None) -> LinearAligner:
+    def _map_of(self, language: str | None) -> PairedMap:
         if not isinstance(self.language_map_, dict):
             if language not in (None, self.target_lang):
                 raise ValueError(
@@ -110,7 +114,7 @@ class MovingMixin:
     @property
     def _n_features_out(self) -> int:
         if self.bridge_map_ is not None:
-            return self.bridge_map_.coef_.shape[1]
+            return self.bridge_map_._n_features_out
         maps = self.language_map_
         any_map = next(iter(maps.values())) if isinstance(maps, dict) else maps
-        return any_map.coef_.shape[0 if self.output_space == "target" else 1]
+        return any_map.n_features_in_ if self.output_space == "target" else any_map._n_features_out

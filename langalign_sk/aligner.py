@@ -26,6 +26,7 @@ from ._inputs import (
 )
 from ._moving import MovingMixin
 from .encoders import EncodingSession
+from .encoders.handles import Encoder
 from .inspection.report import AlignmentReport
 from .languages import LanguageRouter
 from .mapping._base import check_counterparts
@@ -65,18 +66,38 @@ class CrossLingualAligner(
     detect : callable, default=None
         ``list of str -> list of language codes``, for languages written in Latin script. None
         tells rows apart by script.
-    method : {"auto", "identity", "ridge", "procrustes", "spectral"}, default="auto"
-        The language map, see :class:`~langalign_sk.mapping.LinearAligner`. "auto" takes the
-        simplest within one standard error of the best held-out retrieval; no alignment is
-        always among the candidates, and the choice never finds fewer held-out translations.
+    method : str, default="auto"
+        The language map. "identity", "ridge", "procrustes" and "spectral" are closed forms, see
+        :class:`~langalign_sk.mapping.LinearAligner`. "contrastive", "mse" (the fully connected
+        variant of the LANGALIGN paper) and "autoencoder" (its autoencoder variant) are trained,
+        see :class:`~langalign_sk.mapping.AdapterAligner`. "auto" takes the simplest within one
+        standard error of the best held-out retrieval, among the closed forms and, from 2,000
+        pairs on, contrastive adapters; no alignment is always a candidate, and the choice never
+        finds fewer held-out translations.
     alpha : float, sequence of float or "auto", default="auto"
-        Regularisation of the language map, in units of the mean eigenvalue.
+        Regularisation of a closed-form language map, in units of the mean eigenvalue.
+    adapter_dim : int, default=None
+        Width of a trained map; 0 is a linear one. None lets "auto" try 0 and 256, and is the
+        default of AdapterAligner otherwise.
+    adapter_params : dict, default=None
+        Further parameters of AdapterAligner, such as ``{"mse_weight": 0.0, "verbose": True}``. A
+        `checkpoint` folder gets one folder a language, and one for the bridge.
+    time_budget : float, default=600.0
+        Seconds that "auto" may spend on a language map, beyond the closed forms. An adapter that
+        does not finish in time is not chosen, so that a tight budget makes the choice hang on the
+        speed of the machine. 0 tries closed forms only, None knows no limit.
+    bridge_method : {"spectral", "contrastive", "mse", "autoencoder"}, default="spectral"
+        The bridge. Trained ones count every English row alike, and need thousands.
     bridge_alpha : float, default=1.0
-        Regularisation of the bridge, likewise.
-    output_space : {"english", "target"}, default="english"
+        Regularisation of a spectral bridge, in units of the mean eigenvalue.
+    output_space : {"english", "target", "shared"}, default="english"
         "english": target rows move, English rows pass. "target" (the forward direction of the
         LANGALIGN paper): English rows move, target rows pass, so that a model trained on moved
         English rows serves target text at no cost; for one language and no `english_encoder`.
+        "shared": target rows and English rows both move, into a space where translations find
+        each other best. A model must then be trained on English rows that were moved there, and
+        an index filled with them. For one language and "auto", "spectral" or "contrastive"; with
+        `english_encoder` it is learned from pairs, without a bridge.
     random_state : int, RandomState instance or None, default=None
         Draws the held-out pairs. Pass an int for the same fit in every call.
     device : str, default=None
@@ -84,9 +105,9 @@ class CrossLingualAligner(
 
     Attributes
     ----------
-    language_map_ : LinearAligner, or dict of str to LinearAligner
+    language_map_ : LinearAligner or AdapterAligner, or dict of str to one
         The language map; a dict by language if `target_lang` is a sequence.
-    bridge_map_ : LinearAligner or None
+    bridge_map_ : LinearAligner, AdapterAligner or None
         The map into the English encoder. None where there is no other English encoder.
     method_ : str, or dict of str to str
         The method of the language map in use, in the form of `target_lang`.
@@ -146,6 +167,10 @@ class CrossLingualAligner(
         detect: Callable[[list[str]], list[str]] | None = None,
         method: str = "auto",
         alpha: Any = "auto",
+        adapter_dim: int | None = None,
+        adapter_params: dict[str, Any] | None = None,
+        time_budget: float | None = 600.0,
+        bridge_method: str = "spectral",
         bridge_alpha: float = 1.0,
         output_space: str = "english",
         random_state: Any = None,
@@ -158,6 +183,10 @@ class CrossLingualAligner(
         self.detect = detect
         self.method = method
         self.alpha = alpha
+        self.adapter_dim = adapter_dim
+        self.adapter_params = adapter_params
+        self.time_budget = time_budget
+        self.bridge_method = bridge_method
         self.bridge_alpha = bridge_alpha
         self.output_space = output_space
         self.random_state = random_state
@@ -299,6 +328,8 @@ class CrossLingualAligner(
         moved = self.transform(X)
         Y = check_counterparts(moved, y)
         groups = duplicate_groups(np.asarray(X, dtype=moved.dtype), Y)
+        if self.output_space == "shared":
+            Y = self._map_of(None).transform_counterparts(Y)
         return float(row_recall(moved, Y, groups).mean())
 
     def freeze(self) -> Any:
@@ -346,16 +377,19 @@ class CrossLingualAligner(
         notes = check_pairs(pairs, languages, given)
         # Who asks for no pairs needs no warning; the report says it all the same.
         unexpected = notes if given or self.corpus is not None else []
-        if system is not source:
+        if self.output_space == "shared" and not pairs:
+            raise ValueError(
+                'output_space="shared" is learned from translation pairs, and there are none: pass '
+                "parallel=, or name a corpus."
+            )
+        if system is not source and self.output_space != "shared":
             few = check_bridge(task, [t for _, english in pairs.values() for t in english])
             notes, unexpected = notes + few, unexpected + few
         for encoder in (source, system):
             encoder.load()
         for note in unexpected:
             warnings.warn(note, stacklevel=3)
-        setting = Setting(
-            source, system, session, self.method, self.alpha, self.bridge_alpha, self._seed()
-        )
+        setting = self._setting(source, system, session)
         maps, bridge, evaluations = fit_maps(pairs, task, languages, setting)
         report = AlignmentReport(tuple(evaluations), (*notes, *doubts(evaluations)))
         self._set_fitted(maps, bridge, report)
@@ -377,14 +411,26 @@ class CrossLingualAligner(
         X = validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2)
         Y = check_counterparts(X, y)
         language = languages[0]
-        language_map, evaluation = fit_language_map(
-            X, Y, language, self.method, self.alpha, self._seed()
-        )
+        setting = self._setting(*self._encoders(), EncodingSession())
+        language_map, evaluation = fit_language_map(X, Y, language, setting)
         report = AlignmentReport((evaluation,), tuple(doubts([evaluation])))
         self._set_fitted({language: language_map}, None, report)
 
-    def _seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
+    def _setting(self, source: Encoder, system: Encoder, session: EncodingSession) -> Setting:
+        adapter = {"device": self.device, **(self.adapter_params or {})}
+        return Setting(
+            source=source,
+            system=system,
+            session=session,
+            method=self.method,
+            alpha=self.alpha,
+            bridge_method=self.bridge_method,
+            bridge_alpha=self.bridge_alpha,
+            shared=self.output_space == "shared",
+            adapter={"adapter_dim": self.adapter_dim, **adapter},
+            time_budget=self.time_budget,
+            seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
+        )
 
     def _read(self, X: Any) -> Text | Pairs | None:
         """Text or pairs; None for embeddings, which need no language to be told."""

@@ -122,7 +122,7 @@ def test_pairs_with_y_or_parallel():
         ({"method": "magic"}, ValueError, "method must be one of .*'magic'"),
         ({"alpha": -1.0}, ValueError, "alpha must be"),
         ({"bridge_alpha": -1.0}, ValueError, "bridge_alpha must be"),
-        ({"output_space": "shared"}, ValueError, "output_space must be"),
+        ({"output_space": "french"}, ValueError, "output_space must be"),
         ({"corpus": "no/such/file.tsv"}, FileNotFoundError, "neither a file nor .*'starter'"),
         ({"corpus": PAIRS}, ValueError, "Pairs in memory go to fit as parallel="),
         ({"encoder": 3}, TypeError, "encoder must be a name"),

@@ -39,6 +39,9 @@ def check_adapter_parameters(aligner: Any, square: bool) -> None:
         )
     if a.shared and a.start not in ("auto", "spectral"):
         raise ValueError(f'shared=True starts from "spectral", got start={a.start!r}.')
+    for name in ("shared", "inverse", "early_stopping", "warm_start"):
+        if not isinstance(getattr(a, name), bool | np.bool_):
+            raise ValueError(f"{name} must be True or False, got {getattr(a, name)!r}.")
     lowest = 0 if architecture == "residual" else 1
     _check(
         a,
@@ -53,8 +56,15 @@ def check_adapter_parameters(aligner: Any, square: bool) -> None:
         raise ValueError(
             "rank is that of a linear adapter: leave adapter_dim and architecture out."
         )
-    positive = ("temperature", "learning_rate", "max_grad_norm")
-    for name in positive:
+    _check(
+        a,
+        "learning_rate",
+        numbers.Real,
+        lambda v: 0 < v < np.inf,
+        "a positive number or None",
+        True,
+    )
+    for name in ("temperature", "max_grad_norm"):
         _check(a, name, numbers.Real, lambda v: 0 < v < np.inf, "a positive number")
     for name in ("mse_weight", "weight_decay"):
         _check(a, name, numbers.Real, lambda v: 0 <= v < np.inf, "a non-negative number")

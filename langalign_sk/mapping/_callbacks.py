@@ -12,20 +12,22 @@ import torch
 from numpy.typing import NDArray
 from skorch.callbacks import Callback
 
-from ..metrics import row_recall
+from ..metrics import calibrated_log_likelihood, row_recall
 from ._batches import PairRows
 from .modules import BothWays
 from .network import Network
 
-__all__ = ["EpochSeed", "FitTasks", "Kept", "OneCycle", "Progress"]
+__all__ = ["Deadline", "EpochSeed", "FitTasks", "Kept", "OneCycle", "Progress"]
 
 _WARM_UP = 0.1  # share of the steps
 
 
 class Kept(Callback):
-    """The best maps so far by held-out recall at 1; the last ones without held-out rows.
+    """The best maps so far by held-out retrieval; the last ones without held-out rows.
 
-    Equal recall goes to the later epoch, whose weights the schedule has settled.
+    Epochs are compared by the log-likelihood of retrieving the held-out translations, as closed
+    forms are: recall at 1 moves by a few rows at a time, and would pick an epoch by luck. Maps
+    with a lower recall at 1 than the start are never taken.
     """
 
     def __init__(
@@ -38,18 +40,19 @@ class Kept(Callback):
         self.best_epoch = 0
         self.start_recall: list[float] = []
         self.recall: list[float] = []
+        self.likelihood: list[float] = []
         self.history: list[dict[str, float]] = []
         self.waited = 0
 
     @property
     def stale(self) -> bool:
-        """Whether recall has not risen for too long."""
+        """Whether retrieval has not become better for too long."""
         return self.rows is not None and self.waited >= self.patience
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         if not self.best:
             self.best = _networks(net.module_)
-            self.recall = self._recall(self.best)
+            self.likelihood, self.recall = self._retrieval(self.best)
             self.start_recall = list(self.recall)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
@@ -57,48 +60,52 @@ class Kept(Callback):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         now = _networks(net.module_)
-        recall = self._recall(now)
-        improved = False
+        likelihood, recall = self._retrieval(now)
+        epoch, improved = len(self.history) + 1, False
         for i, network in enumerate(now):
-            j = 0 if self.shared else i  # the two maps of a shared space are good together only
             if self.rows is None:
                 better = network.is_finite()
+            elif self.shared and i == 1:
+                better = improved  # the two maps of a shared space are good together only
             else:
-                better = recall[j] >= self.recall[j]
-                improved |= recall[j] > self.recall[j]
+                better = likelihood[i] > self.likelihood[i] and recall[i] >= self.start_recall[i]
+                if better:
+                    self.likelihood[i], self.recall[i] = likelihood[i], recall[i]
+                improved |= better
             if better:
                 self.best[i] = network
-                self.best_epoch = len(self.history) + 1 if i == 0 else self.best_epoch
-        if self.rows is not None:
-            self.recall = [max(pair) for pair in zip(recall, self.recall, strict=True)]
+                self.best_epoch = epoch if i == 0 else self.best_epoch
         self.waited = 0 if improved else self.waited + 1
         record = {
-            "epoch": len(self.history) + 1,
+            "epoch": epoch,
             "train_loss": float(np.mean(net.history[-1, "batches", :, "train_loss"])),
             "learning_rate": float(net.optimizer_.param_groups[0]["lr"]),
             "seconds": time.perf_counter() - self._began,
         }
-        names = ("held_out_recall", "held_out_inverse_recall")
-        record.update(zip(names, recall, strict=False))
-        for name in names[: len(recall)]:
+        for kind, values in (("recall", recall), ("log_likelihood", likelihood)):
+            names = (f"held_out_{kind}", f"held_out_inverse_{kind}")
+            record.update(zip(names, values, strict=False))
+        for name in record.keys() - {"epoch", "train_loss"}:
             net.history.record(name, record[name])
         self.history.append(record)
 
-    def _recall(self, networks: list[Network]) -> list[float]:
+    def _retrieval(self, networks: list[Network]) -> tuple[list[float], list[float]]:
+        """Log-likelihood and recall at 1 of the held-out rows, of every map."""
         if self.rows is None:
-            return []
+            return [], []
         x, y = self.rows
         if self.shared:
             compared = [(networks[0](x), networks[1](y))]
         else:
             sides = ((x, y), (y, x))
             compared = [(n(a), b) for n, (a, b) in zip(networks, sides, strict=False)]
-        return [
-            float(row_recall(a, b, self.groups).mean())
-            if np.isfinite(a).all() and np.isfinite(b).all()
-            else -1.0
-            for a, b in compared
-        ]
+        likelihood, recall = [], []
+        for a, b in compared:
+            good = np.isfinite(a).all() and np.isfinite(b).all()
+            values = calibrated_log_likelihood(a, b, self.groups) if good else -np.inf
+            likelihood.append(float(np.mean(values)))
+            recall.append(float(row_recall(a, b, self.groups).mean()) if good else 0.0)
+        return likelihood, recall
 
 
 class OneCycle(Callback):
@@ -159,6 +166,19 @@ class Progress(Callback):
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         self.bar.close()
+
+
+class Deadline(Callback):
+    """Ends training at a point of ``time.perf_counter``."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.passed = time.perf_counter() > at
+
+    def on_batch_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
+        if time.perf_counter() > self.at:
+            self.passed = True
+            raise KeyboardInterrupt
 
 
 class FitTasks(Callback):

@@ -80,7 +80,7 @@ class Checkpoint(Callback):
         net.criterion_.load_state_dict(state["criterion"])
         net.optimizer_.load_state_dict(state["optimizer"])
         kept.best = [_network(values) for values in state["best"]]
-        for name in ("best_epoch", "start_recall", "recall", "history", "waited"):
+        for name in ("best_epoch", "start_recall", "recall", "likelihood", "history", "waited"):
             setattr(kept, name, state[name])
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -94,7 +94,7 @@ class Checkpoint(Callback):
             "optimizer": net.optimizer_.state_dict(),
             "best": [_tensors(network) for network in kept.best],
         }
-        names = ("best_epoch", "start_recall", "recall", "history", "waited")
+        names = ("best_epoch", "start_recall", "recall", "likelihood", "history", "waited")
         state.update((name, getattr(kept, name)) for name in names)
         part = self.path.with_suffix(".part")
         torch.save(state, part)

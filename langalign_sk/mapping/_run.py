@@ -22,6 +22,7 @@ from .network import Network
 
 __all__ = ["Outcome", "run"]
 
+_PEAK = 1e-3
 # Not among what makes two runs one: how a run is watched, and where it is computed.
 _OF_NO_EFFECT = ("callbacks", "checkpoint", "device", "random_state", "verbose", "warm_start")
 
@@ -34,6 +35,7 @@ class Outcome:
     start: str | None
     kept: Kept
     stopped: str | None
+    held_out: NDArray[np.intp]
     state: dict[str, Any]  # of the optimizer and the loss, to go on with
 
 
@@ -47,7 +49,6 @@ def run(
     context: Any,
     going_on: bool,
     one_pass: bool,
-    inverse: bool,
 ) -> Outcome:
     """Train the networks of an AdapterAligner on checked pairs."""
     a = aligner
@@ -93,11 +94,18 @@ def run(
         out = {name: n.rescaled(u, v).astype(X.dtype) for name, n, (u, v) in parts}
         if a.shared:
             out["inverse_network_"] = _least_squares(out["counterpart_network_"](Y), X)
+        elif not a.inverse and going_on:
+            out["inverse_network_"] = a.inverse_network_
+        elif not a.inverse:
+            (u, v), back = both[1], networks[1]
+            if residual:
+                back = Network(back.coef, back.intercept).rescaled(u, v).astype(X.dtype)
+            out["inverse_network_"] = back if residual else _least_squares(Y, X)
         return out
 
     recipe = Recipe(
         criterion=criterion,
-        learning_rate=a.learning_rate,
+        learning_rate=a.learning_rate or (_PEAK / 2 if a.shared else _PEAK),
         weight_decay=a.weight_decay if residual else 0.0,
         batch_size=batch_size_for(len(rows), a.batch_size),
         max_epochs=1 if one_pass else a.max_epochs,
@@ -117,13 +125,13 @@ def run(
         net = train(
             PairRows(X, Y, rows, groups, units),
             held_out,
-            BothWays(trainable[0], trainable[1] if inverse else None),
+            BothWays(trainable[0], trainable[1] if a.inverse or a.shared else None),
             recipe,
             checkpoint=checkpoint,
             optimizer_state=state and state["optimizer"],
         )
     state = {"optimizer": net.optimizer_.state_dict(), "criterion": net.criterion_.state_dict()}
-    return Outcome(fitted(net.kept), start, net.kept, net.stopped, state)
+    return Outcome(fitted(net.kept), start, net.kept, net.stopped, held_out, state)
 
 
 def device_of(device: str | None) -> str:

@@ -51,11 +51,15 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         ``LinearAligner(shared=True)``, in place of a map of X into the space of y. Only for
         "contrastive" and "residual". Translations are found best there; models trained on `y` do
         not know that space.
+    inverse : bool, default=True
+        Train the map back as well. False halves the time of training, and the map back is the
+        closed form's, or least squares for "fc" and "ae". Nothing to choose with `shared`.
     temperature : float, default=0.05
         Of the contrastive loss at the start of training.
-    mse_weight : float, default=0.1
+    mse_weight : float, default=1.0
         Weight of the squared error beside the contrastive loss, relative to the squared norm of
-        `y`. It keeps rows where a model trained on `y` knows them.
+        `y`. It keeps rows where a model trained on `y` knows them; 0 is best for search. Not
+        used with `shared`.
     hard_negatives : int, default=0
         Nearest rows, of 4,096 drawn anew in every epoch, that every row has as further negatives.
         Rows nearer than 95 % of the translation's cosine are left out as likely translations
@@ -64,19 +68,22 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         Share of hidden units dropped in training.
     weight_decay : float, default=2e-3
         Pull of the correction of "residual" towards zero, that is towards the closed form.
-    learning_rate : float, default=1e-3
-        Peak of the one-cycle schedule of Adam; constant in `partial_fit`.
+    learning_rate : float, default=None
+        Peak of the one-cycle schedule of Adam; constant in `partial_fit`. None is 1e-3, and half
+        of it with `shared`, where both sides move.
     batch_size : int, default=None
         Pairs a step. None takes a tenth of the pairs, between 256 and 2,048.
     max_epochs : int, default=10
         Passes over the pairs.
     early_stopping : bool, default=True
-        Hold pairs out, keep the weights of the epoch with the best held-out recall at 1, the
-        start included, and stop after `n_iter_no_change` epochs without a rise.
+        Hold pairs out, keep the weights of the epoch that retrieves their translations best, the
+        start included, and stop after `n_iter_no_change` epochs without a rise. Epochs are
+        compared by the log-likelihood of the translation, as in :class:`LinearAligner`; one with
+        a lower recall at 1 than the start is never kept.
     validation_fraction : float, default=0.1
         Share of the pairs held out, at most 1,000 pairs.
     n_iter_no_change : int, default=5
-        Epochs without a rise of held-out recall before training stops.
+        Epochs without a rise of the held-out log-likelihood before training stops.
     max_grad_norm : float, default=1.0
         Gradients are clipped to this norm.
     warm_start : bool, default=False
@@ -108,11 +115,15 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         Method of the closed form in `network_` at the start; None for "fc" and "ae".
     history_ : list of dict
         Per epoch: its number, training loss, learning rate, seconds and, with early stopping,
-        held-out recall at 1 of both maps.
+        held-out recall at 1 and log-likelihood of both maps.
     n_iter_ : int
         Epochs trained.
     best_epoch_ : int
         Epoch that `network_` is from; 0 is the closed form itself.
+    stopped_ : {"early", "callback", "interrupted", "diverged"} or None
+        Why training ended before `max_epochs`, if it did.
+    held_out_indices_ : ndarray of int
+        Rows of X that were held out; empty without early stopping.
     held_out_recall_, start_recall_ : float or None
         Held-out recall at 1 of `network_` and of the start. None without early stopping.
     n_features_in_ : int
@@ -151,6 +162,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
     True
     """
 
+    held_out_indices_: NDArray
     network_: Network
     inverse_network_: Network
     counterpart_network_: Network
@@ -164,12 +176,13 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         rank: int | None = None,
         start: str = "auto",
         shared: bool = False,
+        inverse: bool = True,
         temperature: float = 0.05,
-        mse_weight: float = 0.1,
+        mse_weight: float = 1.0,
         hard_negatives: int = 0,
         dropout: float = 0.1,
         weight_decay: float = 2e-3,
-        learning_rate: float = 1e-3,
+        learning_rate: float | None = None,
         batch_size: int | None = None,
         max_epochs: int = 10,
         early_stopping: bool = True,
@@ -189,6 +202,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         self.rank = rank
         self.start = start
         self.shared = shared
+        self.inverse = inverse
         self.temperature = temperature
         self.mse_weight = mse_weight
         self.hard_negatives = hard_negatives
@@ -246,7 +260,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         """
         return self._fit(X, y, one_pass=True)
 
-    def _fit(self, X: Any, y: Any, one_pass: bool = False, inverse: bool = True) -> AdapterAligner:
+    def _fit(self, X: Any, y: Any, one_pass: bool = False) -> AdapterAligner:
         going_on = hasattr(self, "network_") and (one_pass or self.warm_start)
         X, Y = self._check_fit_input(X, y, reset=not going_on)
         check_adapter_parameters(self, X.shape[1] == Y.shape[1])
@@ -273,14 +287,14 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
             context=context,
             going_on=going_on,
             one_pass=one_pass,
-            inverse=inverse,
         )
         kept = outcome.kept
         self.__dict__.pop("counterpart_network_", None)
         for name, network in outcome.networks.items():
             setattr(self, name, network)
         self._n_targets = Y.shape[1]
-        self.start_ = outcome.start
+        self.held_out_indices_ = outcome.held_out
+        self.start_, self.stopped_ = outcome.start, outcome.stopped
         self.history_ = kept.history
         self.n_iter_, self.best_epoch_ = len(kept.history), kept.best_epoch
         self.held_out_recall_ = kept.recall[0] if kept.recall else None

@@ -266,7 +266,7 @@ class LinearAligner(PairedMap):
             if grid is not None and len(grid) > 1:
                 raise ValueError(f"shared=True takes one value of {name}, got {grid}.")
             settings[name] = default if grid is None else grid[0]
-        return Candidate("spectral", **settings)
+        return Candidate("spectral", shared=True, **settings)
 
     @staticmethod
     def _cautious(candidates: list[Candidate]) -> Candidate:

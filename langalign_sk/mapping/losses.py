@@ -77,7 +77,7 @@ class Contrastive(nn.Module):
                 forward = torch.cat([logits, hard * scale], dim=1)
             total = total + functional.cross_entropy(forward, right) / 2
             total = total + functional.cross_entropy(logits.T, right) / 2
-            if self.mse_weight:
+            if self.mse_weight and not self.shared:
                 size = t.square().sum(1).mean()
                 total = total + self.mse_weight * (z - t).square().sum(1).mean() / size
         return total

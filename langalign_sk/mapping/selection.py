@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import (
     RetrievalScores,
+    calibrated_log_likelihood,
     duplicate_groups,
     retrieval_scores,
     row_log_likelihood,
@@ -30,7 +34,7 @@ N_FOLDS = 5
 # Above this many pairs one held-out pool is as telling as five folds, at a fifth of the cost.
 MAX_CROSS_FIT = 5_000
 POOL_OF_FOLDS = 2_000
-POOL_OF_ONE = 500
+POOL_OF_ONE = 1_000
 TEMPERATURE = 0.05
 
 
@@ -42,6 +46,8 @@ class Candidate:
     alpha: float | None = None
     power: float | None = None
     rank: int | None = None
+    shared: bool = False
+    adapter_dim: None = None  # trained candidates have one
 
     def solve(self, solver: Solver, reverse: bool = False) -> AffineMap:
         if self.method == "identity":
@@ -58,6 +64,13 @@ class Candidate:
         assert self.alpha is not None
         assert self.power is not None
         return self.alpha, self.power, self.rank
+
+    def move(self, solver: Solver, X: NDArray, Y: NDArray) -> tuple[NDArray, NDArray]:
+        """Rows of both sides where the map brings them together."""
+        if self.shared:
+            there, across, _ = solver.canonical(*self.spectral_settings())
+            return there(X), across(Y)
+        return self.solve(solver)(X), Y
 
     @property
     def complexity(self) -> tuple[int, float, float, float]:
@@ -117,11 +130,12 @@ def candidates_for(
 def choose(
     X: NDArray,
     Y: NDArray,
-    candidates: list[Candidate],
+    candidates: Sequence[Any],
     *,
     sample_weight: NDArray | None = None,
     random_state: np.random.RandomState,
     total: Moments | None = None,
+    time_budget: float | None = None,
 ) -> Choice | None:
     """Choose by held-out retrieval: on rows that the map did not see, both directions.
 
@@ -130,52 +144,116 @@ def choose(
     rule: Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2nd ed.,
     section 7.10). A map whose recall at 1 is not above that of no alignment is never taken.
 
+    Candidates stand in the order of their complexity: closed forms, then trained ones
+    (:class:`~langalign_sk.mapping._trained.Trained`), which may run out of `time_budget` seconds.
+
     Returns None where too few distinct rows exist to hold any out.
     """
     groups = duplicate_groups(X, Y)
     pool = _held_out_rows(groups, random_state)
     if pool is None:
         return None
+    started = time.perf_counter()
+    # One map is fitted on all rows after the folds are done, and has to fit into the budget too.
+    share = len(pool) / (len(pool) + 1)
+    deadline = np.inf if time_budget is None else started + share * time_budget
     total = Moments.of(X, Y, sample_weight) if total is None else total
-    rows = np.concatenate(pool)
     solvers = _fold_solvers(X, Y, pool, sample_weight, total)
 
-    def held_out(candidate: Candidate) -> tuple[NDArray, float]:
-        mapped = [candidate.solve(s)(X[f]) for s, f in zip(solvers, pool, strict=True)]
-        Z = np.concatenate(mapped)
-        fit = row_log_likelihood(Z, Y[rows], groups[rows], TEMPERATURE)
-        return fit, float(row_recall(Z, Y[rows], groups[rows]).mean())
+    # Closed forms put rows about equally far apart; trained maps put them where they like.
+    trained = any(not isinstance(c, Candidate) for c in candidates)
+    likelihood_of = calibrated_log_likelihood if trained else _log_likelihood
+
+    def held_out(candidate: Any) -> Tried:
+        began = time.perf_counter()
+        if isinstance(candidate, Candidate):
+            moved = [candidate.move(s, X[f], Y[f]) for s, f in zip(solvers, pool, strict=True)]
+        else:
+            moved = candidate.move_folds(X, Y, pool, deadline)
+            if moved is None:
+                return Tried(candidate, np.empty(0), np.nan, time.perf_counter() - began)
+        if not candidate.shared:  # all folds are in the space of Y, and make one pool
+            parts = [np.concatenate(side) for side in zip(*moved, strict=True)]
+            moved, folds = [(parts[0], parts[1])], [np.concatenate(pool)]
+        else:
+            folds = pool
+        fits, recalls = [], []
+        for (A, B), rows in zip(moved, folds, strict=True):
+            same = np.unique(groups[rows], return_inverse=True)[1]
+            fits.append(likelihood_of(A, B, same))
+            recalls.append(row_recall(A, B, same))
+        recall = float(np.concatenate(recalls).mean())
+        return Tried(candidate, np.concatenate(fits), recall, time.perf_counter() - began)
 
     has_identity = candidates[0].method == "identity"
-    found: dict[Candidate, tuple[NDArray, float]] = {}
-    if has_identity and {c.method for c in candidates} == set(METHODS):
+    found: dict[Any, Tried] = {}
+    if has_identity and {c.method for c in candidates} >= set(METHODS):
         # One space or two? In one space no alignment finds much of what a rotation finds, and
         # maps that forget the identity have only more to learn; in two, shrinking towards the
         # identity makes no sense.
-        ends = {c.method: held_out(c) for c in candidates if c.method in ("identity", "procrustes")}
-        one_space = ends["identity"][1] > 0.5 * ends["procrustes"][1]
+        found = {c: held_out(c) for c in candidates if c.method in ("identity", "procrustes")}
+        ends = {t.candidate.method: t.recall for t in found.values()}
+        one_space = ends["identity"] > 0.5 * ends["procrustes"]
         candidates = [c for c in candidates if c.method != ("spectral" if one_space else "ridge")]
-        found = {c: ends[c.method] for c in candidates if c.method in ends}
-    scored = [found.get(c) or held_out(c) for c in candidates]
-    likelihood = np.array([fit.mean() for fit, _ in scored])
-    recall = np.array([r for _, r in scored])
+    tried: list[Tried] = []
+    for candidate in candidates:
+        try:
+            tried.append(found.get(candidate) or held_out(candidate))
+        except KeyboardInterrupt:
+            if isinstance(candidate, Candidate):
+                raise
+            warnings.warn(
+                "The search for the best method was interrupted: the best of those tried so far is "
+                "used.",
+                stacklevel=2,
+            )
+            break
+    return _choice(tried, has_identity)
+
+
+def _log_likelihood(A: NDArray, B: NDArray, groups: NDArray[np.intp]) -> NDArray:
+    return row_log_likelihood(A, B, groups, TEMPERATURE)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a candidate did on held-out rows; no likelihoods where it ran out of time."""
+
+    candidate: Any
+    likelihoods: NDArray
+    recall: float
+    seconds: float
+
+    @property
+    def likelihood(self) -> float:
+        return float(self.likelihoods.mean()) if len(self.likelihoods) else np.nan
+
+    def error_to(self, other: Tried) -> float:
+        """Standard error of the difference in likelihood, paired over rows."""
+        if not len(self.likelihoods):
+            return np.nan
+        difference = other.likelihoods - self.likelihoods
+        return float(difference.std() / np.sqrt(len(difference)))
+
+
+def _choice(tried: list[Tried], has_identity: bool) -> Choice:
+    """The simplest candidate within one standard error of the best."""
+    finished = [t for t in tried if len(t.likelihoods)]
     # Where no alignment finds all that a map finds, nothing speaks for the map.
-    allowed = recall > recall[0] if has_identity else np.ones(len(recall), dtype=bool)
-    allowed[0] = True
-    top = max(np.flatnonzero(allowed), key=lambda i: likelihood[i])
-    errors = np.array([(scored[top][0] - fit).std() / np.sqrt(len(rows)) for fit, _ in scored])
-    eligible = np.flatnonzero(allowed & (likelihood[top] - likelihood <= errors + 1e-6))
-    best = min(eligible, key=lambda i: candidates[i].complexity)
+    floor = finished[0].recall if has_identity else -1.0
+    allowed = [t for t in finished if t.recall > floor or t is finished[0]]
+    top = max(allowed, key=lambda t: t.likelihood)
+    eligible = [t for t in allowed if top.likelihood - t.likelihood <= t.error_to(top) + 1e-6]
+    best = min(eligible, key=lambda t: t.candidate.complexity)
     results = {
-        "method": [c.method for c in candidates],
-        "alpha": [c.alpha for c in candidates],
-        "power": [c.power for c in candidates],
-        "rank": [c.rank for c in candidates],
-        "held_out_log_likelihood": likelihood.tolist(),
-        "standard_error_to_best": errors.tolist(),
-        "held_out_recall": recall.tolist(),
+        name: [getattr(t.candidate, name) for t in tried]
+        for name in ("method", "alpha", "power", "rank", "adapter_dim")
     }
-    return Choice(candidates[best], results)
+    results["held_out_log_likelihood"] = [t.likelihood for t in tried]
+    results["standard_error_to_best"] = [t.error_to(top) for t in tried]
+    results["held_out_recall"] = [t.recall for t in tried]
+    results["seconds"] = [t.seconds for t in tried]
+    return Choice(best.candidate, results)
 
 
 def held_out_scores(
@@ -197,16 +275,21 @@ def held_out_scores(
     if pool is None:
         return None
     total = Moments.of(X, Y, sample_weight)
+    if candidate.shared:
+        pool = pool[:1]  # every fold would have a space of its own
     solvers = _fold_solvers(X, Y, pool, sample_weight, total, one_map=True)
     parts = []
     for solver, fold in zip(solvers, pool, strict=True):
-        fitted = candidate.solve(solver)
-        parts.append((solver.match_scale(fitted) if match_scale else fitted)(X[fold]))
-    Z, rows = np.concatenate(parts), np.concatenate(pool)
+        if match_scale:
+            parts.append((solver.match_scale(candidate.solve(solver))(X[fold]), Y[fold]))
+        else:
+            parts.append(candidate.move(solver, X[fold], Y[fold]))
+    Z, T = (np.concatenate(side) for side in zip(*parts, strict=True))
+    rows = np.concatenate(pool)
     unaligned = None
     if same_space and X.shape[1] == Y.shape[1]:
         unaligned = retrieval_scores(X[rows], Y[rows], groups=groups[rows])
-    return unaligned, retrieval_scores(Z, Y[rows], groups=groups[rows]), len(rows)
+    return unaligned, retrieval_scores(Z, T, groups=groups[rows]), len(rows)
 
 
 def _held_out_rows(
