@@ -11,10 +11,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from langalign_sk import CrossLingualAligner, SentenceEncoder
+from langalign_sk import CrossLingualAligner
 
 from ._common import (
     ROOT,
+    Cached,
     data_folder,
     machine,
     read_rows,
@@ -35,20 +36,6 @@ SEED = 0
 ENGLISH = "English test rows"
 CEILING = f"{ENGLISH} (ceiling)"  # a bag of words is no ceiling for a sentence encoder behind it
 HEAD = {"C": 10, "max_iter": 2000}
-
-
-class Cached:
-    """An encoder that keeps its rows, since every system encodes the same texts."""
-
-    def __init__(self, name):
-        self._encoder = SentenceEncoder(name)
-        self._rows = {}
-
-    def encode(self, texts):
-        new = [t for t in dict.fromkeys(texts) if t not in self._rows]
-        if new:
-            self._rows.update(zip(new, self._encoder.encode(new), strict=True))
-        return np.stack([self._rows[t] for t in texts])
 
 
 def load_task(folder, task):
@@ -134,6 +121,8 @@ def main():
                 ceiling = pipe.score(*tests["en"])
                 record(f"USE: {CEILING}", task, dict.fromkeys(languages, ceiling))
 
+    use.save()
+    minilm.save()
     order = [
         f"{f}: {s}"
         for f in ("MiniLM", "TF-IDF", "USE")

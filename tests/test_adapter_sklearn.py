@@ -1,8 +1,6 @@
 """AdapterAligner among scikit-learn's tools."""
 
-import pickle
 
-import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.utils import estimator_checks

@@ -37,6 +37,8 @@ def check_adapter_parameters(aligner: Any, square: bool) -> None:
             f'shared=True goes with loss="contrastive" and architecture="residual", got {a.loss!r} '
             f"and {architecture!r}: a squared error is least where both sides are one point."
         )
+    if a.shared and a.hard_negatives:
+        raise ValueError("hard_negatives are not looked for with shared=True: leave one out.")
     if a.shared and a.start not in ("auto", "spectral"):
         raise ValueError(f'shared=True starts from "spectral", got start={a.start!r}.')
     for name in ("shared", "inverse", "early_stopping", "warm_start"):

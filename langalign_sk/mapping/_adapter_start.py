@@ -32,13 +32,20 @@ def hold_out(
         warnings.warn(
             f"There are fewer than {_MIN_GROUPS} distinct pairs, too few to hold any out: training "
             "runs for all max_epochs. Give more, or early_stopping=False.",
-            stacklevel=5,
+            stacklevel=7,
         )
         return np.arange(len(groups)), np.empty(0, dtype=np.intp)
-    place = np.random.RandomState(seed).permutation(n_groups)[groups]
-    wanted = min(_MAX_HELD_OUT, fraction * len(groups))
-    last = max(2, int(np.searchsorted(np.cumsum(np.bincount(place)), wanted)) + 1)
-    return np.flatnonzero(place >= last), np.flatnonzero(place < last)
+    sizes = np.bincount(groups)
+    left = max(2.0, min(_MAX_HELD_OUT, fraction * len(groups), len(groups) - 2))
+    held = np.zeros(n_groups, dtype=bool)
+    for group in np.random.RandomState(seed).permutation(n_groups):
+        # A group of many duplicates must not take the place of many held-out pairs.
+        if sizes[group] <= left:
+            held[group] = True
+            left -= sizes[group]
+        if left < 1:
+            break
+    return np.flatnonzero(~held[groups]), np.flatnonzero(held[groups])
 
 
 def closed_form(
@@ -103,6 +110,6 @@ def batch_size_for(n_rows: int, batch_size: int | None) -> int:
         warnings.warn(
             f"batch_size={batch_size} is more than the {n_rows} pairs to train on: one batch holds "
             "them all.",
-            stacklevel=5,
+            stacklevel=7,
         )
     return min(n_rows, batch_size)

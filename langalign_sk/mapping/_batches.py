@@ -74,8 +74,9 @@ class PairBatches:
         order = self.data.rows[rng.permutation(len(self.data))]
         pools: list[torch.Tensor] = []
         if self.pool:
-            x, y = self._to(*self.data.take(order[: self.pool]))
-            pools = [y, x]
+            rows = order[: self.pool]
+            x, y, groups = self._to(*self.data.take(rows), self.data.groups[rows])
+            pools = [y, x, groups]
         for rows in np.array_split(order, self.n_batches):
             x, y, groups = self._to(*self.data.take(rows), self.data.groups[rows])
             yield {"x": x, "y": y}, (x, y, groups, *pools)

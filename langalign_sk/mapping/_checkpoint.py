@@ -18,6 +18,17 @@ __all__ = ["Checkpoint", "fingerprint"]
 
 FORMAT_VERSION = 1
 FILE = "adapter.checkpoint.pt"
+_OF_KEPT = ("best_epoch", "start_recall", "recall", "likelihood", "history", "waited")
+_KEYS = {
+    "format_version",
+    "identity",
+    "seed",
+    "module",
+    "criterion",
+    "optimizer",
+    "best",
+    *_OF_KEPT,
+}
 
 
 def fingerprint(X: NDArray, Y: NDArray, settings: dict[str, Any]) -> dict[str, Any]:
@@ -48,23 +59,30 @@ class Checkpoint(Callback):
 
     def load(self) -> None:
         """Read the folder, and raise if what it holds belongs to another run."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self.path.exists():
-            return
         remedy = "Give checkpoint= another folder, or delete the file to train anew."
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise ValueError(
+                f"checkpoint={str(self.path.parent)!r} is a file, and has to be a folder."
+            ) from error
+        if not self.path.exists():
+            return
+        try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
-            version = state["format_version"]
+            version, known = state["format_version"], state.get("identity", {})
+            whole = version != FORMAT_VERSION or state.keys() == _KEYS
         except Exception as error:
             raise ValueError(f"{self.path} is no checkpoint of an adapter. {remedy}") from error
+        if not whole:
+            raise ValueError(f"{self.path} is no checkpoint of an adapter. {remedy}")
         if version != FORMAT_VERSION:
             raise ValueError(
                 f"{self.path} has format version {version}, and this version of langalign_sk reads "
                 f"{FORMAT_VERSION}. {remedy}"
             )
-        known = state["identity"]
-        for name in known.keys() | self.identity.keys():
-            had, has = known.get(name), self.identity.get(name)
+        for name in self.identity:  # in the order of what tells most
+            had, has = known.get(name), self.identity[name]
             if had == has:
                 continue
             what = "other pairs" if name == "pairs" else f"{name} {had}, and this one has {has}"
@@ -80,7 +98,7 @@ class Checkpoint(Callback):
         net.criterion_.load_state_dict(state["criterion"])
         net.optimizer_.load_state_dict(state["optimizer"])
         kept.best = [_network(values) for values in state["best"]]
-        for name in ("best_epoch", "start_recall", "recall", "likelihood", "history", "waited"):
+        for name in _OF_KEPT:
             setattr(kept, name, state[name])
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -94,8 +112,7 @@ class Checkpoint(Callback):
             "optimizer": net.optimizer_.state_dict(),
             "best": [_tensors(network) for network in kept.best],
         }
-        names = ("best_epoch", "start_recall", "recall", "likelihood", "history", "waited")
-        state.update((name, getattr(kept, name)) for name in names)
+        state.update((name, getattr(kept, name)) for name in _OF_KEPT)
         part = self.path.with_suffix(".part")
         torch.save(state, part)
         os.replace(part, self.path)  # a killed run leaves the old file or the new one, whole

@@ -191,6 +191,7 @@ class Solver:
         squares one from the moved rows of Y, with a trace of ridge.
         """
         s, K, W, root_x, root_y = self._whitened(alpha)
+        rank = min(rank or len(s), *self.cov_xy.shape)  # beyond, a side has no direction left
         floor = np.sqrt(np.finfo(s.dtype).eps) * max(s[0], 1e-12)
         gain = np.maximum(s, floor)[:rank]
         A = self._eigen_x[1] @ (_inverse(root_x)[:, None] * (K @ W[:, :rank])) * gain ** (power - 1)

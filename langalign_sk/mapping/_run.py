@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,9 +56,10 @@ def run(
     seed = int(check_random_state(a.random_state).randint(2**31 - 1))
     checkpoint = None
     if a.checkpoint is not None and not one_pass:
-        settings = {k: v for k, v in a.get_params().items() if k not in _OF_NO_EFFECT}
-        if a.random_state is None or isinstance(a.random_state, int):
-            settings["random_state"] = a.random_state
+        parameters = a.get_params(deep=False)
+        settings = {k: v for k, v in parameters.items() if k not in _OF_NO_EFFECT}
+        if a.random_state is None or isinstance(a.random_state, numbers.Integral):
+            settings["random_state"] = a.random_state and int(a.random_state)
         checkpoint = Checkpoint(a.checkpoint, fingerprint(X, Y, settings))
         checkpoint.load()
         checkpoint.seed = seed = seed if checkpoint.seed is None else checkpoint.seed
@@ -120,7 +122,12 @@ def run(
         progress=bool(a.verbose) and not one_pass,
     )
     if context is not None:
-        recipe.tasks = FitTasks(context, a, {"X": X, "y": Y}, fitted)
+        recipe.tasks = FitTasks(
+            context,
+            a,
+            {"X": X, "y": Y},
+            lambda kept: {**fitted(kept), "n_features_in_": X.shape[1], "_n_targets": Y.shape[1]},
+        )
     with private_generator(recipe.device):
         net = train(
             PairRows(X, Y, rows, groups, units),

@@ -122,7 +122,9 @@ def train(
     net.kept, net.tasks = kept, r.tasks
     net.initialize()
     if optimizer_state is not None:
-        net.optimizer_.load_state_dict(optimizer_state)
+        # The moments of before, with the settings of now.
+        groups = net.optimizer_.state_dict()["param_groups"]
+        net.optimizer_.load_state_dict({**optimizer_state, "param_groups": groups})
     if checkpoint is not None:
         checkpoint.restore(net)
     left = 0 if kept.stale else r.max_epochs - len(kept.history)

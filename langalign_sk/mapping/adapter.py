@@ -17,6 +17,10 @@ from .network import Network
 __all__ = ["AdapterAligner"]
 
 
+# Parameters that two sets of weights must share for one to go on from the other.
+_ANATOMY = ("loss", "architecture", "adapter_dim", "rank", "shared", "inverse")
+
+
 class AdapterAligner(CallbackSupportMixin, PairedMap):
     """Adapter between two sets of paired embeddings, trained by gradient descent.
 
@@ -261,6 +265,18 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         return self._fit(X, y, one_pass=True)
 
     def _fit(self, X: Any, y: Any, one_pass: bool = False) -> AdapterAligner:
+        known = ("n_features_in_", "feature_names_in_")
+        before = {name: vars(self)[name] for name in known if name in vars(self)}
+        try:
+            return self._fit_checked(X, y, one_pass)
+        except BaseException:
+            # Nothing that was fitted before is lost by a fit that fails.
+            for name in known:
+                self.__dict__.pop(name, None)
+            self.__dict__.update(before)
+            raise
+
+    def _fit_checked(self, X: Any, y: Any, one_pass: bool) -> AdapterAligner:
         going_on = hasattr(self, "network_") and (one_pass or self.warm_start)
         X, Y = self._check_fit_input(X, y, reset=not going_on)
         check_adapter_parameters(self, X.shape[1] == Y.shape[1])
@@ -313,11 +329,11 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
                 f"The loss was not finite in epoch {self.n_iter_ + 1}: training stopped, and {kept}. "
                 "Try a lower learning_rate.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=6,
             )
         elif stopped == "interrupted":
             warnings.warn(
-                f"Training was interrupted after {self.n_iter_} epochs: {kept}.", stacklevel=4
+                f"Training was interrupted after {self.n_iter_} epochs: {kept}.", stacklevel=6
             )
 
     @property
@@ -325,8 +341,8 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         return self.architecture or ARCHITECTURES[self.loss]
 
     def _anatomy(self) -> tuple[Any, ...]:
-        """What two sets of weights must share for one to go on from the other."""
-        return self.loss, self._architecture, self.adapter_dim, self.rank, self.shared
+        """What the weights are made for."""
+        return tuple(getattr(self, name) for name in _ANATOMY)
 
     def _check_goes_on(self, Y: NDArray) -> None:
         if Y.shape[1] != self._n_targets:
@@ -335,8 +351,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
                 f"{self._n_targets}. Use a new estimator (sklearn.base.clone)."
             )
         if self._made_of != self._anatomy():
-            names = ("loss", "architecture", "adapter_dim", "rank", "shared")
-            had = dict(zip(names, self._made_of, strict=True))
+            had = dict(zip(_ANATOMY, self._made_of, strict=True))
             raise ValueError(
                 f"The weights that are there were trained with {had}, and the parameters are others "
                 "now. Use a new estimator (sklearn.base.clone)."

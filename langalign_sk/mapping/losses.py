@@ -20,7 +20,8 @@ _LIKELY_POSITIVE = 0.95
 class SquaredError(nn.Module):
     """Mean squared error of both maps, the objective of the LANGALIGN paper.
 
-    `pairs` is ``(x, y, groups, pool)``, the rows of the batch; `moved` holds the rows that the map
+    `pairs` is ``(x, y, groups)``, the rows of the batch, and for hard negatives
+    ``(..., pool of y, pool of x, groups of the pool)``; `moved` holds the rows that the map
     from X to Y, and the map back, make of them.
     """
 
@@ -73,8 +74,12 @@ class Contrastive(nn.Module):
             right = torch.arange(len(z), device=z.device)
             forward = logits
             if pools:
-                hard = self._hard(Z, T, functional.normalize(pools[i], dim=1))
-                forward = torch.cat([logits, hard * scale], dim=1)
+                known = groups[:, None] == pools[2][None, :]
+                hard = self._hard(Z, T, functional.normalize(pools[i], dim=1), known)
+                # Scaled before it is masked: infinity times a learned scale has no gradient.
+                none = hard.isneginf()
+                hard = (hard.masked_fill(none, 0) * scale).masked_fill(none, -math.inf)
+                forward = torch.cat([logits, hard], dim=1)
             total = total + functional.cross_entropy(forward, right) / 2
             total = total + functional.cross_entropy(logits.T, right) / 2
             if self.mse_weight and not self.shared:
@@ -82,12 +87,17 @@ class Contrastive(nn.Module):
                 total = total + self.mse_weight * (z - t).square().sum(1).mean() / size
         return total
 
-    def _hard(self, Z: Tensor, T: Tensor, pool: Tensor) -> Tensor:
-        """Cosines of the hardest negatives, found by the map as it is now."""
+    def _hard(self, Z: Tensor, T: Tensor, pool: Tensor, known: Tensor) -> Tensor:
+        """Cosines of the hardest negatives, found by the map as it is now.
+
+        Known translations and likely ones are -inf where too few others are left.
+        """
         cosines = Z @ pool.T
         own = (Z * T).sum(1, keepdim=True)
         likely = cosines > _LIKELY_POSITIVE * own.clamp(min=0)
-        return cosines.masked_fill(likely, -math.inf).topk(self.hard_negatives, dim=1).values
+        return (
+            cosines.masked_fill(likely | known, -math.inf).topk(self.hard_negatives, dim=1).values
+        )
 
 
 def _same_group(groups: Tensor) -> Tensor | None:

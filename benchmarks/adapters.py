@@ -1,0 +1,227 @@
+"""Trained maps beside closed forms: retrieval on Tatoeba, and accuracy of English heads.
+
+Every choice is made on held-out pairs of the training sources; test rows are for reporting.
+"""
+
+import time
+import warnings
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from langalign_sk import CrossLingualAligner, LinearAligner
+from langalign_sk.mapping import AdapterAligner
+from langalign_sk.metrics import duplicate_groups, retrieval_scores, row_recall
+
+from ._common import (
+    ROOT,
+    Cached,
+    data_folder,
+    machine,
+    read_rows,
+    to_markdown,
+    to_rst,
+    write_readme,
+    write_results,
+)
+from .accuracy import HEAD, LANGUAGES, MAX_PAIRS, TASKS, load_task
+
+SEEDS = (0, 1, 2)
+PER_SOURCE = 150  # held-out rows of every source, to choose the draw of the pairs by
+
+
+def trained(*args, seed, **settings):
+    return AdapterAligner(*args, inverse=False, random_state=seed, **settings)
+
+
+# Name, estimator for a seed. "Plain InfoNCE" is the loss alone: no pull, no held-out rows.
+ONE_SPACE = {
+    "Procrustes": lambda seed, lang: LinearAligner("procrustes"),
+    "closed form, chosen": lambda seed, lang: LinearAligner(random_state=seed),
+    "paper: FC, MSE": lambda seed, lang: trained("mse", seed=seed, batch_size=128),
+    "paper: AE, MSE": lambda seed, lang: trained("autoencoder", seed=seed, batch_size=128),
+    "plain linear InfoNCE": lambda seed, lang: trained(
+        start="procrustes", mse_weight=0.0, weight_decay=0.0, early_stopping=False, seed=seed
+    ),
+    "contrastive": lambda seed, lang: trained(seed=seed),
+    "contrastive, adapter_dim=256": lambda seed, lang: trained(adapter_dim=256, seed=seed),
+    "contrastive for search (mse_weight=0)": lambda seed, lang: trained(mse_weight=0.0, seed=seed),
+    "contrastive, shared space": lambda seed, lang: trained(shared=True, seed=seed),
+    "auto": lambda seed, lang: CrossLingualAligner(lang, random_state=seed),
+}
+TWO_SPACES = {
+    name: ONE_SPACE[name]
+    for name in (
+        "Procrustes",
+        "closed form, chosen",
+        "plain linear InfoNCE",
+        "contrastive",
+        "contrastive for search (mse_weight=0)",
+    )
+}
+
+
+class Language:
+    """Pairs, test rows and heads of one language, encoded."""
+
+    def __init__(self, folder, lang, use, english):
+        self.lang, self.use, self.english = lang, use, english
+        paths = sorted((folder / "parallel" / lang).glob("*.tsv"))
+        self.sources = [[tuple(r[:2]) for r in read_rows(path)] for path in paths]
+        rng = np.random.default_rng(0)
+        self.held = [
+            [rows[i] for i in rng.permutation(len(rows))[:PER_SOURCE]] for rows in self.sources
+        ]
+        hidden = {text for rows in self.held for pair in rows for text in pair}
+        self.free = [
+            [pair for pair in rows if not hidden.intersection(pair)] for rows in self.sources
+        ]
+        self.test = self._encoded(
+            [r[:2] for r in read_rows(folder / "eval/tatoeba" / f"{lang}.tsv")]
+        )
+        self.tasks = {}
+        for task, languages in TASKS.items():
+            if lang in languages:
+                (X, y), tests = load_task(folder, task)
+                head = LogisticRegression(**HEAD).fit(english.encode(X), y)
+                self.tasks[task] = head, use.encode(tests[lang][0]), tests[lang][1]
+
+    def _encoded(self, pairs):
+        english, target = zip(*pairs, strict=True)
+        return self.use.encode(list(target)), self.english.encode(list(english))
+
+    def draw(self, kind, seed):
+        """Up to MAX_PAIRS pairs: of all pairs alike, or of all sources alike."""
+        rng = np.random.default_rng(seed)
+        shuffled = [[rows[i] for i in rng.permutation(len(rows))] for rows in self.free]
+        if kind == "equal shares":
+            sizes = np.array([len(rows) for rows in shuffled])
+            cap = next(
+                c for c in range(sizes.max(), 0, -1) if np.minimum(sizes, c).sum() <= MAX_PAIRS
+            )
+            pairs = [pair for rows in shuffled for pair in rows[:cap]]
+        else:
+            pairs = [pair for rows in shuffled for pair in rows]
+        return self._encoded([pairs[i] for i in rng.permutation(len(pairs))[:MAX_PAIRS]])
+
+    def chosen_draw(self):
+        """The draw whose closed form finds more held-out translations, every source alike.
+
+        "uniform", the simpler one, unless the other is better by more than a standard error.
+        """
+        recalls = {}
+        for kind in ("uniform", "equal shares"):
+            aligner = LinearAligner(random_state=0).fit(*self.draw(kind, 0))
+            X, Y = self._encoded([pair for rows in self.held for pair in rows])
+            rows = row_recall(aligner.transform(X), Y, duplicate_groups(X, Y))
+            recalls[kind] = rows / np.repeat(
+                [len(r) * len(self.held) / len(rows) for r in self.held],
+                [len(r) for r in self.held],
+            )
+        gain = recalls["equal shares"] - recalls["uniform"]
+        better = gain.mean() > gain.std() / np.sqrt(len(gain))
+        return "equal shares" if better else "uniform", {
+            k: float(v.mean()) for k, v in recalls.items()
+        }
+
+    def scores(self, aligner):
+        X, Y = self.test
+        if isinstance(aligner, CrossLingualAligner):
+            retrieval = retrieval_scores(aligner.transform(X), Y)
+        elif aligner is None:
+            retrieval = retrieval_scores(X, Y)
+        else:
+            retrieval = retrieval_scores(aligner.transform(X), aligner.transform_counterparts(Y))
+        out = {"recall": retrieval.recall_at_1, "csls": retrieval.csls_recall_at_1}
+        if not getattr(aligner, "shared", False):
+            move = (lambda rows: rows) if aligner is None else aligner.transform
+            accuracies = [head.score(move(rows), y) for head, rows, y in self.tasks.values()]
+            out["accuracy"] = float(np.mean(accuracies))
+        return out
+
+
+def run(language, systems, with_identity):
+    kind, why = language.chosen_draw()
+    results = {"draw": kind, "held_out_recall_of_draws": why, "systems": {}}
+    if with_identity:
+        results["systems"]["no alignment"] = [language.scores(None)]
+    for seed in SEEDS:
+        X, Y = language.draw(kind, seed)
+        for name, make in systems.items():
+            start = time.perf_counter()
+            aligner = make(seed, language.lang)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                aligner.fit(X, Y)
+            entry = language.scores(aligner)
+            entry["seconds"] = time.perf_counter() - start
+            if name == "auto":
+                chosen = aligner.language_map_
+                entry["chose"] = aligner.method_
+                entry["adapter_dim"] = getattr(chosen, "adapter_dim", None)
+            results["systems"].setdefault(name, []).append(entry)
+            print(f"{language.lang} seed {seed} {name}: {entry}", flush=True)
+    return results
+
+
+def cell(entries, key, spread=True):
+    values = [e[key] for e in entries if key in e]
+    if not values:
+        return "–"
+    if len(values) == 1 or not spread:
+        return f"{np.mean(values):.3f}"
+    return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
+
+
+def table(results):
+    languages = list(results)
+    header = ["Map", *(f"{lang} {what}" for what in ("R@1", "CSLS", "acc.") for lang in languages)]
+    names = list(results[languages[0]]["systems"])
+    rows = [
+        [
+            name,
+            *(
+                cell(results[lang]["systems"][name], key)
+                for key in ("recall", "csls", "accuracy")
+                for lang in languages
+            ),
+        ]
+        for name in names
+    ]
+    return header, rows
+
+
+def main():
+    folder = data_folder()
+    use, minilm = Cached("use-multilingual"), Cached("minilm-english")
+    one, two = {}, {}
+    for part, english, systems in ((one, use, ONE_SPACE), (two, minilm, TWO_SPACES)):
+        for lang in LANGUAGES:
+            language = Language(folder, lang, use, english)
+            part[lang] = run(language, systems, english is use)
+            # Hours of work on a slow machine are not to be lost by the last minute.
+            write_results("adapters", {"seeds": SEEDS, "use": one, "minilm": two})
+    use.save()
+    minilm.save()
+    tables = {"one space": table(one), "into MiniLM": table(two)}
+    for title, (header, rows) in tables.items():
+        print(f"\n{title} ({machine()})\n")
+        for row in [header, *rows]:
+            print(row[0].ljust(40), *(c.rjust(14) for c in row[1:]))
+    header, rows = tables["one space"]
+    short = [[row[0], *(c.split(" ±")[0] for c in row[1:4] + row[7:])] for row in [header, *rows]]
+    write_readme("adapters", to_markdown(short[0], short[1:]) + f"\n\nMachine: {machine()}.")
+    text = (
+        "Target rows of USE-multilingual to English rows of the same encoder:\n\n"
+        + to_rst(header, rows)
+        + "\nTarget rows of USE-multilingual to English rows of MiniLM, from pairs:\n\n"
+        + to_rst(*tables["into MiniLM"])
+        + "\nDraw of the pairs, chosen by held-out recall: "
+        + "; ".join(
+            f"{title} {lang} {r['draw']}"
+            for title, part in (("one space", one), ("into MiniLM", two))
+            for lang, r in part.items()
+        )
+        + f".\n\nWritten by ``python -m benchmarks adapters``. Machine: {machine()}.\n"
+    )
+    (ROOT / "docs" / "_generated" / "adapters.rst").write_text(text, encoding="utf-8")

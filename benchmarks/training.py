@@ -1,0 +1,140 @@
+"""Training speed beside a bare torch loop and skorch's own loader, and peak memory."""
+
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+import skorch
+import torch
+
+from langalign_sk.mapping import AdapterAligner, LinearAligner
+from langalign_sk.mapping._run import Contrastive
+from langalign_sk.mapping.modules import BothWays, Trainable, initial_layers
+from langalign_sk.mapping.network import Network
+
+from ._common import machine, write_results
+from .speed import pairs_of_one_space
+
+EPOCHS, WIDTH, BATCH, D = 20, 256, 2_000, 512
+MEMORY_PAIRS = 200_000
+
+
+def settings(batch_size):
+    """Nothing but the steps: no held-out rows, no map back."""
+    return {
+        "adapter_dim": WIDTH,
+        "max_epochs": EPOCHS,
+        "batch_size": batch_size,
+        "start": "procrustes",
+        "early_stopping": False,
+        "inverse": False,
+        "random_state": 0,
+        "device": "cpu",
+    }
+
+
+def modules(X, Y):
+    start = LinearAligner("procrustes").fit(X, Y)
+    layers = initial_layers([D, WIDTH, D], np.random.RandomState(0), zero_last=True)
+    network = Network(start.coef_, start.intercept_, layers)
+    trainable = Trainable(network, dropout=0.1, rank=None, linear=False, seed=0)
+    return BothWays(trainable, None), Contrastive(0.05, 1.0, 0, False)
+
+
+def bare_loop(X, Y, batch_size):
+    """The same steps by hand."""
+    module, criterion = modules(X, Y)
+    x_all, y_all = torch.from_numpy(X), torch.from_numpy(Y)
+    groups = torch.arange(len(X))
+    parameters = [*module.parameters(), *criterion.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=1e-3)
+    steps = EPOCHS * round(len(X) / batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 1e-3, total_steps=steps, pct_start=0.1
+    )
+    for _ in range(EPOCHS):
+        for rows in torch.tensor_split(torch.randperm(len(X)), round(len(X) / batch_size)):
+            x, y = x_all[rows], y_all[rows]
+            optimizer.zero_grad()
+            criterion(module(x, y), (x, y, groups[rows])).backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            schedule.step()
+
+
+def default_loader(X, Y, batch_size):
+    """The same net with skorch's own dataset and loader, one epoch."""
+    module, criterion = modules(X, Y)
+
+    class Net(skorch.NeuralNet):
+        def get_loss(self, y_pred, y_true, X=None, training=False):
+            groups = torch.arange(len(y_true))
+            return self.criterion_(y_pred, (X["x"], y_true, groups))
+
+    net = Net(
+        module,
+        criterion=criterion,
+        optimizer=torch.optim.Adam,
+        lr=1e-3,
+        batch_size=batch_size,
+        max_epochs=1,
+        train_split=None,
+        verbose=0,
+        iterator_train__shuffle=True,
+    )
+    net.fit({"x": X, "y": Y}, Y)
+
+
+def seconds(function, *args):
+    start = time.perf_counter()
+    function(*args)
+    return time.perf_counter() - start
+
+
+def peak_memory():
+    """Peak resident memory of a fit, relative to its two input arrays; in a process of its own."""
+    code = "from benchmarks.training import fit_large; fit_large()"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return [float(v) for v in out.stdout.split()[-2:]]
+
+
+def fit_large():
+    rng = np.random.default_rng(0)
+    Y = rng.standard_normal((MEMORY_PAIRS, D), dtype=np.float32)
+    Y /= np.linalg.norm(Y, axis=1, keepdims=True)
+    X = np.empty_like(Y)
+    for i in range(0, MEMORY_PAIRS, 10_000):
+        noise = rng.standard_normal((10_000, D), dtype=np.float32)
+        X[i : i + 10_000] = Y[i : i + 10_000] + 0.01 * noise
+    AdapterAligner(max_epochs=1, random_state=0, device="cpu").fit(X, Y)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(peak / 1e9, peak / (X.nbytes + Y.nbytes))
+
+
+def main():
+    print(f"20,000 pairs of {D}-d, adapter_dim={WIDTH}, {EPOCHS} epochs; {machine()}\n")
+    X, Y = pairs_of_one_space(np.random.default_rng(0))
+    results = {}
+    for batch_size in (BATCH, 256):
+        fit = AdapterAligner(**settings(batch_size)).fit
+        ours, bare = [], []
+        for _ in range(3):  # in turns, so that a slow moment of the machine hits both
+            ours.append(seconds(fit, X, Y))
+            bare.append(seconds(bare_loop, X, Y, batch_size))
+        loader = EPOCHS * seconds(default_loader, X, Y, batch_size)
+        r = results[f"batch_size={batch_size}"] = {
+            "fit_s": float(np.median(ours)),
+            "bare_loop_s": float(np.median(bare)),
+            "default_loader_s": loader,
+        }
+        r["fit_over_bare"] = r["fit_s"] / r["bare_loop_s"]
+        r["loader_over_fit"] = loader / r["fit_s"]
+        print(batch_size, {k: round(v, 2) for k, v in r.items()}, flush=True)
+    gigabytes, ratio = peak_memory()
+    results["memory"] = {"pairs": MEMORY_PAIRS, "peak_gb": gigabytes, "over_inputs": ratio}
+    print(
+        f"peak memory at {MEMORY_PAIRS:,} pairs: {gigabytes:.2f} GB, {ratio:.2f} times the inputs"
+    )
+    write_results("training", results)
