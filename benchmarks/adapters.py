@@ -3,6 +3,7 @@
 Every choice is made on held-out pairs of the training sources; test rows are for reporting.
 """
 
+import json
 import time
 import warnings
 
@@ -27,6 +28,7 @@ from ._common import (
 from .accuracy import HEAD, LANGUAGES, MAX_PAIRS, TASKS, load_task
 
 SEEDS = (0, 1, 2)
+CACHE = ROOT / "benchmarks" / ".cache" / "adapters.json"  # delete it to measure anew
 PER_SOURCE = 150  # held-out rows of every source, to choose the draw of the pairs by
 
 
@@ -38,8 +40,6 @@ def trained(*args, seed, **settings):
 ONE_SPACE = {
     "Procrustes": lambda seed, lang: LinearAligner("procrustes"),
     "closed form, chosen": lambda seed, lang: LinearAligner(random_state=seed),
-    "paper: FC, MSE": lambda seed, lang: trained("mse", seed=seed, batch_size=128),
-    "paper: AE, MSE": lambda seed, lang: trained("autoencoder", seed=seed, batch_size=128),
     "plain linear InfoNCE": lambda seed, lang: trained(
         start="procrustes", mse_weight=0.0, weight_decay=0.0, early_stopping=False, seed=seed
     ),
@@ -48,6 +48,10 @@ ONE_SPACE = {
     "contrastive for search (mse_weight=0)": lambda seed, lang: trained(mse_weight=0.0, seed=seed),
     "contrastive, shared space": lambda seed, lang: trained(shared=True, seed=seed),
     "auto": lambda seed, lang: CrossLingualAligner(lang, random_state=seed),
+}
+PAPER = {
+    "paper: FC, MSE": lambda seed, lang: trained("mse", seed=seed, batch_size=128),
+    "paper: AE, MSE": lambda seed, lang: trained("autoencoder", seed=seed, batch_size=128),
 }
 TWO_SPACES = {
     name: ONE_SPACE[name]
@@ -140,28 +144,28 @@ class Language:
         return out
 
 
-def run(language, systems, with_identity):
+def run(part, language, systems, done):
+    """Fit and score what is not done yet; every score is kept as soon as it is there."""
     kind, why = language.chosen_draw()
-    results = {"draw": kind, "held_out_recall_of_draws": why, "systems": {}}
-    if with_identity:
-        results["systems"]["no alignment"] = [language.scores(None)]
+    done[f"{part}/{language.lang}/draw"] = {"draw": kind, "held_out_recall": why}
+    if part == "one space":
+        done[f"{part}/{language.lang}/no alignment/0"] = language.scores(None)
     for seed in SEEDS:
-        X, Y = language.draw(kind, seed)
-        for name, make in systems.items():
+        todo = [n for n in systems if f"{part}/{language.lang}/{n}/{seed}" not in done]
+        X, Y = language.draw(kind, seed) if todo else (None, None)
+        for name in todo:
             start = time.perf_counter()
-            aligner = make(seed, language.lang)
+            aligner = systems[name](seed, language.lang)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)
                 aligner.fit(X, Y)
-            entry = language.scores(aligner)
-            entry["seconds"] = time.perf_counter() - start
+            entry = {"seconds": time.perf_counter() - start, **language.scores(aligner)}
             if name == "auto":
-                chosen = aligner.language_map_
                 entry["chose"] = aligner.method_
-                entry["adapter_dim"] = getattr(chosen, "adapter_dim", None)
-            results["systems"].setdefault(name, []).append(entry)
-            print(f"{language.lang} seed {seed} {name}: {entry}", flush=True)
-    return results
+                entry["adapter_dim"] = getattr(aligner.language_map_, "adapter_dim", None)
+            done[f"{part}/{language.lang}/{name}/{seed}"] = entry
+            print(f"{part}, {language.lang}, seed {seed}, {name}: {entry}", flush=True)
+            CACHE.write_text(json.dumps(done))
 
 
 def cell(entries, key, spread=True):
@@ -173,20 +177,24 @@ def cell(entries, key, spread=True):
     return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
 
 
-def table(results):
-    languages = list(results)
-    header = ["Map", *(f"{lang} {what}" for what in ("R@1", "CSLS", "acc.") for lang in languages)]
-    names = list(results[languages[0]]["systems"])
+def table(done, part, systems):
+    header = ["Map", *(f"{lang} {what}" for what in ("R@1", "CSLS", "acc.") for lang in LANGUAGES)]
+
+    def entries(lang, name):
+        keys = (f"{part}/{lang}/{name}/{seed}" for seed in SEEDS)
+        return [done[key] for key in keys if key in done]
+
     rows = [
         [
             name,
             *(
-                cell(results[lang]["systems"][name], key)
+                cell(entries(lang, name), key)
                 for key in ("recall", "csls", "accuracy")
-                for lang in languages
+                for lang in LANGUAGES
             ),
         ]
-        for name in names
+        for name in systems
+        if any(entries(lang, name) for lang in LANGUAGES)
     ]
     return header, rows
 
@@ -194,16 +202,28 @@ def table(results):
 def main():
     folder = data_folder()
     use, minilm = Cached("use-multilingual"), Cached("minilm-english")
-    one, two = {}, {}
-    for part, english, systems in ((one, use, ONE_SPACE), (two, minilm, TWO_SPACES)):
+    CACHE.parent.mkdir(exist_ok=True)
+    done = json.loads(CACHE.read_text()) if CACHE.exists() else {}
+    work = (
+        ("one space", use, ONE_SPACE),
+        ("into MiniLM", minilm, TWO_SPACES),
+        ("one space", use, PAPER),
+    )
+    for part, english, systems in work:
         for lang in LANGUAGES:
-            language = Language(folder, lang, use, english)
-            part[lang] = run(language, systems, english is use)
-            # Hours of work on a slow machine are not to be lost by the last minute.
-            write_results("adapters", {"seeds": SEEDS, "use": one, "minilm": two})
+            run(part, Language(folder, lang, use, english), systems, done)
+        report(done)
     use.save()
     minilm.save()
-    tables = {"one space": table(one), "into MiniLM": table(two)}
+
+
+def report(done):
+    """Write what there is."""
+    write_results("adapters", {"seeds": SEEDS, "scores": done})
+    tables = {
+        "one space": table(done, "one space", ["no alignment", *PAPER, *ONE_SPACE]),
+        "into MiniLM": table(done, "into MiniLM", TWO_SPACES),
+    }
     for title, (header, rows) in tables.items():
         print(f"\n{title} ({machine()})\n")
         for row in [header, *rows]:
@@ -211,17 +231,18 @@ def main():
     header, rows = tables["one space"]
     short = [[row[0], *(c.split(" ±")[0] for c in row[1:4] + row[7:])] for row in [header, *rows]]
     write_readme("adapters", to_markdown(short[0], short[1:]) + f"\n\nMachine: {machine()}.")
+    draws = [
+        f"{part}, {lang}: {done[f'{part}/{lang}/draw']['draw']}"
+        for part in tables
+        for lang in LANGUAGES
+        if f"{part}/{lang}/draw" in done
+    ]
     text = (
         "Target rows of USE-multilingual to English rows of the same encoder:\n\n"
         + to_rst(header, rows)
         + "\nTarget rows of USE-multilingual to English rows of MiniLM, from pairs:\n\n"
         + to_rst(*tables["into MiniLM"])
-        + "\nDraw of the pairs, chosen by held-out recall: "
-        + "; ".join(
-            f"{title} {lang} {r['draw']}"
-            for title, part in (("one space", one), ("into MiniLM", two))
-            for lang, r in part.items()
-        )
-        + f".\n\nWritten by ``python -m benchmarks adapters``. Machine: {machine()}.\n"
+        + f"\nDraw of the pairs, chosen by held-out recall: {'; '.join(draws)}.\n\n"
+        + f"Written by ``python -m benchmarks adapters``. Machine: {machine()}.\n"
     )
     (ROOT / "docs" / "_generated" / "adapters.rst").write_text(text, encoding="utf-8")

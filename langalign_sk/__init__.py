@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from .corpus import ParallelCorpus
     from .encoders import SentenceEncoder, list_encoders
     from .inspection import AlignmentReport
-    from .mapping import LinearAligner
+    from .mapping import AdapterAligner, LinearAligner
 
 __all__ = [
+    "AdapterAligner",
     "AlignmentReport",
     "CrossLingualAligner",
     "LinearAligner",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AdapterAligner": "mapping",
     "AlignmentReport": "inspection",
     "CrossLingualAligner": "aligner",
     "LinearAligner": "mapping",
@@ -44,6 +46,7 @@ _SUBMODULES = {
     "languages",
     "mapping",
     "metrics",
+    "model_selection",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -59,7 +60,7 @@ def check_parameters(aligner: Any) -> None:
         )
     _check_adapters(aligner)
     strength = aligner.bridge_alpha
-    if not isinstance(strength, int | float) or not strength >= 0:
+    if not isinstance(strength, numbers.Real) or not float(strength) >= 0:
         raise ValueError(f"bridge_alpha must be a non-negative number, got {strength!r}.")
 
 
@@ -71,7 +72,7 @@ def _check_adapters(aligner: Any) -> None:
         )
     budget = aligner.time_budget
     if budget is not None and (
-        isinstance(budget, bool) or not isinstance(budget, int | float) or not budget >= 0
+        isinstance(budget, bool) or not isinstance(budget, numbers.Real) or not float(budget) >= 0
     ):
         raise ValueError(f"time_budget must be a number of seconds or None, got {budget!r}.")
     given = aligner.adapter_params
@@ -80,7 +81,7 @@ def _check_adapters(aligner: Any) -> None:
             f"adapter_params must be a dict of parameters of AdapterAligner, got {given!r}."
         )
     known = {*AdapterAligner().get_params()} - {"loss", "adapter_dim", "shared", "warm_start"}
-    unknown = sorted({*(given or {})} - known)
+    unknown = sorted({*(given or {})} - known, key=str)
     if unknown:
         raise ValueError(
             f"adapter_params has {', '.join(map(repr, unknown))}, and knows {sorted(known)}."
@@ -91,7 +92,7 @@ def _check_adapters(aligner: Any) -> None:
             or loss == aligner.bridge_method
             or (loss == "contrastive" and aligner.method == "auto")
         ):
-            shared = aligner.output_space == "shared" and loss == aligner.method
+            shared = aligner.output_space == "shared" and aligner.method in (loss, "auto")
             adapter = AdapterAligner(
                 loss, adapter_dim=aligner.adapter_dim, shared=shared, **(given or {})
             )

@@ -103,7 +103,7 @@ def fit_language_map(
     """Map of target rows, with its held-out evaluation."""
     aligner, candidates = _chosen(X, Y, language, setting)
     aligner.fit(X, Y)
-    same_space = setting.system is setting.source
+    same_space = not setting.shared or setting.system is setting.source
     unaligned, aligned, n_held_out = _measured(aligner, X, Y, setting.seed, same_space)
     evaluation = Evaluation(
         "language map",
@@ -135,7 +135,9 @@ def _chosen(
         return linear, {}
     candidates: list[Any] = list(linear._check_parameters(X.shape[1] == Y.shape[1]))
     adapter = s.adapter_for("contrastive", language)
-    widths = (0, _ADAPTER_DIM) if adapter.adapter_dim is None else (adapter.adapter_dim,)
+    free = adapter.adapter_dim is None and adapter.rank is None
+    free = free and adapter.architecture in (None, "residual")
+    widths = (0, _ADAPTER_DIM) if free else (adapter.adapter_dim,)
     candidates += [Trained(clone(adapter).set_params(adapter_dim=width)) for width in widths]
     choice = choose(
         X,
@@ -196,7 +198,7 @@ def _measured(
     if not len(rows):
         return None, None, 0
     groups = duplicate_groups(X[rows], Y[rows])
-    moved, counterparts = aligner.transform(X[rows]), aligner.transform_counterparts(Y[rows])
+    moved, counterparts = aligner._there(X[rows]), aligner._across(Y[rows])
     unaligned = None
     if same_space and X.shape[1] == Y.shape[1]:
         unaligned = retrieval_scores(X[rows], Y[rows], groups=groups)
@@ -299,7 +301,7 @@ def _end_to_end(
     if len(rows) < 2 or len(targets) - len(rows) < 2 or len(kept) < MIN_BRIDGE_ROWS:
         return None
     there = _again(language_map).fit(X[~held], Y[~held])
-    moved = bridge.fit(kept).transform(there.transform(X[held]))
+    moved = bridge.fit(kept)._there(there._there(X[held]))
     truth = encode(s.system, [english[i] for i in rows])
     straight = encode(s.system, [targets[i] for i in rows])
     return Evaluation(

@@ -83,8 +83,9 @@ class MovingMixin:
     def _move(self, Z: NDArray, language_map: PairedMap) -> NDArray:
         if self.output_space == "target":
             return Z
-        Z = language_map.transform(Z)
-        return Z if self.bridge_map_ is None else self.bridge_map_.transform(Z)
+        # Not `transform`, whose output may be a frame (set_output).
+        Z = language_map._there(Z)
+        return Z if self.bridge_map_ is None else self.bridge_map_._there(Z)
 
     @staticmethod
     def _check_width(width: int, language_map: PairedMap) -> None:

@@ -325,11 +325,13 @@ class CrossLingualAligner(
             english = self._transform_rows(data.english, ["en"] * len(data.english), session)
             groups = duplicate_groups(np.array(data.target), np.array(data.english))
             return float(row_recall(moved, english, groups).mean())
-        moved = self.transform(X)
+        moved = self._transform(X, EncodingSession())
         Y = check_counterparts(moved, y)
         groups = duplicate_groups(np.asarray(X, dtype=moved.dtype), Y)
         if self.output_space == "shared":
             Y = self._map_of(None).transform_counterparts(Y)
+        elif self.output_space == "target":
+            Y = self._map_of(None).inverse_transform(Y)
         return float(row_recall(moved, Y, groups).mean())
 
     def freeze(self) -> Any:

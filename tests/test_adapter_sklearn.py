@@ -1,6 +1,5 @@
 """AdapterAligner among scikit-learn's tools."""
 
-
 import pytest
 from sklearn.base import clone
 from sklearn.utils import estimator_checks

@@ -9,6 +9,18 @@ from ..metrics import RetrievalScores
 
 __all__ = ["AlignmentReport", "Evaluation"]
 
+_CANDIDATE_COLUMNS = [
+    "method",
+    "alpha",
+    "power",
+    "rank",
+    "adapter_dim",
+    "held_out_recall",
+    "held_out_log_likelihood",
+    "standard_error_to_best",
+    "seconds",
+]
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -38,7 +50,7 @@ class Evaluation:
     aligned : RetrievalScores or None
         The map. None where there were too few rows to hold any out.
     candidates : dict
-        Held-out recall of every candidate that "auto" or a grid compared.
+        Held-out scores and seconds of every candidate that "auto" or a grid compared.
 
     Examples
     --------
@@ -113,7 +125,33 @@ class AlignmentReport:
         columns = ["part", "language", "system", "method", *RetrievalScores.__dataclass_fields__]
         return pd.DataFrame(rows, columns=[*columns, "n_held_out", "n_fit"])
 
+    def candidates_to_frame(self) -> Any:
+        """Table of every map that "auto" or a grid compared, one row a candidate.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns language, method, alpha, power, rank, adapter_dim, held_out_recall,
+            held_out_log_likelihood, standard_error_to_best, seconds. Scores are NaN for a
+            candidate that ran out of time.
+        """
+        import pandas as pd
+
+        frames = [
+            pd.DataFrame({"language": e.language, **e.candidates})
+            for e in self.evaluations
+            if e.candidates
+        ]
+        if not frames:
+            return pd.DataFrame(columns=["language", *_CANDIDATE_COLUMNS])
+        return pd.concat(frames, ignore_index=True)[["language", *_CANDIDATE_COLUMNS]]
+
     def __str__(self) -> str:
         frame = self.to_frame()
         text = "no held-out scores" if frame.empty else frame.round(3).to_string(index=False)
-        return "\n".join([text, *(f"warning: {w}" for w in self.warnings)])
+        parts = [text, *(f"warning: {w}" for w in self.warnings)]
+        candidates = self.candidates_to_frame()
+        if candidates["adapter_dim"].notna().any():  # the choice cost minutes: show what for
+            shown = candidates.drop(columns=["rank", "standard_error_to_best"]).round(3)
+            parts += ["", "candidates:", shown.to_string(index=False, na_rep="")]
+        return "\n".join(parts)

@@ -117,7 +117,9 @@ class PairedMap(
         float
             In [0, 1].
         """
-        moved = self.transform(X)
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        moved = self._there(np.asarray(X))
         Y = check_counterparts(moved, y)
         # Right answers are told by the rows as they came: a map that sends all rows to one
         # point makes them equal, but not right.

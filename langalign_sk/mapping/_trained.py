@@ -55,5 +55,5 @@ class Trained:
                 return None
             if aligner.stopped_ == "interrupted":
                 raise KeyboardInterrupt
-            moved.append((aligner.transform(X[fold]), aligner.transform_counterparts(Y[fold])))
+            moved.append((aligner._there(X[fold]), aligner._across(Y[fold])))
         return moved

@@ -1,0 +1,161 @@
+"""Plot of a learning curve of pairs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..model_selection import PairLearningCurve
+
+__all__ = ["PairLearningCurveDisplay"]
+
+_LABELS = {"recall": "held-out recall at 1", "accuracy": "accuracy on target rows"}
+
+
+class PairLearningCurveDisplay:
+    """Recall or accuracy against the number of pairs, with a confidence band.
+
+    Build it with `from_estimator`, or from a curve that was computed before.
+
+    Parameters
+    ----------
+    curve : PairLearningCurve
+        What :func:`~langalign_sk.model_selection.learning_curve` returns.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it was drawn.
+    figure_ : matplotlib.figure.Figure
+        Its figure.
+    line_ : matplotlib.lines.Line2D
+        The means.
+    fill_ : matplotlib.collections.PolyCollection
+        The confidence band.
+    unaligned_ : matplotlib.lines.Line2D or None
+        No alignment.
+
+    See Also
+    --------
+    langalign_sk.model_selection.learning_curve : The numbers.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> import numpy as np
+    >>> from langalign_sk.inspection import PairLearningCurveDisplay
+    >>> from langalign_sk.mapping import LinearAligner
+    >>> Y = np.random.default_rng(0).normal(size=(300, 8))
+    >>> X = Y @ np.linalg.qr(np.random.default_rng(1).normal(size=(8, 8)))[0]
+    >>> display = PairLearningCurveDisplay.from_estimator(
+    ...     LinearAligner("procrustes"), X, Y, random_state=0
+    ... )
+    >>> display.ax_.get_xlabel()
+    'pairs'
+    """
+
+    def __init__(self, curve: PairLearningCurve) -> None:
+        self.curve = curve
+
+    @classmethod
+    def from_estimator(
+        cls,
+        aligner: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        metric: str = "recall",
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> PairLearningCurveDisplay:
+        """Compute the curve and draw it.
+
+        Parameters
+        ----------
+        aligner, X, y, **kwargs
+            As in :func:`~langalign_sk.model_selection.learning_curve`.
+        metric : {"recall", "accuracy"}, default="recall"
+            What to draw.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        PairLearningCurveDisplay
+            With the drawing.
+        """
+        _check_matplotlib()
+        _check_metric(metric, kwargs.get("classifier") is not None)
+        from ..model_selection import learning_curve  # which imports this package's report
+
+        return cls(learning_curve(aligner, X, y, **kwargs)).plot(metric=metric, ax=ax)
+
+    def plot(
+        self, *, metric: str = "recall", ax: Any = None, name: str | None = None
+    ) -> PairLearningCurveDisplay:
+        """Draw the curve.
+
+        Parameters
+        ----------
+        metric : {"recall", "accuracy"}, default="recall"
+            What to draw.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a new figure.
+        name : str, default=None
+            Label of the curve in the legend; None is "aligned".
+
+        Returns
+        -------
+        PairLearningCurveDisplay
+            With the drawing.
+
+        Raises
+        ------
+        ValueError
+            If `metric` is unknown, or was not measured.
+        ImportError
+            If matplotlib is not installed.
+        """
+        plt = _check_matplotlib()
+        _check_metric(metric, self.curve.accuracy is not None)
+        values = getattr(self.curve, metric)
+        if ax is None:
+            _, ax = plt.subplots(layout="constrained")
+        n, interval = self.curve.n_pairs, getattr(self.curve, f"{metric}_interval")
+        (self.line_,) = ax.plot(n, values.mean(axis=1), marker="o", label=name or "aligned")
+        self.fill_ = ax.fill_between(n, *interval.T, alpha=0.25, color=self.line_.get_color())
+        unaligned = getattr(self.curve, f"{metric}_unaligned")
+        self.unaligned_ = None
+        if unaligned is not None:
+            self.unaligned_ = ax.axhline(
+                unaligned, color="0.4", linestyle="--", label="no alignment"
+            )
+        ax.set_xscale("log")
+        ax.set_xticks(n, [f"{size:,}" for size in n], rotation=45, ha="right")
+        ax.minorticks_off()
+        pool = f" ({self.curve.n_test:,} pairs)" if metric == "recall" else ""
+        ax.set(xlabel="pairs", ylabel=_LABELS[metric] + pool)
+        ax.legend()
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _check_metric(metric: str, has_accuracy: bool) -> None:
+    if metric not in _LABELS:
+        raise ValueError(f"metric must be one of {tuple(_LABELS)}, got {metric!r}.")
+    if metric == "accuracy" and not has_accuracy:
+        raise ValueError(
+            "The curve has no accuracies: pass classifier=, english= and target_dev= to "
+            "learning_curve."
+        )
+
+
+def _check_matplotlib() -> Any:
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            'Plots need matplotlib, which is not installed: pip install "langalign-sk[plot]".'
+        ) from error
+    return plt
