@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from ._checks import check_bridge, check_pairs, check_parameters, languages_of, pairs_of_corpus
-from ._fitting import Setting, doubts, fit_language_map, fit_maps
+from ._checks import languages_of
 from ._inputs import (
     Pairs,
     Text,
     check_pairs_y,
-    looks_like_sentences,
-    pairs_from,
     read_input,
-    sentences_as_y_error,
 )
+from ._learning import LearningMixin
 from ._moving import MovingMixin
 from .encoders import EncodingSession
-from .encoders.handles import Encoder
-from .inspection.report import AlignmentReport
 from .languages import LanguageRouter
 from .mapping._base import check_counterparts
 from .metrics import duplicate_groups, row_recall
@@ -38,7 +31,7 @@ _FLOATS = [np.float64, np.float32]
 
 
 class CrossLingualAligner(
-    MovingMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    LearningMixin, MovingMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     """Put text of other languages where an English-trained model expects it.
 
@@ -350,89 +343,6 @@ class CrossLingualAligner(
             if name.endswith("_") or name.startswith("_"):
                 setattr(twin, name, copy.deepcopy(value))
         return FrozenEstimator(twin)
-
-    def _fit(self, X: Any, y: Any, parallel: Any, session: EncodingSession) -> None:
-        check_parameters(self)
-        languages = languages_of(self.target_lang)
-        source, system = self._encoders()
-        data = self._read(X)
-        if data is None:
-            self._fit_embeddings(X, y, parallel, languages)
-            return
-        router = LanguageRouter(languages, self.detect)
-        task: list[str] = []
-        if isinstance(data, Pairs):
-            check_pairs_y(y)
-            if parallel is not None:
-                raise ValueError("X holds pairs already: pass parallel= with task text only.")
-            pairs = data.by_language()
-        else:
-            codes = router(data.rows)
-            if parallel is not None:
-                pairs = pairs_from(parallel, router, languages)
-            elif y is not None and looks_like_sentences(y, codes):
-                raise sentences_as_y_error()
-            else:
-                pairs = pairs_of_corpus(self.corpus, languages)
-            task = [text for text, code in zip(data.rows, codes, strict=True) if code == "en"]
-        given = isinstance(data, Pairs) or parallel is not None
-        notes = check_pairs(pairs, languages, given)
-        # Who asks for no pairs needs no warning; the report says it all the same.
-        unexpected = notes if given or self.corpus is not None else []
-        if self.output_space == "shared" and not pairs:
-            raise ValueError(
-                'output_space="shared" is learned from translation pairs, and there are none: pass '
-                "parallel=, or name a corpus."
-            )
-        if system is not source and self.output_space != "shared":
-            few = check_bridge(task, [t for _, english in pairs.values() for t in english])
-            notes, unexpected = notes + few, unexpected + few
-        for encoder in (source, system):
-            encoder.load()
-        for note in unexpected:
-            warnings.warn(note, stacklevel=3)
-        setting = self._setting(source, system, session)
-        maps, bridge, evaluations = fit_maps(pairs, task, languages, setting)
-        report = AlignmentReport(tuple(evaluations), (*notes, *doubts(evaluations)))
-        self._set_fitted(maps, bridge, report)
-        for name in ("n_features_in_", "feature_names_in_"):
-            self.__dict__.pop(name, None)
-
-    def _fit_embeddings(self, X: Any, y: Any, parallel: Any, languages: tuple[str, ...]) -> None:
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None. For "
-                "embeddings X, y holds the 2-d English embeddings of the same rows."
-            )
-        if parallel is not None:
-            raise ValueError("parallel= goes with text. For embeddings X, pass English ones as y.")
-        if len(languages) > 1:
-            raise ValueError(
-                "Embeddings carry no script to tell languages by: fit one aligner per language."
-            )
-        X = validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2)
-        Y = check_counterparts(X, y)
-        language = languages[0]
-        setting = self._setting(*self._encoders(), EncodingSession())
-        language_map, evaluation = fit_language_map(X, Y, language, setting)
-        report = AlignmentReport((evaluation,), tuple(doubts([evaluation])))
-        self._set_fitted({language: language_map}, None, report)
-
-    def _setting(self, source: Encoder, system: Encoder, session: EncodingSession) -> Setting:
-        adapter = {"device": self.device, **(self.adapter_params or {})}
-        return Setting(
-            source=source,
-            system=system,
-            session=session,
-            method=self.method,
-            alpha=self.alpha,
-            bridge_method=self.bridge_method,
-            bridge_alpha=self.bridge_alpha,
-            shared=self.output_space == "shared",
-            adapter={"adapter_dim": self.adapter_dim, **adapter},
-            time_budget=self.time_budget,
-            seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
-        )
 
     def _read(self, X: Any) -> Text | Pairs | None:
         """Text or pairs; None for embeddings, which need no language to be told."""
