@@ -86,13 +86,11 @@ def _check_adapters(aligner: Any) -> None:
         raise ValueError(
             f"adapter_params has {', '.join(map(repr, unknown))}, and knows {sorted(known)}."
         )
-    for loss in ADAPTERS:
-        if (
-            loss == aligner.method
-            or loss == aligner.bridge_method
-            or (loss == "contrastive" and aligner.method == "auto")
-        ):
-            shared = aligner.output_space == "shared" and aligner.method in (loss, "auto")
+    maps = [("contrastive" if aligner.method == "auto" else aligner.method, "language map")]
+    maps.append((aligner.bridge_method, "bridge"))
+    for loss, place in maps:
+        if loss in ADAPTERS:
+            shared = aligner.output_space == "shared" and place == "language map"
             adapter = AdapterAligner(
                 loss, adapter_dim=aligner.adapter_dim, shared=shared, **(given or {})
             )

@@ -155,8 +155,7 @@ def _chosen(
 
 
 def _linear(candidate: Candidate, seed: int) -> LinearAligner:
-    settings = (candidate.alpha, candidate.power, candidate.rank)
-    alpha, power = ("auto" if v is None else v for v in settings[:2])
+    alpha, power = ("auto" if v is None else v for v in (candidate.alpha, candidate.power))
     return LinearAligner(
         candidate.method,
         alpha=alpha,

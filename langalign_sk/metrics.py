@@ -238,7 +238,11 @@ def row_log_likelihood(
     van den Oord, Li and Vinyals, arXiv 1807.03748, held out). It goes on telling maps apart where
     recall at 1 is close to 1 for all.
     """
-    E = np.exp(normalize_rows(X) @ normalize_rows(Y).T / np.asarray(temperature, dtype=X.dtype))
+    return _likelihood_of_cosines(normalize_rows(X) @ normalize_rows(Y).T, groups, temperature)
+
+
+def _likelihood_of_cosines(S: NDArray, groups: NDArray[np.intp], temperature: float) -> NDArray:
+    E = np.exp(S / np.asarray(temperature, dtype=S.dtype))
     right_row = np.diag(E).copy()
     right_col = right_row.copy()
     for i in np.flatnonzero(np.bincount(groups)[groups] > 1):
@@ -253,7 +257,8 @@ def calibrated_log_likelihood(X: NDArray, Y: NDArray, groups: NDArray[np.intp]) 
     Maps differ in how far apart they put rows, which a fixed temperature would count for or
     against them.
     """
-    tried = [row_log_likelihood(X, Y, groups, t) for t in _TEMPERATURES]
+    S = normalize_rows(X) @ normalize_rows(Y).T
+    tried = [_likelihood_of_cosines(S, groups, t) for t in _TEMPERATURES]
     return max(tried, key=lambda values: float(values.mean()))
 
 

@@ -185,7 +185,7 @@ def learning_curve(
             fits, rights = [], []
             for order in orders:
                 fitted = data.fit(aligner, np.sort(order[:size]))
-                fits.append(row_recall(*data.moved(fitted, test), _renumbered(data.groups[test])))
+                fits.append(row_recall(*data.moved(fitted, test), data.groups[test]))
                 if task is not None:
                     rights.append(_right(fitted, *task))
                 if bar is not None:
@@ -236,8 +236,7 @@ class _ArrayPairs:
     def recall_unaligned(self, aligner: Any, rows: NDArray) -> float | None:
         if self.X.shape[1] != self.Y.shape[1]:
             return None
-        groups = _renumbered(self.groups[rows])
-        return float(row_recall(self.X[rows], self.Y[rows], groups).mean())
+        return float(row_recall(self.X[rows], self.Y[rows], self.groups[rows]).mean())
 
     def accuracy_unaligned(self, aligner: Any, head: Any, english: Any, dev: Any) -> float | None:
         if np.shape(english[0])[1] != np.shape(dev[0])[1]:
@@ -284,8 +283,8 @@ class _TextPairs:
     def recall_unaligned(self, aligner: Any, rows: NDArray) -> float | None:
         if aligner.english_encoder is not None:
             return None
-        groups = _renumbered(self.groups[rows])
-        return float(row_recall(*self.moved(self._unaligned(aligner), rows), groups).mean())
+        moved = self.moved(self._unaligned(aligner), rows)
+        return float(row_recall(*moved, self.groups[rows]).mean())
 
     def accuracy_unaligned(self, aligner: Any, head: Any, english: Any, dev: Any) -> float | None:
         if aligner.english_encoder is not None:
@@ -380,10 +379,6 @@ def _summary(
         draw[:] = (table[:, repeats] @ counts).mean(axis=1)
     tail = (1 - confidence) / 2
     return table.mean(axis=2), np.quantile(means, [tail, 1 - tail], axis=0).T
-
-
-def _renumbered(groups: NDArray[np.intp]) -> NDArray[np.intp]:
-    return np.unique(groups, return_inverse=True)[1]
 
 
 def _bar(total: int) -> Any:

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import check_random_state
 
-from langalign_sk.mapping import AdapterAligner, LinearAligner
+from langalign_sk.mapping import AdapterAligner, LinearAligner, _adapter_start
 from langalign_sk.mapping._adapter_start import closed_form, hold_out
 
 NO_STEP = 1e-30  # a learning rate that changes no weight
@@ -1118,3 +1118,35 @@ def test_moving_rows_of_another_width(params, move, wrong):
 def test_moving_before_fit(move):
     with pytest.raises(NotFittedError, match="AdapterAligner"):
         getattr(adapter(), move)(X_OK)
+
+
+def test_state_of_partial_fit_is_plain_arrays():
+    X, Y = noisy_pairs(60)
+    state = adapter().partial_fit(X, Y)._partial_state
+
+    def leaves(tree):
+        if isinstance(tree, dict):
+            return [leaf for value in tree.values() for leaf in leaves(value)]
+        return [tree]
+
+    assert not any(isinstance(leaf, torch.Tensor) for leaf in leaves(state))
+    assert any(isinstance(leaf, np.ndarray) for leaf in leaves(state))
+
+
+def test_closed_form_of_many_pairs_is_chosen_on_a_draw_of_all(monkeypatch):
+    # Sorted by source: the first half are copies, which the identity fits; the rest is rotated.
+    draw = np.random.default_rng(0)
+    X = draw.normal(size=(400, 8))
+    Y = X.copy()
+    Y[200:] = X[200:] @ np.linalg.qr(draw.normal(size=(8, 8)))[0]
+    seen = []
+    monkeypatch.setattr(_adapter_start, "_CHOICE_ROWS", 200)
+    monkeypatch.setattr(
+        _adapter_start, "choose", lambda A, B, *rest, **kw: seen.append((A, B)) or None
+    )
+    rows = np.arange(400)
+    closed_form(X, Y, rows, np.empty(0, dtype=int), "auto", False, 0)
+    (A, B), *_ = seen
+    assert len(A) == 200
+    copies = (A == B).all(axis=1).mean()
+    assert 0.3 < copies < 0.7

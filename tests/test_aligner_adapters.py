@@ -530,3 +530,8 @@ def test_bridge_under_a_global_frame_output_does_not_warn():
     with sklearn.config_context(transform_output="pandas"):
         aligner = toy(english_encoder=EnglishOnly()).fit(ENGLISH, parallel=PAIRS)
         assert aligner.transform(KOREAN).shape == (200, 7)
+
+
+def test_a_bridge_method_does_not_matter_in_a_shared_space():
+    aligner = toy("auto", output_space="shared", bridge_method="mse").fit(PAIRS)
+    assert aligner.bridge_map_ is None

@@ -23,7 +23,7 @@ def check_adapter_parameters(aligner: Any, square: bool) -> None:
     known = (None, *ARCHITECTURES.values())
     if a.architecture not in known:
         raise ValueError(f"architecture must be one of {known}, got {a.architecture!r}.")
-    architecture = a.architecture or ARCHITECTURES[a.loss]
+    architecture = a._architecture
     if a.loss == "autoencoder" and architecture != "ae":
         raise ValueError(
             f'loss="autoencoder" trains architecture="ae", got {a.architecture!r}. Use loss="mse".'

@@ -64,8 +64,9 @@ def closed_form(
     candidates = LinearAligner(method, shared=shared)._check_parameters(X.shape[1] == Y.shape[1])
     best = candidates[0]
     if len(candidates) > 1:
-        some = rows[:_CHOICE_ROWS]
         draw = check_random_state(seed)
+        # Pairs often stand sorted by source, so that the first ones would not do for all.
+        some = rows if len(rows) <= _CHOICE_ROWS else draw.permutation(rows)[:_CHOICE_ROWS]
         choice = choose(X[some], Y[some], candidates, random_state=draw)
         best = LinearAligner._cautious(candidates) if choice is None else choice.best
     moments = Moments.of(X, Y)

@@ -35,7 +35,7 @@ class Kept(Callback):
     ) -> None:
         self.patience, self.shared = patience, shared
         self.rows = data.take(held_out) if len(held_out) else None
-        self.groups = np.unique(data.groups[held_out], return_inverse=True)[1]
+        self.groups = data.groups[held_out]
         self.best: list[Network] = []
         self.best_epoch = 0
         self.start_recall: list[float] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,7 @@ def run(
         criterion = Contrastive(a.temperature, a.mse_weight, min(a.hard_negatives, pool), a.shared)
     state = a._partial_state if going_on and one_pass else None
     if state is not None:
+        state = _converted(state, np.ndarray, torch.from_numpy)
         criterion.load_state_dict(state["criterion"])
 
     def fitted(kept: Kept) -> dict[str, Network]:
@@ -138,6 +140,8 @@ def run(
             optimizer_state=state and state["optimizer"],
         )
     state = {"optimizer": net.optimizer_.state_dict(), "criterion": net.criterion_.state_dict()}
+    # As arrays: an estimator is unpickled without torch, and without the device it was trained on.
+    state = _converted(state, torch.Tensor, lambda tensor: tensor.detach().cpu().numpy().copy())
     return Outcome(fitted(net.kept), start, net.kept, net.stopped, held_out, state)
 
 
@@ -168,6 +172,13 @@ def _starts(
         scaled = one.rescaled(1 / u, 1 / v)
         networks.append(Network(scaled.coef, scaled.intercept, first))
     return networks, method
+
+
+def _converted(tree: Any, kind: type, convert: Callable[[Any], Any]) -> Any:
+    """Nested dicts with every value of a kind converted."""
+    if isinstance(tree, dict):
+        return {key: _converted(value, kind, convert) for key, value in tree.items()}
+    return convert(tree) if isinstance(tree, kind) else tree
 
 
 def _least_squares(Z: NDArray, X: NDArray) -> Network:

@@ -180,9 +180,8 @@ def choose(
             folds = pool
         fits, recalls = [], []
         for (A, B), rows in zip(moved, folds, strict=True):
-            same = np.unique(groups[rows], return_inverse=True)[1]
-            fits.append(likelihood_of(A, B, same))
-            recalls.append(row_recall(A, B, same))
+            fits.append(likelihood_of(A, B, groups[rows]))
+            recalls.append(row_recall(A, B, groups[rows]))
         recall = float(np.concatenate(recalls).mean())
         return Tried(candidate, np.concatenate(fits), recall, time.perf_counter() - began)
 
