@@ -16,6 +16,7 @@ _CANDIDATE_COLUMNS = [
     "rank",
     "adapter_dim",
     "held_out_recall",
+    "held_out_r2",
     "held_out_log_likelihood",
     "standard_error_to_best",
     "seconds",
@@ -132,8 +133,9 @@ class AlignmentReport:
         -------
         pandas.DataFrame
             Columns language, method, alpha, power, rank, adapter_dim, held_out_recall,
-            held_out_log_likelihood, standard_error_to_best, seconds. Scores are NaN for a
-            candidate that ran out of time.
+            held_out_r2, held_out_log_likelihood, standard_error_to_best, seconds. ``held_out_r2``
+            is the coefficient of determination of the counterparts, NaN in a shared space. All
+            scores are NaN for a candidate that ran out of time.
         """
         import pandas as pd
 
