@@ -6,10 +6,9 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-import joblib
-import numpy as np
-
 from langalign_sk import SentenceEncoder
+
+from . import e5_folder
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("numpy", "scikit-learn", "torch", "sentence-transformers")
@@ -40,23 +39,17 @@ def machine() -> str:
     return f"{name}, {os.cpu_count()} cores; Python {platform.python_version()}, {versions}"
 
 
-class Cached:
-    """An encoder that keeps its rows, also for the next benchmark: all encode the same texts."""
+CACHE = ROOT / "benchmarks" / ".cache"
 
-    def __init__(self, name):
-        self._encoder = SentenceEncoder(name)
-        self._path = ROOT / "benchmarks" / ".cache" / f"{name}.joblib"
-        self._rows = joblib.load(self._path) if self._path.exists() else {}
 
-    def encode(self, texts):
-        new = [t for t in dict.fromkeys(texts) if t not in self._rows]
-        if new:
-            self._rows.update(zip(new, self._encoder.encode(new), strict=True))
-        return np.stack([self._rows[t] for t in texts])
+def encoder(name: str, **settings) -> SentenceEncoder:
+    """An encoder that keeps its rows for the next benchmark too: all encode the same texts."""
+    return SentenceEncoder(name, cache=CACHE / "rows", verbose=True, **settings)
 
-    def save(self):
-        self._path.parent.mkdir(exist_ok=True)
-        joblib.dump(self._rows, self._path)
+
+def e5() -> SentenceEncoder:
+    """multilingual-e5-small with 4-bit weights, with the prompt that its makers ask for."""
+    return encoder(str(e5_folder.build(CACHE / "multilingual-e5-small-4bit")), prompt="query: ")
 
 
 def write_results(name: str, results: dict) -> None:

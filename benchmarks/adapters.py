@@ -16,9 +16,10 @@ from langalign_sk.mapping import AdapterAligner
 from langalign_sk.metrics import duplicate_groups, retrieval_scores, row_recall
 
 from ._common import (
+    CACHE,
     ROOT,
-    Cached,
     data_folder,
+    encoder,
     machine,
     read_rows,
     to_markdown,
@@ -26,10 +27,11 @@ from ._common import (
     write_readme,
     write_results,
 )
-from .accuracy import HEAD, LANGUAGES, MAX_PAIRS, TASKS, load_task
+from .accuracy import HEAD, LANGUAGES, TASKS, load_task
 
 SEEDS = (0, 1, 2)
-CACHE = ROOT / "benchmarks" / ".cache" / "adapters.json"  # delete it to measure anew
+MAX_PAIRS = 20_000
+DONE = CACHE / "adapters.json"  # delete it to measure anew
 # The source whose sentences are like those of the test set. At most this many of its rows, and a
 # tenth of them, are held out to choose the draw of the pairs by.
 LIKE_THE_TEST, MAX_HELD_OUT = "anki_tatoeba", 500
@@ -96,10 +98,10 @@ class Language:
         english, target = zip(*pairs, strict=True)
         return self.use.encode(list(target)), self.english.encode(list(english))
 
-    def draw(self, kind, seed):
+    def draw(self, kind, seed, sources):
         """Up to MAX_PAIRS pairs: of all pairs alike, or of all sources alike."""
         rng = np.random.default_rng(seed)
-        shuffled = [[rows[i] for i in rng.permutation(len(rows))] for rows in self.free]
+        shuffled = [[rows[i] for i in rng.permutation(len(rows))] for rows in sources]
         if kind == "equal shares":
             sizes = np.array([len(rows) for rows in shuffled])
             cap = next(
@@ -113,12 +115,13 @@ class Language:
     def chosen_draw(self):
         """The draw whose closed form finds more of the held-out translations.
 
-        "uniform", the simpler one, unless the other is better by more than a standard error.
+        "uniform", the simpler one, unless the other is better by more than a standard error. The
+        held-out rows are then among the pairs to draw from.
         """
         X, Y = self._encoded(self.held)
         recalls = {}
         for kind in ("uniform", "equal shares"):
-            aligner = LinearAligner(random_state=0).fit(*self.draw(kind, 0))
+            aligner = LinearAligner(random_state=0).fit(*self.draw(kind, 0, self.free))
             recalls[kind] = row_recall(aligner.transform(X), Y, duplicate_groups(X, Y))
         gain = recalls["equal shares"] - recalls["uniform"]
         better = gain.mean() > gain.std() / np.sqrt(len(gain))
@@ -150,7 +153,7 @@ def run(part, language, systems, done):
         done[f"{part}/{language.lang}/no alignment/0"] = language.scores(None)
     for seed in SEEDS:
         todo = [n for n in systems if f"{part}/{language.lang}/{n}/{seed}" not in done]
-        X, Y = language.draw(kind, seed) if todo else (None, None)
+        X, Y = language.draw(kind, seed, language.sources) if todo else (None, None)
         for name in todo:
             start = time.perf_counter()
             aligner = systems[name](seed, language.lang)
@@ -163,7 +166,7 @@ def run(part, language, systems, done):
                 entry["adapter_dim"] = getattr(aligner.language_map_, "adapter_dim", None)
             done[f"{part}/{language.lang}/{name}/{seed}"] = entry
             print(f"{part}, {language.lang}, seed {seed}, {name}: {entry}", flush=True)
-            CACHE.write_text(json.dumps(done))
+            DONE.write_text(json.dumps(done))
 
 
 def cell(entries, key, spread=True):
@@ -199,9 +202,9 @@ def table(done, part, systems):
 
 def main():
     folder = data_folder()
-    use, minilm = Cached("use-multilingual"), Cached("minilm-english")
-    CACHE.parent.mkdir(exist_ok=True)
-    done = json.loads(CACHE.read_text()) if CACHE.exists() else {}
+    use, minilm = encoder("use-multilingual"), encoder("minilm-english")
+    CACHE.mkdir(exist_ok=True)
+    done = json.loads(DONE.read_text()) if DONE.exists() else {}
     work = (
         ("one space", use, ONE_SPACE),
         ("into MiniLM", minilm, TWO_SPACES),
@@ -211,8 +214,6 @@ def main():
         for lang in LANGUAGES:
             run(part, Language(folder, lang, use, english), systems, done)
         report(done)
-    use.save()
-    minilm.save()
 
 
 def report(done):

@@ -19,6 +19,7 @@ from ._inputs import (
     sentences_as_y_error,
 )
 from .encoders import EncodingSession
+from .encoders.base import TextEncoder
 from .encoders.handles import Encoder
 from .inspection.report import AlignmentReport
 from .languages import LanguageRouter
@@ -46,6 +47,7 @@ class LearningMixin:
     target_lang: Any
     output_space: str
     device: str | None
+    _models_seen: tuple[Any, ...]
     _read: Any
     _encoders: Any
     _set_fitted: Any
@@ -87,6 +89,8 @@ class LearningMixin:
             few = check_bridge(task, [t for _, english in pairs.values() for t in english])
             notes, unexpected = notes + few, unexpected + few
         for encoder in (source, system):
+            if isinstance(encoder, TextEncoder):
+                encoder._seen = None  # a fit may meet another model than the last one
             encoder.load()
         for note in unexpected:
             warnings.warn(note, stacklevel=3)
@@ -94,6 +98,7 @@ class LearningMixin:
         maps, bridge, evaluations = fit_maps(pairs, task, languages, setting)
         report = AlignmentReport(tuple(evaluations), (*notes, *doubts(evaluations)))
         self._set_fitted(maps, bridge, report)
+        self._models_seen = tuple(getattr(e, "_seen", None) for e in (source, system))
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
 
@@ -117,6 +122,7 @@ class LearningMixin:
         language_map, evaluation = fit_language_map(X, Y, language, setting)
         report = AlignmentReport((evaluation,), tuple(doubts([evaluation])))
         self._set_fitted({language: language_map}, None, report)
+        self._models_seen = None, None
 
     def _setting(self, source: Encoder, system: Encoder, session: EncodingSession) -> Setting:
         adapter = {"device": self.device, **(self.adapter_params or {})}

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ._fitting import method_of
 from .encoders import EncodingSession, as_encoder
+from .encoders.base import TextEncoder
 from .encoders.handles import Encoder
 from .inspection.report import AlignmentReport
 from .mapping._base import PairedMap
@@ -28,6 +29,8 @@ class MovingMixin:
     bridge_map_: PairedMap | None
     method_: Any
     alignment_report_: AlignmentReport
+    # What the two names stood for in `fit`: identity and width of each model.
+    _models_seen: tuple[Any, ...] = (None, None)
 
     def _set_fitted(
         self,
@@ -54,6 +57,9 @@ class MovingMixin:
         self, rows: list[str], languages: list[str], session: EncodingSession
     ) -> NDArray:
         source, system = self._encoders()
+        for encoder, seen in zip((source, system), self._models_seen, strict=True):
+            if isinstance(encoder, TextEncoder) and seen is not None:
+                encoder._seen = seen  # it says so if there is another model by this name now
         codes = np.array(languages)
         out = np.empty((len(rows), self._n_features_out), dtype=np.float32)
         for language in sorted(set(languages)):
@@ -78,6 +84,8 @@ class MovingMixin:
                         "english_encoder."
                     )
                 out[at] = Z
+        # Another model than in `fit` is warned of once.
+        self._models_seen = tuple(getattr(e, "_seen", None) for e in (source, system))
         return out
 
     def _move(self, Z: NDArray, language_map: PairedMap) -> NDArray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._checks import languages_of
@@ -21,6 +21,7 @@ from ._inputs import (
 from ._learning import LearningMixin
 from ._moving import MovingMixin
 from .encoders import EncodingSession
+from .encoders.base import TextEncoder
 from .languages import LanguageRouter
 from .mapping._base import check_counterparts
 from .metrics import duplicate_groups, row_recall
@@ -373,9 +374,11 @@ class CrossLingualAligner(
 
     def __sklearn_clone__(self) -> CrossLingualAligner:
         # Encoders are frozen: copying a loaded model would be slow, and cloning a fitted
-        # scikit-learn transformer would lose its fit.
+        # scikit-learn transformer would lose its fit. A handle holds no model, and is cloned so
+        # that setting a parameter of it leaves the original alone.
         shared = ("encoder", "english_encoder", "detect")
-        kept = {name: getattr(self, name) for name in shared}
+        values = ((name, getattr(self, name)) for name in shared)
+        kept = {name: clone(v) if isinstance(v, TextEncoder) else v for name, v in values}
         others = {
             name: copy.deepcopy(value)
             for name, value in self.get_params(deep=False).items()

