@@ -25,8 +25,6 @@ class Trained:
         self.method = aligner.loss
         self.adapter_dim = aligner.adapter_dim or 0
         self.shared = aligner.shared
-        # Who trains without a squared error wants to search, not to feed a frozen model.
-        self.may_stray = aligner.loss == "contrastive" and aligner.mse_weight == 0
 
     @property
     def complexity(self) -> tuple[float, ...]:

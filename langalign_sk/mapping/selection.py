@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,6 @@ class Candidate:
     rank: int | None = None
     shared: bool = False
     adapter_dim: None = None  # trained candidates have one
-    may_stray: ClassVar[bool] = True  # the others are measured by it
 
     def solve(self, solver: Solver, reverse: bool = False) -> AffineMap:
         if self.method == "identity":
@@ -143,9 +142,7 @@ def choose(
     Maps are compared by the log-likelihood of retrieving the translation. Of all within one
     standard error of the best (paired over rows), the simplest is taken (the one-standard-error
     rule: Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2nd ed.,
-    section 7.10). A map whose recall at 1 is not above that of no alignment is never taken, nor
-    is a trained one whose squared error, which models trained on Y feel, is above that of the
-    best closed form by more than one standard error.
+    section 7.10). A map whose recall at 1 is not above that of no alignment is never taken.
 
     Candidates stand in the order of their complexity: closed forms, then trained ones
     (:class:`~langalign_sk.mapping._trained.Trained`), which may run out of `time_budget` seconds.
@@ -168,7 +165,7 @@ def choose(
     likelihood_of = calibrated_log_likelihood if trained else _log_likelihood
 
     held = np.concatenate(pool)
-    spread = np.square(Y[held] - Y[held].mean(axis=0)).sum(axis=1).mean()
+    spread = np.square(Y[held] - Y[held].mean(axis=0)).sum()
 
     def held_out(candidate: Any) -> Tried:
         began = time.perf_counter()
@@ -178,12 +175,12 @@ def choose(
             moved = candidate.move_folds(X, Y, pool, deadline)
             if moved is None:
                 seconds = time.perf_counter() - began
-                return Tried(candidate, np.empty(0), np.empty(0), np.nan, seconds)
-        errors = np.empty(0)
+                return Tried(candidate, np.empty(0), np.nan, np.nan, seconds)
+        r2 = np.nan
         if not candidate.shared:  # all folds are in the space of Y, and make one pool
             parts = [np.concatenate(side) for side in zip(*moved, strict=True)]
             moved, folds = [(parts[0], parts[1])], [held]
-            errors = np.square(parts[0] - parts[1]).sum(axis=1) / spread
+            r2 = 1 - float(np.square(parts[0] - parts[1]).sum() / spread)
         else:
             folds = pool
         fits, recalls = [], []
@@ -192,7 +189,7 @@ def choose(
             recalls.append(row_recall(A, B, groups[rows]))
         recall = float(np.concatenate(recalls).mean())
         seconds = time.perf_counter() - began
-        return Tried(candidate, np.concatenate(fits), errors, recall, seconds)
+        return Tried(candidate, np.concatenate(fits), recall, r2, seconds)
 
     has_identity = candidates[0].method == "identity"
     found: dict[Any, Tried] = {}
@@ -226,32 +223,17 @@ def _log_likelihood(A: NDArray, B: NDArray, groups: NDArray[np.intp]) -> NDArray
 
 @dataclass(frozen=True)
 class Tried:
-    """What a candidate did on held-out rows; no likelihoods where it ran out of time.
-
-    Squared errors are in units of the variance of the counterparts; none in a shared space.
-    """
+    """What a candidate did on held-out rows; no likelihoods where it ran out of time."""
 
     candidate: Any
     likelihoods: NDArray
-    errors: NDArray
     recall: float
+    r2: float  # of the counterparts; NaN in a shared space, where they are not aimed at
     seconds: float
 
     @property
     def likelihood(self) -> float:
         return float(self.likelihoods.mean()) if len(self.likelihoods) else np.nan
-
-    @property
-    def r2(self) -> float:
-        """Coefficient of determination."""
-        return 1 - float(self.errors.mean()) if len(self.errors) else np.nan
-
-    def strays_from(self, other: Tried) -> bool:
-        """Whether rows are further from their counterparts, beyond one standard error."""
-        if not len(self.errors) or self.candidate.may_stray:
-            return False
-        more = self.errors - other.errors
-        return bool(more.mean() > more.std() / np.sqrt(len(more)))
 
     def error_to(self, other: Tried) -> float:
         """Standard error of the difference in likelihood, paired over rows."""
@@ -267,12 +249,9 @@ def _choice(tried: list[Tried], has_identity: bool) -> Choice:
     # Where no alignment finds all that a map finds, nothing speaks for the map.
     floor = finished[0].recall if has_identity else -1.0
     allowed = [t for t in finished if t.recall > floor or t is finished[0]]
-    closed = [t for t in allowed if isinstance(t.candidate, Candidate)]
-    if closed:
-        reference = _simplest_of_the_best(closed)
-        allowed = [t for t in allowed if not t.strays_from(reference)]
-    best = _simplest_of_the_best(allowed)
     top = max(allowed, key=lambda t: t.likelihood)
+    eligible = [t for t in allowed if top.likelihood - t.likelihood <= t.error_to(top) + 1e-6]
+    best = min(eligible, key=lambda t: t.candidate.complexity)
     results = {
         name: [getattr(t.candidate, name) for t in tried]
         for name in ("method", "alpha", "power", "rank", "adapter_dim")
@@ -283,12 +262,6 @@ def _choice(tried: list[Tried], has_identity: bool) -> Choice:
     results["held_out_r2"] = [t.r2 for t in tried]
     results["seconds"] = [t.seconds for t in tried]
     return Choice(best.candidate, results)
-
-
-def _simplest_of_the_best(tried: list[Tried]) -> Tried:
-    top = max(tried, key=lambda t: t.likelihood)
-    eligible = [t for t in tried if top.likelihood - t.likelihood <= t.error_to(top) + 1e-6]
-    return min(eligible, key=lambda t: t.candidate.complexity)
 
 
 def held_out_scores(
