@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
@@ -68,7 +68,7 @@ def grid(cache):
     encoder = SentenceEncoder(NAME, cache=cache)
     aligner = CrossLingualAligner("ko", encoder=encoder, method="ridge", random_state=0)
     search = GridSearchCV(
-        make_pipeline(aligner, LogisticRegression(max_iter=200)),
+        make_pipeline(aligner, RidgeClassifier()),
         {"crosslingualaligner__alpha": ALPHAS},
         cv=FOLDS,
         refit=False,
