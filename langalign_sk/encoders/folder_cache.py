@@ -88,19 +88,20 @@ class FolderCache:
         keys = keys_of(encoder, texts)
         out = np.empty((len(texts), width), dtype=np.float32)
         missing, works = self._read(keys, range(len(keys)), out, warn=True)
-        for start in range(0, len(missing), block):
-            chunk = missing[start : start + block]
-            if not works:  # one warning is enough
-                out[chunk] = encode([texts[i] for i in chunk])
-                continue
-            with self._encoding(encoder):
-                # Another process may have encoded them while this one waited.
-                left, works = self._read(keys, chunk, out)
-                if left:
-                    out[left] = encode([texts[i] for i in left])
-                    works = works and self._write(
-                        encoder, [(keys[i], out[i].tobytes()) for i in left]
-                    )
+        # SQLite copies its log into the database whenever the last connection is closed.
+        with self._held_open() if missing else contextlib.nullcontext():
+            for start in range(0, len(missing), block):
+                chunk = missing[start : start + block]
+                if not works:  # one warning is enough
+                    out[chunk] = encode([texts[i] for i in chunk])
+                    continue
+                with self._encoding(encoder):
+                    # Another process may have encoded them while this one waited.
+                    left, works = self._read(keys, chunk, out)
+                    if left:
+                        out[left] = encode([texts[i] for i in left])
+                        entries = [(keys[i], out[i].tobytes()) for i in left]
+                        works = works and self._write(encoder, entries)
         return out
 
     def check(self) -> None:
@@ -184,6 +185,13 @@ class FolderCache:
         # A connection of its own for every call: they survive neither forks nor other threads.
         with contextlib.closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as database:
             yield database
+
+    @contextlib.contextmanager
+    def _held_open(self) -> Iterator[None]:
+        with self._connected() as database:
+            with contextlib.suppress(sqlite3.DatabaseError):
+                database.execute("SELECT count(*) FROM encoders").fetchone()
+            yield
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
