@@ -52,6 +52,12 @@ def e5() -> SentenceEncoder:
     return encoder(str(e5_folder.build(CACHE / "multilingual-e5-small-4bit")), prompt="query: ")
 
 
+def resident_bytes(field: str) -> int:
+    """Memory of this process; getrusage would give that of the process it was started by."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(x.split()[1]) for x in lines if x.startswith(field)) * 1024
+
+
 def write_results(name: str, results: dict) -> None:
     """Keep the numbers as JSON beside the benchmark."""
     text = json.dumps({"machine": machine(), **results}, indent=1, ensure_ascii=False)

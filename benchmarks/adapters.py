@@ -169,11 +169,11 @@ def run(part, language, systems, seeds, done):
             DONE.write_text(json.dumps(done))
 
 
-def cell(entries, key, spread=True):
+def cell(entries, key):
     values = [e[key] for e in entries if key in e]
     if not values:
         return "–"
-    if len(values) == 1 or not spread:
+    if len(values) == 1:
         return f"{np.mean(values):.3f}"
     return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
 

@@ -14,7 +14,15 @@ from sklearn.pipeline import make_pipeline
 from langalign_sk import CrossLingualAligner, SentenceEncoder
 from langalign_sk.encoders import FolderCache, MemoryCache
 
-from ._common import ROOT, data_folder, machine, read_rows, to_rst, write_results
+from ._common import (
+    ROOT,
+    data_folder,
+    machine,
+    read_rows,
+    resident_bytes,
+    to_rst,
+    write_results,
+)
 
 NAME = "use-multilingual"  # the fastest encoder: beside any other the layer costs less
 N_TEXTS, PARTS, REPEATS, N_STREAMED = 20_000, 10, 3, 200_000
@@ -107,12 +115,6 @@ def stream():
         lines = (f"Order number {i} was sent to {i % 977} Main Street." for i in range(N_STREAMED))
         time_taken = seconds(encoder.encode_to_file, lines, Path(folder) / "rows.npy")
     print(resident_bytes("VmHWM") - before, time_taken)
-
-
-def resident_bytes(field):
-    """Memory of this process; getrusage would give that of the process it was started by."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(x.split()[1]) for x in lines if x.startswith(field)) * 1024
 
 
 def main():

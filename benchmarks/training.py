@@ -1,6 +1,5 @@
 """Training speed beside a bare torch loop and skorch's own loader, and peak memory."""
 
-import resource
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from langalign_sk.mapping.losses import Contrastive, SquaredError
 from langalign_sk.mapping.modules import BothWays, Trainable, initial_layers
 from langalign_sk.mapping.network import Network
 
-from ._common import ROOT, machine, to_rst, write_results
+from ._common import ROOT, machine, resident_bytes, to_rst, write_results
 from .speed import pairs_of_one_space
 
 EPOCHS, WIDTH, BATCH, D = 20, 256, 2_000, 512
@@ -116,7 +115,7 @@ def fit_large():
         noise = rng.standard_normal((10_000, D), dtype=np.float32)
         X[i : i + 10_000] = Y[i : i + 10_000] + 0.01 * noise
     AdapterAligner(max_epochs=1, random_state=0, device="cpu").fit(X, Y)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = resident_bytes("VmHWM")
     print(peak / 1e9, peak / (X.nbytes + Y.nbytes))
 
 

@@ -8,17 +8,9 @@ from pathlib import Path
 import pytest
 from numpydoc.docscrape import NumpyDocString
 
-MODULES = (
-    "corpus",
-    "datasets",
-    "encoders",
-    "inspection",
-    "languages",
-    "mapping",
-    "metrics",
-    "model_selection",
-)
-PUBLIC = sorted({(m, n) for m in MODULES for n in import_module(f"langalign_sk.{m}").__all__})
+from langalign_sk import _SUBMODULES
+
+PUBLIC = sorted({(m, n) for m in _SUBMODULES for n in import_module(f"langalign_sk.{m}").__all__})
 PUBLIC.append(("aligner", "CrossLingualAligner"))
 
 

@@ -171,14 +171,18 @@ class FolderCache:
     def _path(self) -> str:
         return os.path.join(self.folder, "rows.sqlite")
 
-    @contextlib.contextmanager
-    def _encoding(self, encoder: str) -> Iterator[None]:
+    def _encoding(self, encoder: str) -> Any:
         """One process at a time encodes with this encoder."""
+        return self._lock(hashlib.blake2b(_readable(encoder).encode(), digest_size=8).hexdigest())
+
+    def _alone(self) -> Any:
+        """One process at a time makes the file, or sets it aside."""
+        return self._lock("folder")
+
+    def _lock(self, name: str) -> Any:
         from filelock import FileLock
 
-        name = hashlib.blake2b(_readable(encoder).encode(), digest_size=8).hexdigest()
-        with FileLock(os.path.join(self.folder, f"{name}.lock")):
-            yield
+        return FileLock(os.path.join(self.folder, f"{name}.lock"))
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -204,12 +208,6 @@ class FolderCache:
                     database.executescript(_SCHEMA)
             database.execute("PRAGMA synchronous=NORMAL")
             yield database
-
-    def _alone(self) -> Any:
-        """One process at a time makes the file, or sets it aside."""
-        from filelock import FileLock
-
-        return FileLock(os.path.join(self.folder, "folder.lock"))
 
     def _read(
         self, keys: list[bytes], wanted: Sequence[int], out: NDArray, warn: bool = False
