@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from langalign_sk import CrossLingualAligner, LinearAligner
 from langalign_sk.mapping import AdapterAligner
-from langalign_sk.metrics import duplicate_groups, retrieval_scores, row_recall
+from langalign_sk.metrics.pairs import duplicate_groups, retrieval_scores, row_recall
 
 from ._common import (
     CACHE,

@@ -21,7 +21,7 @@ from .mapping._adapter_checks import ARCHITECTURES
 from .mapping._base import PairedMap
 from .mapping._trained import Trained
 from .mapping.selection import Candidate, choose, held_out_scores
-from .metrics import RetrievalScores, duplicate_groups, retrieval_scores
+from .metrics.pairs import RetrievalScores, duplicate_groups, retrieval_scores
 
 __all__ = ["ADAPTERS", "Setting", "doubts", "fit_language_map", "fit_maps", "method_of"]
 

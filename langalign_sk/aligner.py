@@ -24,7 +24,7 @@ from .encoders import EncodingSession
 from .encoders.base import TextEncoder
 from .languages import LanguageRouter
 from .mapping._base import check_counterparts
-from .metrics import duplicate_groups, row_recall
+from .metrics.pairs import duplicate_groups, row_recall
 
 __all__ = ["CrossLingualAligner"]
 

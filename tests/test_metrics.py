@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from langalign_sk.metrics import (
+from langalign_sk.metrics.pairs import (
     duplicate_groups,
     retrieval_recall_score,
     retrieval_scores,

@@ -16,7 +16,7 @@ from langalign_sk.mapping.selection import (
     choose,
     held_out_scores,
 )
-from langalign_sk.metrics import duplicate_groups, retrieval_scores
+from langalign_sk.metrics.pairs import duplicate_groups, retrieval_scores
 
 IDENTITY, PROCRUSTES = Candidate("identity"), Candidate("procrustes")
 RIDGE, STRONG_RIDGE = Candidate("ridge", 1.0), Candidate("ridge", 30.0)

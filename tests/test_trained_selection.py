@@ -13,7 +13,7 @@ from langalign_sk import CrossLingualAligner
 from langalign_sk.mapping import AdapterAligner, LinearAligner
 from langalign_sk.mapping._trained import Trained
 from langalign_sk.mapping.selection import N_FOLDS, Candidate, _held_out_rows, choose
-from langalign_sk.metrics import calibrated_log_likelihood, row_log_likelihood
+from langalign_sk.metrics.pairs import calibrated_log_likelihood, row_log_likelihood
 
 PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
 IDENTITY, PROCRUSTES = Candidate("identity"), Candidate("procrustes")

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..metrics import duplicate_groups, row_recall
+from ..metrics.pairs import duplicate_groups, row_recall
 
 __all__ = ["PairedMap", "check_counterparts"]
 

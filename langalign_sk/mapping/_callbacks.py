@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from skorch.callbacks import Callback
 
-from ..metrics import calibrated_log_likelihood, row_recall
+from ..metrics.pairs import calibrated_log_likelihood, row_recall
 from ._batches import PairRows
 from .modules import BothWays
 from .network import Network

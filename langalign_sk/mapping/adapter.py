@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from .._compat import CallbackSupportMixin, fit_context, with_callbacks
-from ..metrics import duplicate_groups
+from ..metrics.pairs import duplicate_groups
 from ._adapter_checks import ARCHITECTURES, check_adapter_parameters, check_callbacks
 from ._base import PairedMap
 from .network import Network

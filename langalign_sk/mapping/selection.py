@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import (
+from ..metrics.pairs import (
     RetrievalScores,
     calibrated_log_likelihood,
     duplicate_groups,

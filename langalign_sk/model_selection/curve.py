@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state
 
-from ._inputs import Pairs
-from .aligner import CrossLingualAligner
-from .encoders import EncodingSession
-from .mapping._base import check_counterparts
-from .metrics import duplicate_groups, row_recall
+from .._inputs import Pairs
+from ..aligner import CrossLingualAligner
+from ..encoders import EncodingSession
+from ..mapping._base import check_counterparts
+from ..metrics.pairs import duplicate_groups, row_recall
 
 __all__ = ["PairLearningCurve", "learning_curve"]
 
