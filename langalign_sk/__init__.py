@@ -17,26 +17,31 @@ if TYPE_CHECKING:
     from .encoders import SentenceEncoder, list_encoders
     from .inspection import AlignmentReport
     from .mapping import AdapterAligner, LinearAligner
+    from .retrieval import CrossLingualRetriever, mine_pairs
 
 __all__ = [
     "AdapterAligner",
     "AlignmentReport",
     "CrossLingualAligner",
+    "CrossLingualRetriever",
     "LinearAligner",
     "ParallelCorpus",
     "SentenceEncoder",
     "__version__",
     "list_encoders",
+    "mine_pairs",
 ]
 
 _HOMES = {
     "AdapterAligner": "mapping",
     "AlignmentReport": "inspection",
     "CrossLingualAligner": "aligner",
+    "CrossLingualRetriever": "retrieval",
     "LinearAligner": "mapping",
     "ParallelCorpus": "corpus",
     "SentenceEncoder": "encoders",
     "list_encoders": "encoders",
+    "mine_pairs": "retrieval",
 }
 _SUBMODULES = {
     "corpus",
@@ -47,6 +52,7 @@ _SUBMODULES = {
     "mapping",
     "metrics",
     "model_selection",
+    "retrieval",
 }
 
 

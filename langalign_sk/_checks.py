@@ -16,9 +16,16 @@ from .mapping import AdapterAligner, LinearAligner
 from .mapping._adapter_checks import check_adapter_parameters
 from .mapping.selection import METHODS
 
-__all__ = ["check_bridge", "check_pairs", "check_parameters", "languages_of", "pairs_of_corpus"]
+__all__ = [
+    "CORPORA",
+    "check_bridge",
+    "check_pairs",
+    "check_parameters",
+    "languages_of",
+    "pairs_of_corpus",
+]
 
-_CORPORA = ("starter",)
+CORPORA = ("starter",)
 
 
 def languages_of(target_lang: str | Sequence[str]) -> tuple[str, ...]:
@@ -136,7 +143,7 @@ def pairs_of_corpus(corpus: Any, languages: Sequence[str]) -> dict[str, Sides]:
     """Pairs of the languages that a built-in corpus or a file has."""
     if corpus is None:
         return {}
-    if corpus in _CORPORA:
+    if corpus in CORPORA:
         from .datasets import load_starter_corpus
 
         known = [lang for lang in languages if base_code(lang) in ("ko", "ja", "zh")]
@@ -150,7 +157,7 @@ def pairs_of_corpus(corpus: Any, languages: Sequence[str]) -> dict[str, Sides]:
     if not os.path.exists(path):
         raise FileNotFoundError(
             f"corpus={path!r} is neither a file nor the name of a built-in corpus "
-            f"({', '.join(map(repr, _CORPORA))}). Pass None for no pairs."
+            f"({', '.join(map(repr, CORPORA))}). Pass None for no pairs."
         )
     out: dict[str, Sides] = {}
     for language in languages:

@@ -8,13 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._fitting import method_of
+from ._inputs import Pairs
 from .encoders import EncodingSession, as_encoder
 from .encoders.base import TextEncoder
 from .encoders.handles import Encoder
 from .inspection.report import AlignmentReport
 from .mapping._base import PairedMap
 
-__all__ = ["MovingMixin"]
+__all__ = ["MovingMixin", "english_side"]
+
+
+def english_side(fitted: Any, Y: NDArray) -> NDArray:
+    """English embeddings, where a fitted aligner puts the embeddings of their translations."""
+    if not isinstance(fitted, MovingMixin):
+        return fitted.transform_counterparts(Y)
+    if fitted.bridge_map_ is not None:
+        return Y
+    language_map = fitted._map_of(None)
+    if fitted.output_space == "target":
+        return language_map.inverse_transform(Y)
+    return language_map.transform_counterparts(Y)
 
 
 class MovingMixin:
@@ -87,6 +100,13 @@ class MovingMixin:
         # Another model than in `fit` is warned of once.
         self._models_seen = tuple(getattr(e, "_seen", None) for e in (source, system))
         return out
+
+    def _transform_pairs(self, pairs: Pairs) -> tuple[NDArray, NDArray]:
+        """Both sides of pairs of text, in the output space."""
+        session = EncodingSession()
+        moved = self._transform_rows(pairs.target, pairs.languages, session)
+        english = self._transform_rows(pairs.english, ["en"] * len(pairs.english), session)
+        return moved, english
 
     def _move(self, Z: NDArray, language_map: PairedMap) -> NDArray:
         if self.output_space == "target":

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from ._bypass import warn_of_bypass
 from ._checks import languages_of
 from ._inputs import (
     Pairs,
@@ -19,7 +20,7 @@ from ._inputs import (
     read_input,
 )
 from ._learning import LearningMixin
-from ._moving import MovingMixin
+from ._moving import MovingMixin, english_side
 from .encoders import EncodingSession
 from .encoders.base import TextEncoder
 from .languages import LanguageRouter
@@ -314,19 +315,12 @@ class CrossLingualAligner(
             )
         if isinstance(data, Pairs):
             check_pairs_y(y)
-            session = EncodingSession()
-            moved = self._transform_rows(data.target, data.languages, session)
-            english = self._transform_rows(data.english, ["en"] * len(data.english), session)
             groups = duplicate_groups(np.array(data.target), np.array(data.english))
-            return float(row_recall(moved, english, groups).mean())
+            return float(row_recall(*self._transform_pairs(data), groups).mean())
         moved = self._transform(X, EncodingSession())
         Y = check_counterparts(moved, y)
         groups = duplicate_groups(np.asarray(X, dtype=moved.dtype), Y)
-        if self.output_space == "shared":
-            Y = self._map_of(None).transform_counterparts(Y)
-        elif self.output_space == "target":
-            Y = self._map_of(None).inverse_transform(Y)
-        return float(row_recall(moved, Y, groups).mean())
+        return float(row_recall(moved, english_side(self, Y), groups).mean())
 
     def freeze(self) -> Any:
         """Frozen copy that a Pipeline or a search fits no more.
@@ -362,8 +356,10 @@ class CrossLingualAligner(
                 "transform takes one column of text, and X holds pairs of two columns."
             )
         if isinstance(data, Text):
-            router = LanguageRouter(languages_of(self.target_lang), self.detect)
-            return self._transform_rows(data.rows, router(data.rows), session)
+            languages = LanguageRouter(languages_of(self.target_lang), self.detect)(data.rows)
+            if self.output_space == "english" and set(languages) == {"en"}:
+                warn_of_bypass(type(self))
+            return self._transform_rows(data.rows, languages, session)
         language_map = self._map_of(None)
         if hasattr(self, "n_features_in_"):
             X = validate_data(self, X, dtype=_FLOATS, reset=False)

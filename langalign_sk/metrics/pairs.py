@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,8 +16,14 @@ __all__ = ["RetrievalScores", "retrieval_recall_score", "retrieval_scores"]
 # matrix product differs by a few units in the last place of float32.
 _TIE = 1e-6
 _BLOCK = 1024
-_CSLS_NEIGHBORS = 10
+# Neighbours of the local scalings, as in their papers (see `retrieval_recall_score`).
+_NEIGHBORS = {"csls": 10, "margin": 4}
+# The ratio margin divides by a neighbourhood's mean cosine, which is 0 for a map to zeros.
+_SMALLEST_NEIGHBORHOOD = 1e-3
 _TEMPERATURES = (0.02, 0.03, 0.04, 0.06, 0.09, 0.13)
+
+Similarity = Literal["cosine", "csls", "margin"]
+Direction = Literal["both", "forward", "backward"]
 
 
 @dataclass(frozen=True)
@@ -92,31 +99,72 @@ def _row_labels(X: NDArray) -> NDArray[np.intp]:
     return np.unique(keys, return_inverse=True)[1]
 
 
-def _both_directions(
-    A: NDArray, B: NDArray, groups: NDArray, k: int, hubs: tuple[NDArray, NDArray] | None = None
+class _Hubs(NamedTuple):
+    """Mean cosine of every row to its nearest rows of the other side, and how it counts."""
+
+    rows: NDArray
+    columns: NDArray
+    ratio: bool = False
+
+
+def _find_hubs(A: NDArray, B: NDArray, similarity: str) -> _Hubs | None:
+    if similarity == "cosine":
+        return None
+    k = _NEIGHBORS[similarity]
+    return _Hubs(_neighborhood(A, B, k), _neighborhood(B, A, k), ratio=similarity == "margin")
+
+
+def _retrieve(
+    A: NDArray,
+    B: NDArray,
+    groups: NDArray,
+    k: int,
+    hubs: _Hubs | None = None,
+    direction: str = "both",
 ) -> tuple[NDArray, NDArray]:
-    """Recall at k and reciprocal rank of every unit row, the mean of both directions."""
+    """Recall at k and reciprocal rank of every unit row, in one direction or the mean of both."""
+    parts = [_rank(S, start, groups, k) for start, S in _blocks(A, B, hubs, direction)]
+    recall, reciprocal = zip(*parts, strict=True)
+    n = len(A)
+    return (
+        np.concatenate(recall).reshape(-1, n).mean(axis=0),
+        np.concatenate(reciprocal).reshape(-1, n).mean(axis=0),
+    )
+
+
+def _blocks(
+    A: NDArray, B: NDArray, hubs: _Hubs | None, direction: str
+) -> Iterator[tuple[int, NDArray]]:
+    """Similarities of the rows that look for their translation, with the first row's number.
+
+    A block of rows at a time; after the last of one direction comes the first of the other.
+    """
     n = len(A)
     if n <= _BLOCK:
         S = _similarity(A, B, slice(None), hubs)
-        halves = [_rank(S, 0, groups, k), _rank(S.T, 0, groups, k)]
-    else:
-        halves = []
-        for Q, D, h in ((A, B, hubs), (B, A, hubs and hubs[::-1])):
-            parts = [
-                _rank(_similarity(Q, D, slice(i, i + _BLOCK), h), i, groups, k)
-                for i in range(0, n, _BLOCK)
-            ]
-            recall, reciprocal = zip(*parts, strict=True)
-            halves.append((np.concatenate(recall), np.concatenate(reciprocal)))
-    return (halves[0][0] + halves[1][0]) / 2, (halves[0][1] + halves[1][1]) / 2
+        if direction != "backward":
+            yield 0, S
+        if direction != "forward":
+            yield 0, S.T
+        return
+    sides = []
+    if direction != "backward":
+        sides.append((A, B, hubs))
+    if direction != "forward":
+        sides.append((B, A, hubs and _Hubs(hubs.columns, hubs.rows, hubs.ratio)))
+    for Q, D, h in sides:
+        for start in range(0, n, _BLOCK):
+            yield start, _similarity(Q, D, slice(start, start + _BLOCK), h)
 
 
-def _similarity(
-    Q: NDArray, D: NDArray, rows: slice, hubs: tuple[NDArray, NDArray] | None
-) -> NDArray:
+def _similarity(Q: NDArray, D: NDArray, rows: slice, hubs: _Hubs | None) -> NDArray:
     S = Q[rows] @ D.T
-    return S if hubs is None else 2 * S - hubs[0][rows, None] - hubs[1][None, :]
+    if hubs is None:
+        return S
+    if hubs.ratio:
+        mean = (hubs.rows[rows, None] + hubs.columns[None, :]) / 2
+        return S / np.maximum(mean, _SMALLEST_NEIGHBORHOOD)
+    return 2 * S - hubs.rows[rows, None] - hubs.columns[None, :]
 
 
 def _rank(S: NDArray, start: int, groups: NDArray, k: int) -> tuple[NDArray, NDArray]:
@@ -148,9 +196,9 @@ def _rank(S: NDArray, start: int, groups: NDArray, k: int) -> tuple[NDArray, NDA
     return hits, 1 / (better + (tied + 1) / (right + 1))
 
 
-def _neighborhood(Q: NDArray, D: NDArray) -> NDArray:
-    """Mean cosine of every row of Q to its nearest rows of D (Conneau et al., 2018, eq. 3)."""
-    k = min(_CSLS_NEIGHBORS, len(D))
+def _neighborhood(Q: NDArray, D: NDArray, k: int) -> NDArray:
+    """Mean cosine of every row of Q to its k nearest rows of D (Conneau et al., 2018, eq. 3)."""
+    k = min(k, len(D))
     out = np.empty(len(Q), dtype=Q.dtype)
     for start in range(0, len(Q), _BLOCK):
         S = Q[start : start + _BLOCK] @ D.T
@@ -158,10 +206,9 @@ def _neighborhood(Q: NDArray, D: NDArray) -> NDArray:
     return out
 
 
-def _check_pair(X_like: ArrayLike, Y_like: ArrayLike) -> tuple[NDArray, NDArray]:
+def _check_space(X_like: ArrayLike, Y_like: ArrayLike) -> tuple[NDArray, NDArray]:
     X: NDArray = check_array(X_like, dtype=[np.float64, np.float32], input_name="X")
     Y: NDArray = check_array(Y_like, dtype=[np.float64, np.float32], input_name="Y")
-    check_consistent_length(X, Y)
     if X.shape[1] != Y.shape[1]:
         raise ValueError(
             f"X has width {X.shape[1]} and Y has width {Y.shape[1]}: retrieval compares rows of one "
@@ -170,14 +217,44 @@ def _check_pair(X_like: ArrayLike, Y_like: ArrayLike) -> tuple[NDArray, NDArray]
     return X, Y
 
 
+def _check_pair(X_like: ArrayLike, Y_like: ArrayLike) -> tuple[NDArray, NDArray]:
+    X, Y = _check_space(X_like, Y_like)
+    check_consistent_length(X, Y)
+    return X, Y
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {choices}, got {value!r}.")
+
+
+def _check_k(k: int, n_rows: int | None = None) -> None:
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}.")
+    if n_rows is not None and k > n_rows:
+        raise ValueError(f"k must be at most {n_rows}, the rows of Y, got {k}. Lower k.")
+
+
+def _prepare(
+    X_like: ArrayLike, Y_like: ArrayLike, similarity: str, direction: str
+) -> tuple[NDArray, NDArray, NDArray[np.intp], _Hubs | None]:
+    """Checked unit rows of both sides, the groups of right answers, and the hubs."""
+    _check_choice("similarity", similarity, get_args(Similarity))
+    _check_choice("direction", direction, get_args(Direction))
+    X, Y = _check_pair(X_like, Y_like)
+    A, B = normalize_rows(X), normalize_rows(Y)
+    return A, B, duplicate_groups(Y), _find_hubs(A, B, similarity)
+
+
 def retrieval_recall_score(
     X: ArrayLike,
     Y: ArrayLike,
     *,
     k: int = 1,
-    similarity: Literal["cosine", "csls"] = "cosine",
+    similarity: Similarity = "cosine",
+    direction: Direction = "both",
 ) -> float:
-    """Tie-aware recall at k of translation retrieval, the mean of both directions.
+    """Tie-aware recall at k of translation retrieval, of one direction or the mean of both.
 
     Row i of `X` and row i of `Y` are translations of each other. Every row looks for its
     translation among all rows of the other side. Ties are counted in expectation under random
@@ -189,9 +266,16 @@ def retrieval_recall_score(
         Embeddings in one space.
     k : int, default=1
         How many nearest rows may hold the translation.
-    similarity : {"cosine", "csls"}, default="cosine"
+    similarity : {"cosine", "csls", "margin"}, default="cosine"
         "csls" is cross-domain similarity local scaling with 10 neighbours (Conneau et al.,
         "Word translation without parallel data", ICLR 2018, eq. 3), which discounts hubs.
+        "margin" does so too: it is the cosine divided by the mean cosine of both rows to their
+        4 nearest rows of the other side (the ratio margin of Artetxe and Schwenk, "Margin-based
+        parallel corpus mining with multilingual sentence embeddings", ACL 2019). A mean below
+        0.001, where the ratio has no meaning, counts as 0.001.
+    direction : {"both", "forward", "backward"}, default="both"
+        "forward": every row of `X` looks for its translation among the rows of `Y`;
+        "backward": the other way; "both": the mean of the two.
 
     Returns
     -------
@@ -201,7 +285,8 @@ def retrieval_recall_score(
     Raises
     ------
     ValueError
-        If the two sides differ in length or width, hold NaN, or `k` is not positive.
+        If the two sides differ in length or width, hold NaN, `k` is not positive, or
+        `similarity` or `direction` is unknown.
 
     Examples
     --------
@@ -212,21 +297,20 @@ def retrieval_recall_score(
     1.0
     >>> retrieval_recall_score(np.ones((4, 4)), Y)  # all the same: no better than a guess
     0.25
+    >>> X = [[1.0, 0.0], [0.9, 0.1]]
+    >>> retrieval_recall_score(X, np.eye(2), direction="forward")
+    0.5
+    >>> retrieval_recall_score(X, np.eye(2), direction="backward")
+    1.0
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}.")
-    if similarity not in ("cosine", "csls"):
-        raise ValueError(f'similarity must be "cosine" or "csls", got {similarity!r}.')
-    X, Y = _check_pair(X, Y)
-    groups = duplicate_groups(Y)
-    A, B = normalize_rows(X), normalize_rows(Y)
-    hubs = (_neighborhood(A, B), _neighborhood(B, A)) if similarity == "csls" else None
-    return float(_both_directions(A, B, groups, k, hubs)[0].mean())
+    _check_k(k)
+    A, B, groups, hubs = _prepare(X, Y, similarity, direction)
+    return float(_retrieve(A, B, groups, k, hubs, direction)[0].mean())
 
 
 def row_recall(X: NDArray, Y: NDArray, groups: NDArray[np.intp]) -> NDArray:
     """Recall at 1 of every row by cosine, the mean of both directions."""
-    return _both_directions(normalize_rows(X), normalize_rows(Y), groups, 1)[0]
+    return _retrieve(normalize_rows(X), normalize_rows(Y), groups, 1)[0]
 
 
 def row_log_likelihood(
@@ -297,11 +381,11 @@ def retrieval_scores(
     if groups is None:
         groups = duplicate_groups(Y)
     A, B = normalize_rows(X), normalize_rows(Y)
-    recall, reciprocal = _both_directions(A, B, groups, 1)
-    hubs = _neighborhood(A, B), _neighborhood(B, A)
+    recall, reciprocal = _retrieve(A, B, groups, 1)
+    hubs = _find_hubs(A, B, "csls")
     return RetrievalScores(
         recall_at_1=float(recall.mean()),
-        csls_recall_at_1=float(_both_directions(A, B, groups, 1, hubs)[0].mean()),
+        csls_recall_at_1=float(_retrieve(A, B, groups, 1, hubs)[0].mean()),
         mean_reciprocal_rank=float(reciprocal.mean()),
         mean_cosine=float(np.einsum("ij,ij->i", A, B).mean()),
     )

@@ -1,5 +1,13 @@
 """Choosing without a target-language label, and how many pairs are enough."""
 
 from .curve import PairLearningCurve, learning_curve
+from .scorer import make_retrieval_scorer
+from .splits import CrossLingualSplit, pair_groups
 
-__all__ = ["PairLearningCurve", "learning_curve"]
+__all__ = [
+    "CrossLingualSplit",
+    "PairLearningCurve",
+    "learning_curve",
+    "make_retrieval_scorer",
+    "pair_groups",
+]

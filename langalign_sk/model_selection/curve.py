@@ -15,8 +15,8 @@ from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state
 
 from .._inputs import Pairs
+from .._moving import english_side
 from ..aligner import CrossLingualAligner
-from ..encoders import EncodingSession
 from ..mapping._base import check_counterparts
 from ..metrics.pairs import duplicate_groups, row_recall
 
@@ -231,7 +231,7 @@ class _ArrayPairs:
         return _quietly(clone(aligner).fit, self.X[rows], self.Y[rows])
 
     def moved(self, fitted: Any, rows: NDArray) -> tuple[NDArray, NDArray]:
-        return fitted.transform(self.X[rows]), _english_side(fitted, self.Y[rows])
+        return fitted.transform(self.X[rows]), english_side(fitted, self.Y[rows])
 
     def recall_unaligned(self, aligner: Any, rows: NDArray) -> float | None:
         if self.X.shape[1] != self.Y.shape[1]:
@@ -270,9 +270,8 @@ class _TextPairs:
     def moved(self, fitted: Any, rows: NDArray) -> tuple[NDArray, NDArray]:
         # What stands in the first column is the target language, in whatever script.
         target, english = zip(*(self.pairs[i] for i in rows), strict=True)
-        session = EncodingSession()
-        moved = fitted._transform_rows(list(target), [self.language] * len(target), session)
-        return moved, fitted._transform_rows(list(english), ["en"] * len(english), session)
+        languages = [self.language] * len(rows)
+        return fitted._transform_pairs(Pairs(list(target), list(english), languages))
 
     def _unaligned(self, aligner: Any) -> Any:
         plain = copy.copy(aligner).set_params(
@@ -307,19 +306,11 @@ class _Remembering:
         return np.stack([self.rows[t] for t in texts])
 
 
-def _english_side(fitted: Any, Y: NDArray) -> NDArray:
-    if isinstance(fitted, CrossLingualAligner):
-        if fitted.output_space == "target":
-            return fitted.language_map_.inverse_transform(Y)
-        return fitted.language_map_.transform_counterparts(Y)
-    return fitted.transform_counterparts(Y)
-
-
 def _right(fitted: Any, head: Any, english: Any, dev: Any) -> NDArray:
     """Which target rows the English-trained head gets right."""
     X, labels = english
     text = isinstance(fitted, CrossLingualAligner) and not hasattr(fitted, "n_features_in_")
-    moved = fitted.transform(X) if text else _english_side(fitted, np.asarray(X))
+    moved = fitted.transform(X) if text else english_side(fitted, np.asarray(X))
     predicted = clone(head).fit(moved, labels).predict(fitted.transform(dev[0]))
     return (np.asarray(dev[1]) == predicted).astype(float)
 

@@ -1,0 +1,319 @@
+"""Folds that keep translations of one sentence together, and folds of target-language rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import (
+    BaseCrossValidator,
+    GroupKFold,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+)
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.multiclass import type_of_target
+
+from .._checks import languages_of
+from .._inputs import Text, _cells, check_texts, read_input
+from ..corpus import ParallelCorpus, _letters_and_digits
+from ..languages import LanguageRouter
+from ..mapping._base import check_counterparts
+from ..metrics.pairs import duplicate_groups
+
+__all__ = ["CrossLingualSplit", "pair_groups"]
+
+_FLOATS = [np.float64, np.float32]
+
+
+def pair_groups(X: Any, y: Any = None) -> NDArray[np.intp]:
+    """Label pairs so that those which share a sentence have one label.
+
+    Pass the labels as `groups` to GroupKFold and its kin: a sentence that stands in several pairs
+    is then never both trained and scored on. Sharing goes on from pair to pair: if a pair shares
+    its Korean side with a second, and the second its English side with a third, all three have
+    one label.
+
+    Parameters
+    ----------
+    X : pairs of text, or array-like of shape (n_pairs, n_features)
+        Pairs: a ParallelCorpus, a frame or array of two or more columns, all of which are
+        sentences, or a list of tuples. Texts are compared without regard to case, spaces and
+        punctuation, as :meth:`ParallelCorpus.clean <langalign_sk.ParallelCorpus.clean>` does;
+        those with neither letters nor digits as they are. Embeddings, float32 or float64, are
+        compared by value.
+    y : array-like of shape (n_pairs, n_targets), default=None
+        Embeddings of the counterparts, if X holds embeddings; None for pairs of text.
+
+    Returns
+    -------
+    ndarray of shape (n_pairs,), dtype intp
+        Labels from 0 on.
+
+    Raises
+    ------
+    ValueError
+        If X is one column of text or has a column of none, a text is empty or missing, or
+        embeddings come without y or with a y of another length.
+    TypeError
+        If a cell among texts is no text.
+
+    See Also
+    --------
+    make_retrieval_scorer : Scores on held-out pairs.
+
+    Examples
+    --------
+    >>> from langalign_sk.model_selection import pair_groups
+    >>> pairs = [("안녕", "Hello"), ("안녕하세요", "hello!"), ("감사합니다", "Thank you")]
+    >>> pair_groups(pairs)
+    array([0, 0, 1])
+    """
+    sides = _sides(X)
+    if sides is None:
+        if y is None:
+            raise ValueError(
+                "X holds no text, so y is needed: pass the embeddings of the counterparts of the rows "
+                "of X as y, or pairs of text as X."
+            )
+        X = check_array(X, dtype=_FLOATS, input_name="X")
+        return duplicate_groups(X, check_counterparts(X, y))
+    if y is not None:
+        raise ValueError("X holds pairs of text, so y must be None: labels do not tie pairs.")
+    if len(sides) < 2:
+        raise ValueError(
+            "X is one column of text, and pairs need two or more. Pass both sides, such as "
+            "list(zip(target, english))."
+        )
+    return text_groups(*sides)
+
+
+def text_groups(*sides: Sequence[str]) -> NDArray[np.intp]:
+    """Labels of rows of text, where rows that share a text on one side have one label."""
+    coded = []
+    for side in sides:
+        codes: dict[str, int] = {}
+        keys = (_letters_and_digits(text) or text for text in side)
+        coded.append(np.array([codes.setdefault(key, len(codes)) for key in keys]))
+    return duplicate_groups(*coded)
+
+
+def _sides(X: Any) -> list[list[str]] | None:
+    """The columns of text; None for anything else."""
+    if isinstance(X, ParallelCorpus):
+        X = list(zip(X.target, X.source, strict=True))
+    if hasattr(X, "columns") and not isinstance(X, Mapping):
+        columns = {name: list(X[name]) for name in X.columns}
+        bare = [n for n, rows in columns.items() if not any(isinstance(v, str) for v in rows)]
+        if len(bare) == len(columns):
+            return None
+        if bare:
+            raise ValueError(
+                f"X column {bare[0]!r} holds no text. Pass the columns of sentences alone, such as "
+                "X[['ko', 'en']]."
+            )
+        return [check_texts(rows, f"X column {name!r},") for name, rows in columns.items()]
+    cells = _cells(X)
+    if cells is None:
+        return None
+    columns = {i: list(column) for i, column in enumerate(np.atleast_2d(cells.T))}
+    return [check_texts(rows, f"X column {i},") for i, rows in columns.items()]
+
+
+class CrossLingualSplit(BaseCrossValidator):
+    """Train on English rows, test on folds of target-language rows.
+
+    English rows pass an aligner unchanged, so that a score on English rows cannot tell one
+    aligner from another. A few labelled target-language rows can: every split trains on English
+    rows alone, and tests on a fold of the target rows, as the system will be used.
+
+    The target rows are labelled *development* rows. Settings that are chosen on them fit them
+    better than new text: never put rows of the test set among them.
+
+    Parameters
+    ----------
+    target_lang : str or sequence of str, default="ko"
+        Language of the target rows, or several, as in CrossLingualAligner. Rows of all of them
+        are target rows alike, whatever their shares in a fold.
+    n_splits : int, default=5
+        Number of folds of the target rows. 1 tests on all of them at once, which is enough where
+        no more than one number a candidate is needed, since the training rows are the same.
+    detect : callable, default=None
+        ``list of str -> list of language codes``, for languages written in Latin script. None
+        tells rows apart by script.
+    shuffle : bool, default=False
+        Shuffle the target rows before they are cut into folds.
+    random_state : int, RandomState instance or None, default=None
+        Seed of `shuffle`.
+
+    Raises
+    ------
+    ValueError
+        If `n_splits` is no positive int, or `random_state` is set without `shuffle`.
+    TypeError
+        If `shuffle` is no bool.
+
+    See Also
+    --------
+    make_retrieval_scorer : Chooses by translation pairs, without any label.
+
+    Notes
+    -----
+    With class labels as y, folds are stratified by them. With `groups`, target rows of a group
+    stay in one fold, and English rows whose group is in the test fold are left out of training:
+    give a sentence and its translation one group, and no translation of a test row is trained
+    on. scikit-learn's metadata routing hands `groups` over without a request.
+
+    Examples
+    --------
+    >>> from langalign_sk.model_selection import CrossLingualSplit
+    >>> texts = ["Hello", "Bye", "안녕하세요", "안녕히 가세요", "Thanks", "감사합니다"]
+    >>> cv = CrossLingualSplit("ko", n_splits=3)
+    >>> for train, test in cv.split(texts):
+    ...     print(train, test)
+    [0 1 4] [2]
+    [0 1 4] [3]
+    [0 1 4] [5]
+
+    The translation of a test row is not trained on:
+
+    >>> groups = [0, 1, 0, 1, 2, 2]
+    >>> [train.tolist() for train, _ in CrossLingualSplit(n_splits=3).split(texts, groups=groups)]
+    [[0, 1], [0, 4], [1, 4]]
+    """
+
+    # `groups` is asked for by default, as in scikit-learn's own splitters of groups.
+    __metadata_request__split = {"groups": True}  # noqa: RUF012
+
+    def __init__(
+        self,
+        target_lang: str | Sequence[str] = "ko",
+        *,
+        n_splits: int = 5,
+        detect: Callable[[list[str]], list[str]] | None = None,
+        shuffle: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        if not isinstance(n_splits, int | np.integer) or n_splits < 1:
+            raise ValueError(f"n_splits must be a positive int, got {n_splits!r}.")
+        if not isinstance(shuffle, bool):
+            raise TypeError(f"shuffle must be True or False, got {shuffle!r}.")
+        if random_state is not None and not shuffle:
+            raise ValueError(
+                "random_state has no effect without shuffle: set shuffle=True, or leave it None."
+            )
+        self.target_lang = target_lang
+        self.n_splits = n_splits
+        self.detect = detect
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Number of splits.
+
+        Parameters
+        ----------
+        X, y, groups : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        int
+            `n_splits`.
+        """
+        return int(self.n_splits)
+
+    def split(
+        self, X: Any, y: Any = None, groups: Any = None
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Rows to train on and rows to test on.
+
+        Parameters
+        ----------
+        X : one column of text, of shape (n_samples,)
+            Labelled rows in English and the target languages, in any order.
+        y : array-like of shape (n_samples,), default=None
+            Labels; classes stratify the folds.
+        groups : array-like of shape (n_samples,), default=None
+            Rows with one label say the same, such as a sentence and its translation.
+
+        Yields
+        ------
+        train : ndarray, dtype intp
+            English rows: all, but for those whose group is in the test fold.
+        test : ndarray, dtype intp
+            A fold of the target rows.
+
+        Raises
+        ------
+        ValueError
+            If X is no column of text, holds no English row, no target row or a row of another
+            language, if there are fewer target rows (or groups of them) than `n_splits`, or if
+            `groups` leaves no English row to train on.
+        """
+        english, target = self._sort_rows(X)
+        check_consistent_length(X, y, groups)
+        y = None if y is None else np.asarray(y)
+        groups = None if groups is None else np.asarray(groups)
+        for fold in self._folds(target, y, groups):
+            test, train = target[fold], english
+            if groups is not None:
+                train = english[~np.isin(groups[english], groups[test])]
+            if not len(train):
+                raise ValueError(
+                    "No English row is left to train on: each has a group that is in the test fold. "
+                    "Use more n_splits, or add English rows."
+                )
+            yield train, test
+
+    def _sort_rows(self, X: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        languages = languages_of(self.target_lang)
+        router = LanguageRouter(languages, self.detect)
+        data = read_input(X, router, languages)
+        if data is None:
+            raise ValueError(
+                "CrossLingualSplit tells languages by text, and X holds embeddings or numbers, which "
+                "carry no script. Use PredefinedSplit(np.where(languages == 'en', -1, 0)) of "
+                "scikit-learn, with the column of languages of your rows."
+            )
+        if not isinstance(data, Text):
+            raise ValueError(
+                "X holds pairs, and CrossLingualSplit splits labelled rows, one column of text. Split "
+                "pairs by GroupKFold with groups=pair_groups(X)."
+            )
+        is_english = np.array(router(data.rows)) == "en"
+        for name, wanted in (("English", True), ("target-language", False)):
+            if not (is_english == wanted).any():
+                raise ValueError(
+                    f"X holds no {name} row (target_lang={self.target_lang!r}). Put labelled English "
+                    "rows to train on and labelled target rows to test on into one X."
+                )
+        return np.flatnonzero(is_english), np.flatnonzero(~is_english)
+
+    def _folds(
+        self, target: NDArray[np.intp], y: NDArray | None, groups: NDArray | None
+    ) -> Iterator[NDArray[np.intp]]:
+        """Places of the test rows among the target rows."""
+        labels = None if y is None else y[target]
+        own = None if groups is None else groups[target]
+        n, what = (len(target), "rows") if own is None else (len(np.unique(own)), "groups of rows")
+        if n < self.n_splits:
+            raise ValueError(
+                f"X holds {n} target-language {what}, fewer than n_splits={self.n_splits}. Use fewer "
+                "splits, or label more."
+            )
+        if self.n_splits == 1:
+            yield np.arange(len(target))
+            return
+        # Regression targets and several labels a row have no strata.
+        strata = labels is not None and type_of_target(labels) in ("binary", "multiclass")
+        if own is None:
+            kind = StratifiedKFold if strata else KFold
+        else:
+            kind = StratifiedGroupKFold if strata else GroupKFold
+        cv = kind(self.n_splits, shuffle=self.shuffle, random_state=self.random_state)
+        for _, fold in cv.split(target, labels, own):
+            yield fold

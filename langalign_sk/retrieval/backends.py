@@ -1,0 +1,219 @@
+"""Indexes of unit rows: exact, FAISS and hnswlib behind one interface."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .exact import Rows, nearest
+
+__all__ = ["BACKENDS", "Index", "make_index"]
+
+
+class Index(Protocol):
+    """What a retriever asks of an index; positions are those of `Rows`."""
+
+    exact: bool
+    file: str | None  # name of its file in a saved index
+
+    def build(self, rows: Rows) -> None:
+        """Index all rows that are not removed."""
+
+    def append(self, rows: NDArray, first: int) -> None:
+        """Index rows whose positions begin at `first`."""
+
+    def remove(self, positions: NDArray[np.intp], rows: Rows) -> None:
+        """Find these rows no more; `rows` has them removed."""
+
+    def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
+        """Positions and cosines of the k nearest rows, best first."""
+
+    def write(self, path: str) -> None:
+        """Put the index, without the rows that it was built from, into a file."""
+
+    def read(self, path: str, rows: Rows) -> None:
+        """Take it from a file again."""
+
+
+class _Exact:
+    """All rows, block by block."""
+
+    exact = True
+    file = None
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        _take(params, {}, "exact")
+
+    def build(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def append(self, rows: NDArray, first: int) -> None:
+        """The rows are in `Rows` already."""
+
+    def remove(self, positions: NDArray[np.intp], rows: Rows) -> None:
+        """They are marked in `Rows` already."""
+
+    def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
+        return nearest(Q, self._rows, [(k, None)])[0]
+
+    def write(self, path: str) -> None:
+        raise NotImplementedError
+
+    def read(self, path: str, rows: Rows) -> None:
+        raise NotImplementedError
+
+
+class _Faiss:
+    """Whatever FAISS's index factory makes; "Flat" is exact."""
+
+    file = "faiss"
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self._faiss = _package("faiss", "faiss")
+        self._factory = str(_take(params, {"factory": "Flat"}, "faiss")["factory"])
+        self.exact = self._factory == "Flat"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A module does not pickle.
+        return {**self.__dict__, "_faiss": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _faiss=_package("faiss", "faiss"))
+
+    def build(self, rows: Rows) -> None:
+        faiss = self._faiss
+        try:
+            index = faiss.index_factory(rows.width, self._factory, faiss.METRIC_INNER_PRODUCT)
+        except RuntimeError as error:
+            raise ValueError(
+                f"FAISS knows no index {self._factory!r}: give backend_params={{'factory': ...}} a "
+                "string of its index factory, such as 'Flat', 'HNSW32' or 'IVF1024,Flat'."
+            ) from error
+        if not index.is_trained:
+            index.train(np.concatenate([piece for _, piece in rows.pieces()])[rows.alive])
+        # Own numbers, as a removal would shift FAISS's. An IVF index keeps numbers itself.
+        self._index = index if self._factory.startswith("IVF") else faiss.IndexIDMap2(index)
+        for first, piece in rows.pieces():
+            alive = rows.alive[first : first + len(piece)]
+            self._add(piece[alive], first + np.flatnonzero(alive))
+
+    def _add(self, rows: NDArray, positions: NDArray) -> None:
+        self._index.add_with_ids(np.ascontiguousarray(rows), positions.astype(np.int64))
+
+    def append(self, rows: NDArray, first: int) -> None:
+        self._add(rows, first + np.arange(len(rows)))
+
+    def remove(self, positions: NDArray[np.intp], rows: Rows) -> None:
+        try:
+            self._index.remove_ids(positions.astype(np.int64))
+        except RuntimeError:  # graphs cannot drop a row
+            self.build(rows)
+
+    def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
+        cosines, positions = self._index.search(np.ascontiguousarray(Q), k)
+        if (positions < 0).any():
+            raise ValueError(
+                f"The FAISS index {self._factory!r} found fewer than {k} rows for a query: ask for "
+                "fewer, or for a factory that looks at more rows."
+            )
+        return positions.astype(np.intp), cosines
+
+    def write(self, path: str) -> None:
+        self._faiss.write_index(self._index, path)
+
+    def read(self, path: str, rows: Rows) -> None:
+        self._index = self._faiss.read_index(path)
+
+
+class _Hnswlib:
+    """Navigable small-world graph (Malkov and Yashunin, arXiv 1603.09320)."""
+
+    exact = False
+    file = "hnsw"
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self._hnswlib = _package("hnswlib", "hnswlib")
+        known = {"M": 16, "ef_construction": 200, "ef": 100, "random_state": 0}
+        self._params = _take(params, known, "hnswlib")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_hnswlib": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _hnswlib=_package("hnswlib", "hnswlib"))
+
+    def build(self, rows: Rows) -> None:
+        # "ip" and not "cosine": the rows have unit length already.
+        self._index = self._hnswlib.Index(space="ip", dim=rows.width)
+        self._index.init_index(
+            max_elements=len(rows.alive),
+            M=self._params["M"],
+            ef_construction=self._params["ef_construction"],
+            random_seed=self._params["random_state"],
+        )
+        for first, piece in rows.pieces():
+            alive = rows.alive[first : first + len(piece)]
+            self._add(piece[alive], first + np.flatnonzero(alive))
+
+    def _add(self, rows: NDArray, positions: NDArray) -> None:
+        if len(rows):
+            self._index.add_items(rows, positions)
+
+    def append(self, rows: NDArray, first: int) -> None:
+        self._index.resize_index(first + len(rows))
+        self._add(rows, first + np.arange(len(rows)))
+
+    def remove(self, positions: NDArray[np.intp], rows: Rows) -> None:
+        for position in positions:
+            self._index.mark_deleted(int(position))
+
+    def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
+        self._index.set_ef(max(self._params["ef"], k))
+        try:
+            positions, distances = self._index.knn_query(Q, k=k)
+        except RuntimeError as error:
+            raise ValueError(
+                f"hnswlib found fewer than {k} rows for a query: ask for fewer, or build with larger "
+                "backend_params={'M': ..., 'ef_construction': ..., 'ef': ...}."
+            ) from error
+        return positions.astype(np.intp), 1 - distances
+
+    def write(self, path: str) -> None:
+        self._index.save_index(path)
+
+    def read(self, path: str, rows: Rows) -> None:
+        self._index = self._hnswlib.Index(space="ip", dim=rows.width)
+        self._index.load_index(path, max_elements=len(rows.alive))
+
+
+_MAKERS: dict[str, Any] = {"exact": _Exact, "faiss": _Faiss, "hnswlib": _Hnswlib}
+BACKENDS = tuple(_MAKERS)
+
+
+def make_index(backend: str, params: dict[str, Any] | None) -> Index:
+    """An index without rows, or an error that names what may be asked for."""
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {BACKENDS}, got {backend!r}.")
+    return _MAKERS[backend](dict(params or {}))
+
+
+def _take(params: dict[str, Any], known: dict[str, Any], backend: str) -> dict[str, Any]:
+    unknown = sorted(set(params) - set(known))
+    if unknown:
+        raise ValueError(
+            f"backend_params has {unknown}, which backend={backend!r} does not know. It takes "
+            f"{sorted(known) or 'none'}."
+        )
+    return {**known, **params}
+
+
+def _package(name: str, extra: str) -> Any:
+    try:
+        return __import__(name)
+    except ImportError as error:
+        raise ImportError(
+            f'backend="{name}" needs a package that is not installed: '
+            f'pip install "langalign-sk[{extra}]".'
+        ) from error

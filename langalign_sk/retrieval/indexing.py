@@ -1,0 +1,187 @@
+"""How a retriever takes documents and queries in."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from .._checks import CORPORA, languages_of, pairs_of_corpus
+from .._inputs import Sides, Text, pairs_from, read_input
+from ..languages import LanguageRouter
+from ..metrics.pairs import normalize_rows
+from .backends import Index, make_index
+from .checks import check_width, unit
+from .exact import Rows
+from .hubs import SCORINGS, Hubs
+
+__all__ = ["IndexMixin"]
+
+_CHUNK = 8_192
+
+
+class IndexMixin:
+    """The private half of a CrossLingualRetriever."""
+
+    aligner: Any
+    n_neighbors: int
+    scoring: str
+    hub_neighbors: int
+    temperature: float
+    backend: str
+    backend_params: dict[str, Any] | None
+    aligner_: Any
+    ids_: list[Any]
+    documents_: list[str] | None
+    n_documents_: int
+    _rows: Rows
+    _index: Index
+    _hubs: Hubs | None
+
+    def _check_parameters(self) -> Any:
+        check_scalar(self.n_neighbors, "n_neighbors", Integral, min_val=1)
+        check_scalar(self.hub_neighbors, "hub_neighbors", Integral, min_val=1)
+        if self.scoring not in SCORINGS:
+            raise ValueError(f"scoring must be one of {SCORINGS}, got {self.scoring!r}.")
+        check_scalar(self.temperature, "temperature", Real, min_val=0, include_boundaries="neither")
+        if self.aligner is not None and not hasattr(self.aligner, "transform"):
+            raise TypeError(
+                "aligner must be a CrossLingualAligner, a frozen one or None, got "
+                f"{self.aligner!r}."
+            )
+        return make_index(self.backend, self.backend_params)
+
+    def _texts(self, X: Any, what: str) -> list[str] | None:
+        """Rows of text; None for embeddings."""
+        if isinstance(X, list | tuple) and not len(X):
+            raise ValueError(f"There are no {what}: pass at least one.")
+        data = read_input(X, None, ())
+        if data is None:
+            return None
+        if not isinstance(data, Text):
+            raise ValueError(f"{what} must be one column of text, and X holds pairs.")
+        if self.aligner is None:
+            raise ValueError(
+                f"The {what} are text, and without an aligner the retriever takes embeddings only: "
+                'pass aligner=CrossLingualAligner("ko"), or the language of your queries.'
+            )
+        return data.rows
+
+    def _embeddings(self, X: Any, reset: bool = False) -> NDArray:
+        if self.aligner is None:
+            return validate_data(self, X, dtype=np.float32, reset=reset)
+        # The embeddings of queries may have another width than those of documents.
+        return check_array(X, dtype=np.float32, input_name="X")
+
+    def _fitted_aligner(self, texts: list[str] | None, parallel: Any) -> Any:
+        aligner = self.aligner
+        if aligner is None or isinstance(aligner, FrozenEstimator):
+            if parallel is not None:
+                raise ValueError(
+                    "parallel= is for an aligner that is fitted here; this one is not."
+                )
+            if aligner is not None:
+                check_is_fitted(aligner)
+            return aligner
+        if texts is None:
+            raise ValueError(
+                "The documents are embeddings, which an aligner cannot be fitted on without those of "
+                "their translations: pass aligner=fitted.freeze(), fitted beforehand."
+            )
+        if hasattr(aligner, "language_map_"):
+            warnings.warn(
+                "The aligner is fitted already, and fit() fits a clone of it on the documents: pass "
+                "aligner.freeze() to use it as it is.",
+                stacklevel=3,
+            )
+        return clone(aligner).fit(texts, parallel=parallel)
+
+    def _bank_queries(self, aligner: Any, query_bank: Any, parallel: Any) -> Any:
+        """Text or embeddings of the bank, checked; None where none is needed."""
+        if self.scoring == "cosine":
+            return None
+        if query_bank is not None:
+            texts = self._texts(query_bank, "queries of the bank")
+            return texts or check_array(query_bank, dtype=np.float32, input_name="query_bank")
+        pairs: dict[str, Sides] = {}
+        if hasattr(aligner, "target_lang"):
+            languages = languages_of(aligner.target_lang)
+            if parallel is not None:
+                pairs = pairs_from(parallel, LanguageRouter(languages, aligner.detect), languages)
+            elif aligner.corpus not in CORPORA:  # too small to tell hubs by: it lowers recall
+                pairs = pairs_of_corpus(aligner.corpus, languages)
+        found = list(dict.fromkeys(text for targets, _ in pairs.values() for text in targets))
+        if not found:
+            raise ValueError(
+                f"scoring={self.scoring!r} tells by a bank of queries which documents are near to all "
+                "of them: pass fit(..., query_bank=), some thousand past queries or texts like them."
+            )
+        return found
+
+    def _empty_hubs(self, bank: NDArray) -> Hubs:
+        level = np.empty(0, dtype=np.float32)
+        return Hubs(self.scoring, bank, self.hub_neighbors, float(self.temperature), level)
+
+    def _document_rows(self, aligner: Any, documents: Any, width: int | None = None) -> NDArray:
+        """Unit rows of the output space; embeddings that are such rows already are not copied."""
+        if isinstance(documents, np.ndarray):
+            check_width(documents, width, "Documents")
+            return unit(documents)
+        rows: NDArray | None = None
+        for start in range(0, len(documents), _CHUNK):
+            part = np.asarray(aligner.transform(documents[start : start + _CHUNK]))
+            if rows is None:
+                check_width(part, width, "Documents")
+                rows = np.empty((len(documents), part.shape[1]), dtype=np.float32)
+            rows[start : start + len(part)] = normalize_rows(part)
+        assert rows is not None
+        return rows
+
+    def _query_rows(self, aligner: Any, queries: Any, width: int) -> NDArray:
+        rows = queries if aligner is None else np.asarray(aligner.transform(queries))
+        check_width(rows, width, "Queries")
+        return unit(np.asarray(rows, dtype=np.float32))
+
+    def _search(self, X: Any, n_neighbors: int | None) -> tuple[NDArray[np.intp], NDArray]:
+        check_is_fitted(self)
+        k = self.n_neighbors if n_neighbors is None else n_neighbors
+        check_scalar(k, "n_neighbors", Integral, min_val=1)
+        if not self.n_documents_:
+            raise ValueError("The index is empty, as all documents were removed: add some.")
+        if k > self.n_documents_:
+            raise ValueError(
+                f"Expected n_neighbors <= n_documents_, but n_neighbors = {k}, n_documents_ = "
+                f"{self.n_documents_}: ask for fewer, or add documents."
+            )
+        X = [X] if isinstance(X, str) else X
+        texts = self._texts(X, "queries")
+        queries = self._embeddings(X) if texts is None else texts
+        Q = self._query_rows(self.aligner_, queries, self._rows.width)
+        if self._hubs is None:
+            positions, scores = self._index.search(Q, k)
+        else:
+            positions, scores = self._hubs.search(Q, k, self._index, self._rows)
+        return self._order[positions], scores
+
+    def _set_documents(self, ids: list[Hashable], texts: list[str] | None) -> None:
+        self.ids_, self.documents_, self.n_documents_ = ids, texts, len(ids)
+        # From positions in the index, which keep the place of removed documents, and back.
+        self._order = np.cumsum(self._rows.alive) - 1
+        self._places = np.flatnonzero(self._rows.alive)
+
+    def _warn_of_duplicates(self, texts: list[str] | None) -> None:
+        again = 0 if texts is None else len(texts) - len(set(texts))
+        if again:
+            warnings.warn(
+                f"{again} of {len(texts or ())} documents are the same as others, and each will take a "
+                "rank of its own. Index every text once, if that is not wanted.",
+                stacklevel=3,
+            )
