@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from ._fit_cache import fitted_once
 from ._inputs import Sides
 from .encoders import EncodingSession
 from .encoders.handles import Encoder
@@ -57,6 +58,7 @@ class Setting:
     adapter: dict[str, Any]  # parameters of AdapterAligner
     time_budget: float | None
     seed: int
+    seeded: bool  # by an int, so that another fit draws the same
 
     def adapter_for(self, loss: str, place: str) -> AdapterAligner:
         """An unfitted adapter, with a checkpoint folder of its own."""
@@ -100,7 +102,22 @@ def fit_maps(
 def fit_language_map(
     X: NDArray, Y: NDArray, language: str, setting: Setting
 ) -> tuple[PairedMap, Evaluation]:
-    """Map of target rows, with its held-out evaluation."""
+    """Map of target rows, with its held-out evaluation; fitted once for the folds of a search."""
+    s = setting
+    settings = {
+        "language": language,
+        "method": s.method,
+        "alpha": s.alpha,
+        "shared": s.shared,
+        "bridged": s.system is not s.source,
+        "adapter": s.adapter,
+        "time_budget": s.time_budget,
+        "seed": s.seed,
+    }
+    return fitted_once(lambda: _fit(X, Y, language, setting), X, Y, settings, s.seeded)
+
+
+def _fit(X: NDArray, Y: NDArray, language: str, setting: Setting) -> tuple[PairedMap, Evaluation]:
     aligner, candidates = _chosen(X, Y, language, setting)
     aligner.fit(X, Y)
     same_space = not setting.shared or setting.system is setting.source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from typing import Any
 
@@ -138,4 +139,5 @@ class LearningMixin:
             adapter={"adapter_dim": self.adapter_dim, **adapter},
             time_budget=self.time_budget,
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
+            seeded=isinstance(self.random_state, numbers.Integral),
         )

@@ -2,5 +2,12 @@
 
 from .learning_curve import PairLearningCurveDisplay
 from .report import AlignmentReport, Evaluation
+from .retrieval import HubnessDisplay, RetrievalDisplay
 
-__all__ = ["AlignmentReport", "Evaluation", "PairLearningCurveDisplay"]
+__all__ = [
+    "AlignmentReport",
+    "Evaluation",
+    "HubnessDisplay",
+    "PairLearningCurveDisplay",
+    "RetrievalDisplay",
+]

@@ -1,0 +1,304 @@
+"""Search, mining and tuning: what hubness correction gains, what an index costs."""
+
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+
+import numpy as np
+from sklearn.model_selection import GridSearchCV
+
+from langalign_sk import CrossLingualAligner, CrossLingualRetriever, mine_pairs
+from langalign_sk.metrics import retrieval_recall_score
+
+from ._common import (
+    CACHE,
+    ROOT,
+    data_folder,
+    encoder,
+    machine,
+    read_rows,
+    resident_bytes,
+    to_rst,
+    write_results,
+)
+
+LANGUAGES = ("ko", "ja", "zh")
+N_PAIRS, N_BANK = 20_000, 5_000
+SCORINGS = ("cosine", "csls", "margin", "inverted_softmax", "query_bank")
+N_DOCUMENTS, N_QUERIES, WIDTH, N_SENTENCES, REPEATS = 1_000_000, 1_000, 384, 100_000, 3
+HNSW = {"M": 16, "ef_construction": 200, "ef": 100}
+KEPT, MINING_SEEDS = 0.7, 5
+SIZES, FOLDS, N_GRID = [0, 64, 256, 1024], 5, 5_000
+
+
+def sources(language):
+    """All pairs of all training sources, [target, English], in a drawn order."""
+    paths = sorted((data_folder() / "parallel" / language).glob("*.tsv"))
+    rows = [(row[1], row[0]) for path in paths for row in read_rows(path)]
+    return [rows[i] for i in np.random.default_rng(0).permutation(len(rows))]
+
+
+def evaluation(name, language):
+    english, target = zip(
+        *read_rows(data_folder() / "eval" / name / f"{language}.tsv"), strict=True
+    )
+    return list(target), list(english)
+
+
+def recalls(use, language):
+    """Recall at 1 of every set, map, direction, scoring and bank."""
+    pairs = sources(language)[:N_PAIRS]
+    maps = {
+        "no alignment": CrossLingualAligner(language, encoder=use, method="identity"),
+        "auto": CrossLingualAligner(language, encoder=use, time_budget=0, random_state=0),
+    }
+    out = []
+    for system, aligner in maps.items():
+        aligner.fit(pairs)
+        # The sentences of a bank are none of the evaluation sets.
+        banks = [aligner.transform([pair[side] for pair in pairs[:N_BANK]]) for side in (0, 1)]
+        for name in ("tatoeba", "ntrex"):
+            texts = evaluation(name, language)
+            sides = [aligner.transform(side) for side in texts]
+            for scoring in SCORINGS:
+                for bank in ("training sentences", "the queries"):
+                    if scoring == "cosine" and bank == "the queries":
+                        continue
+                    values = []
+                    for a, b in ((0, 1), (1, 0)):
+                        queries = sides[a] if bank == "the queries" else banks[a]
+                        retriever = CrossLingualRetriever(scoring=scoring)
+                        retriever.fit(sides[b], query_bank=queries)
+                        found = retriever.kneighbors(sides[a], 1, return_distance=False)[:, 0]
+                        right = [texts[b][i] == texts[b][q] for q, i in enumerate(found)]
+                        values.append(np.mean(right))
+                    out.append([language, name, system, scoring, bank, float(np.mean(values))])
+            check = retrieval_recall_score(*sides)
+            print(f"{language} {name} {system}: recall by cosine {check:.3f}", flush=True)
+    return out
+
+
+def documents():
+    """A file of a million unit rows of width 384, like those of sentences, and 1,000 queries.
+
+    Sentences of the training sources, by the default encoder, on their 384 principal axes, and
+    weighted means of two of them: as many sentences would take hours to encode.
+    """
+    path = CACHE / f"documents-{N_DOCUMENTS}x{WIDTH}.npy"
+    if not path.is_file():
+        texts = [text for language in LANGUAGES for pair in sources(language) for text in pair]
+        texts = list(dict.fromkeys(texts))
+        rng = np.random.default_rng(0)
+        texts = [texts[i] for i in rng.permutation(len(texts))[: N_SENTENCES + N_QUERIES + N_BANK]]
+        Z = encoder("use-multilingual").encode(texts)
+        Z = Z @ np.linalg.eigh(Z.T @ Z)[1][:, -WIDTH:]
+        Z = (Z / np.linalg.norm(Z, axis=1, keepdims=True)).astype(np.float32)
+        out = np.lib.format.open_memmap(
+            path.with_suffix(".part"), "w+", np.float32, (N_DOCUMENTS, WIDTH)
+        )
+        np.save(CACHE / "queries.npy", Z[N_SENTENCES:])
+        Z = Z[:N_SENTENCES]
+        for start in range(0, N_DOCUMENTS, N_SENTENCES):
+            share = rng.uniform(0.5, 1, size=(len(Z), 1)).astype(np.float32) if start else 1
+            rows = share * Z + (1 - share) * Z[rng.permutation(len(Z))]
+            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+            out[start : start + len(Z)] = rows
+        out.flush()
+        path.with_suffix(".part").replace(path)
+    queries = np.load(CACHE / "queries.npy")
+    return path, queries[:N_QUERIES], queries[N_QUERIES:]
+
+
+def seconds(function, *args):
+    start = time.perf_counter()
+    result = function(*args)
+    return time.perf_counter() - start, result
+
+
+def peak():
+    """Bytes above what was there before, at the peak of indexing and searching; in a child."""
+    path, queries, _ = documents()
+    before = resident_bytes("VmRSS")
+    retriever = CrossLingualRetriever().fit(np.load(path))
+    retriever.kneighbors(queries)
+    print(resident_bytes("VmHWM") - before)
+
+
+def indexes():
+    """Times of exact search, of FAISS, with CSLS and with hnswlib, in turns."""
+    import faiss
+
+    path, queries, bank = documents()
+    rows = np.load(path)
+    flat = faiss.IndexFlatIP(WIDTH)
+    flat.add(rows)
+    exact = CrossLingualRetriever().fit(rows)
+    prepared, csls = seconds(
+        lambda: CrossLingualRetriever(scoring="csls").fit(rows, query_bank=bank)
+    )
+    built, hnsw = seconds(
+        lambda: CrossLingualRetriever(backend="hnswlib", backend_params=HNSW).fit(rows)
+    )
+    searches = {
+        "FAISS IndexFlatIP": lambda: flat.search(queries, 10)[1],
+        "exact": lambda: exact.kneighbors(queries)[1],
+        "exact, CSLS": lambda: csls.kneighbors(queries)[1],
+        "hnswlib": lambda: hnsw.kneighbors(queries)[1],
+    }
+    times = {name: [] for name in searches}
+    found = {}
+    for _ in range(REPEATS):
+        for name, search in searches.items():
+            taken, found[name] = seconds(search)
+            times[name].append(taken)
+            print(f"{name}: {taken:.2f} s", flush=True)
+    truth = found["exact"]
+
+    def recall(other):
+        pairs = zip(truth, other, strict=True)
+        return float(np.mean([np.isin(a, b).mean() for a, b in pairs]))
+
+    code = "from benchmarks.retrieval import peak; peak()"
+    child = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return {
+        "seconds": {name: statistics.median(values) for name, values in times.items()},
+        "recall_at_10": {name: recall(found[name]) for name in searches if name != "exact, CSLS"},
+        "built": {"CSLS bank": prepared, "hnswlib": built},
+        "index_bytes": rows.nbytes,
+        "peak_bytes": int(child.stdout.split()[-1]),
+    }
+
+
+def mining(use, language):
+    """F1 of pairs mined from two collections that share half of their sentences."""
+    target, english = evaluation("ntrex", language)
+    aligner = CrossLingualAligner(language, encoder=use, random_state=0).fit(english[:1])
+    n, out = len(english), []
+    for seed in range(MINING_SEEDS):
+        rng = np.random.default_rng(seed)
+        s, t = (rng.permutation(n)[: int(KEPT * n)] for _ in range(2))
+        shared = len(np.intersect1d(s, t))
+        sides = [english[i] for i in s], [target[i] for i in t]
+        taken, mined = seconds(mine_pairs, *sides, aligner)
+        everything = mine_pairs(*sides, aligner, threshold=0.0)
+
+        def f1(pairs, least=0.0, s=s, t=t, shared=shared):
+            kept = pairs.score >= least
+            right = (s[pairs.source_index] == t[pairs.target_index]) & kept
+            return float(2 * right.sum() / (kept.sum() + shared))
+
+        out.append(
+            {
+                "f1": f1(mined),
+                "precision": float(np.mean(s[mined.source_index] == t[mined.target_index])),
+                "expected_precision": mined.expected_precision,
+                "threshold": mined.threshold,
+                "best_f1": max(f1(everything, least) for least in everything.score),
+                "mutual_f1": f1(everything),
+                "seconds": taken,
+            }
+        )
+    return {key: [run[key] for run in out] for key in out[0]}
+
+
+def tuning(use):
+    """Grid search over the adapter size by held-out retrieval."""
+    pairs = sources("ko")[:N_GRID]
+    use.encode([text for pair in pairs for text in pair])
+    aligner = CrossLingualAligner("ko", encoder=use, method="contrastive", random_state=0)
+    search = GridSearchCV(aligner, {"adapter_dim": SIZES}, cv=FOLDS, n_jobs=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        taken, search = seconds(search.fit, pairs)
+    results = search.cv_results_
+    return {
+        "seconds": taken,
+        "best": search.best_params_["adapter_dim"],
+        "recall": results["mean_test_score"].tolist(),
+        "deviation": results["std_test_score"].tolist(),
+        "fit_seconds": results["mean_fit_time"].tolist(),
+    }
+
+
+def main():
+    print(machine(), "\n")
+    use = encoder("use-multilingual")
+    # Those that measure time come first.
+    results = {"index": indexes(), "tuning": tuning(use)}
+    results["mining"] = {language: mining(use, language) for language in LANGUAGES}
+    results["recall"] = [row for language in LANGUAGES for row in recalls(use, language)]
+    report(results)
+
+
+def report(results):
+    """Write the results, and the tables of the docs."""
+    write_results("retrieval", results)
+    folder = ROOT / "docs" / "_generated"
+    note = f"\nWritten by ``python -m benchmarks retrieval``. Machine: {machine()}.\n"
+    (folder / "retrieval.rst").write_text(recall_table(results["recall"]) + note, "utf-8")
+    (folder / "index.rst").write_text(index_table(results["index"]) + note, "utf-8")
+    text = mining_table(results["mining"]) + "\n" + tuning_table(results["tuning"]) + note
+    (folder / "mining.rst").write_text(text, "utf-8")
+    print(recall_table(results["recall"]), index_table(results["index"]), text)
+
+
+def recall_table(rows):
+    values = {tuple(row[:5]): row[5] for row in rows}
+    systems = list(dict.fromkeys((row[2], row[3], row[4]) for row in rows))
+    columns = [(name, language) for name in ("tatoeba", "ntrex") for language in LANGUAGES]
+    body = [
+        [system, scoring, "" if scoring == "cosine" else bank]
+        + [f"{values[language, name, system, scoring, bank]:.3f}" for name, language in columns]
+        for system, scoring, bank in systems
+    ]
+    titles = {"tatoeba": "Tatoeba", "ntrex": "NTREX"}
+    header = [f"{titles[name]} {language}" for name, language in columns]
+    return to_rst(["Map", "Scoring", "Query bank", *header], body)
+
+
+def index_table(index):
+    flat = index["seconds"]["FAISS IndexFlatIP"]
+    body = [
+        [
+            name,
+            f"{taken:.2f}",
+            f"{taken / flat:.2f}",
+            f"{index['recall_at_10'][name]:.3f}" if name in index["recall_at_10"] else "",
+        ]
+        for name, taken in index["seconds"].items()
+    ]
+    return (
+        to_rst(["Index", "s", "of FAISS's time", "recall at 10"], body)
+        + f"\nPeak memory of indexing and searching, exact: {index['peak_bytes'] / 1e6:,.0f} MB, of "
+        f"which the rows are {index['index_bytes'] / 1e6:,.0f} MB. Preparing the bank of {N_BANK:,} "
+        f"queries for CSLS took {index['built']['CSLS bank']:.0f} s, building the graph of hnswlib "
+        f"{index['built']['hnswlib']:.0f} s.\n"
+    )
+
+
+def mining_table(mined):
+    def cell(values):
+        return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
+
+    keys = ("f1", "precision", "expected_precision", "threshold", "best_f1", "mutual_f1")
+    body = [[language, *(cell(runs[key]) for key in keys)] for language, runs in mined.items()]
+    header = ["", "F1", "precision", "expected precision", "threshold"]
+    return to_rst([*header, "F1 of the best threshold", "F1 without a threshold"], body)
+
+
+def tuning_table(tuned):
+    body = [
+        [str(size), f"{recall:.4f} ± {deviation:.4f}", f"{taken:.1f}"]
+        for size, recall, deviation, taken in zip(
+            SIZES, tuned["recall"], tuned["deviation"], tuned["fit_seconds"], strict=True
+        )
+    ]
+    return (
+        f"Grid search over ``adapter_dim``, {N_GRID:,} Korean pairs, {FOLDS} folds, two processes: "
+        f"{tuned['seconds']:.0f} s, best {tuned['best']}.\n\n"
+        + to_rst(["adapter_dim", "held-out recall at 1", "s a fit"], body)
+    )

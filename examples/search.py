@@ -1,0 +1,56 @@
+"""Search English documents with Korean, Japanese and Chinese queries.
+
+Runs offline. With LANGALIGN_DATA set to the folder of the evaluation corpora, the documents are
+7,500 descriptions of Debian packages; without, the help-desk requests that come with langalign_sk.
+"""
+
+import os
+from pathlib import Path
+from tempfile import mkdtemp
+
+from langalign_sk import CrossLingualAligner, CrossLingualRetriever
+from langalign_sk.datasets import load_service_requests, load_starter_corpus
+
+folder = os.environ.get("LANGALIGN_DATA")
+if folder:
+    files = sorted(Path(folder, "eval", "debian_section").glob("en_*.tsv"))
+    lines = [line for path in files for line in path.read_text("utf-8").splitlines()]
+    documents = list(dict.fromkeys(line.split("\t")[1] for line in lines))
+    queries = [
+        "네트워크 패킷을 분석하는 도구",  # a tool to analyse network packets
+        "画像を編集するプログラム",  # a program to edit images
+        "下载视频的命令行工具",  # a command-line tool to download videos
+    ]
+else:
+    documents = list(load_service_requests(language="en", return_X_y=True)[0])
+    queries = [
+        "카드를 도난당했어요",  # my card was stolen
+        "住所を変更したい",  # I would like to change my address
+        "我的包裹在哪里？",  # where is my parcel?
+    ]
+
+aligner = CrossLingualAligner(["ko", "ja", "zh"], random_state=0)
+retriever = CrossLingualRetriever(aligner, n_neighbors=3).fit(documents)
+print(f"{retriever.n_documents_:,} English documents\n")
+
+found = retriever.search(queries)
+for number, rows in found.groupby("query"):
+    print(queries[number])
+    for row in rows.itertuples():
+        print(f"  {row.rank}  {row.score:.3f}  {row.text[:80]}")
+
+# Documents that are near to everything are discounted by a bank of queries: in earnest some
+# thousand past ones; here, the sentences of the built-in corpus stand in for them.
+bank = load_starter_corpus()["ko"].tolist()
+frozen = retriever.aligner_.freeze()
+csls = CrossLingualRetriever(frozen, n_neighbors=3, scoring="csls")
+csls.fit(documents, query_bank=bank)
+print("\nThe first, by CSLS:")
+print(csls.search(queries[0])[["rank", "score", "text"]].to_string(index=False, max_colwidth=80))
+
+# The index goes to a folder, from which another process maps it without reading it.
+path = Path(mkdtemp()) / "index"
+retriever.add([queries[0]], ids=["asked before"]).save_index(path)
+again = CrossLingualRetriever(frozen).open_index(path)
+print(f"\nOpened {path.name} with {again.n_documents_:,} documents; the first query finds:",
+      again.search(queries[0], n_neighbors=1)["id"][0])  # fmt: skip
