@@ -51,7 +51,10 @@ class BundleWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         try:
             if kind is None:
@@ -91,6 +94,13 @@ class Bundle:
     files : sequence of str
         Files that it must name.
 
+    Attributes
+    ----------
+    fields, files : dict
+        What the manifest says.
+    damaged : ValueError
+        To be raised for whatever else is wrong with it.
+
     Raises
     ------
     FileNotFoundError
@@ -114,7 +124,9 @@ class Bundle:
         if not path.is_file():
             raise FileNotFoundError(f"{str(folder)!r} holds no {what}: there is no {manifest}.")
         self._name = repr(str(path))
-        damaged = ValueError(f"{self._name} is damaged. Copy the folder again, or save it anew.")
+        self.damaged = damaged = ValueError(
+            f"{self._name} is damaged. Copy the folder again, or save it anew."
+        )
         try:
             if path.is_symlink() or path.stat().st_size > _MAX_MANIFEST:
                 raise damaged
@@ -128,7 +140,7 @@ class Bundle:
                 f"{self._name} has format version {fields['format_version']}, and this langalign_sk "
                 f"reads version {version}: install the release that wrote it, or save it anew."
             )
-        named = fields.get("files")
+        named: dict[str, Any] = fields.get("files")  # type: ignore[assignment]
         if not _sound(named) or not set(files) <= set(named):
             raise damaged
         if any(not _is_a(fields.get(name), kind) for name, kind in needed.items()):

@@ -21,6 +21,7 @@ __all__ = [
     "looks_like_sentences",
     "pairs_from",
     "read_input",
+    "text_column",
 ]
 
 Sides = tuple[list[str], list[str]]  # target and English sentences, row by row
@@ -115,6 +116,23 @@ def read_input(
         f"X holds text in {values.shape[1]} columns. Pass one column of text, or two columns "
         "[target, English] of translation pairs."
     )
+
+
+def text_column(X: Any, what: str) -> list[str] | None:
+    """The rows of one column of text; None for embeddings."""
+    if isinstance(X, list | tuple) and not len(X):
+        raise ValueError(f"There are no {what}: pass at least one.")
+    if hasattr(X, "columns") and not isinstance(X, Mapping):
+        several = len(X.columns) > 1 and np.asarray(X).dtype.kind not in "biuf"
+    else:
+        values = None if isinstance(X, str | bytes | ParallelCorpus) else _cells(X)
+        several = values is not None and values.ndim == 2 and values.shape[1] > 1
+    if several or isinstance(X, ParallelCorpus):
+        raise ValueError(
+            f"The {what} must be one column of text, and X holds pairs or more columns."
+        )
+    data = read_input(X, None, ())
+    return data.rows if isinstance(data, Text) else None
 
 
 def _cells(X: Any) -> NDArray | None:

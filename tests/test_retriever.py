@@ -68,9 +68,9 @@ def reference(scoring, Q, D, bank, hub_neighbors=10, temperature=0.05):
 @pytest.fixture
 def small_blocks(monkeypatch):
     monkeypatch.setattr(exact, "_ROWS", 7)
-    monkeypatch.setattr(exact, "_QUERIES", 3)
+    monkeypatch.setattr(exact, "QUERIES", 3)
     monkeypatch.setattr(hubs, "_BLOCK", 5)
-    monkeypatch.setattr(hubs, "_QUERIES", 3)  # "margin" needs no more than those of `exact`
+    monkeypatch.setattr(hubs, "QUERIES", 3)  # "margin" needs no more than those of `exact`
 
 
 @pytest.mark.parametrize("scoring", SCORINGS)

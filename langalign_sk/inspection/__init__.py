@@ -1,8 +1,9 @@
 """What a fitted aligner tells about itself."""
 
+from .hubness import HubnessDisplay
 from .learning_curve import PairLearningCurveDisplay
 from .report import AlignmentReport, Evaluation
-from .retrieval import HubnessDisplay, RetrievalDisplay
+from .retrieval import RetrievalDisplay
 
 __all__ = [
     "AlignmentReport",

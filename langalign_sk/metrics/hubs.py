@@ -173,6 +173,10 @@ def hubness_score(
     >>> round(hubness_score(np.eye(4) + 1, Y, k=1), 3)
     1.5
     """
-    counts = k_occurrence(X, Y, k=k, similarity=similarity)
+    return skewness(k_occurrence(X, Y, k=k, similarity=similarity))
+
+
+def skewness(counts: NDArray) -> float:
+    """Skewness of k-occurrences; 0 for counts that are all the same."""
     # Shares of ties leave rounding errors, which have a skewness too.
     return 0.0 if np.ptp(counts) < _TIE else float(skew(counts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,8 @@ __all__ = ["BACKENDS", "Index", "make_index"]
 class Index(Protocol):
     """What a retriever asks of an index; positions are those of `Rows`."""
 
+    backend: str
+    params: dict[str, Any]
     exact: bool
     file: str | None  # name of its file in a saved index
 
@@ -28,7 +31,7 @@ class Index(Protocol):
         """Find these rows no more; `rows` has them removed."""
 
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
-        """Positions and cosines of the k nearest rows, best first."""
+        """Positions and cosines of the k nearest rows, best first; -1 where none was found."""
 
     def write(self, path: str) -> None:
         """Put the index, without the rows that it was built from, into a file."""
@@ -40,11 +43,12 @@ class Index(Protocol):
 class _Exact:
     """All rows, block by block."""
 
+    backend = "exact"
     exact = True
     file = None
 
     def __init__(self, params: dict[str, Any]) -> None:
-        _take(params, {}, "exact")
+        self.params = _take(params, {}, self.backend)
 
     def build(self, rows: Rows) -> None:
         self._rows = rows
@@ -68,11 +72,13 @@ class _Exact:
 class _Faiss:
     """Whatever FAISS's index factory makes; "Flat" is exact."""
 
+    backend = "faiss"
     file = "faiss"
 
     def __init__(self, params: dict[str, Any]) -> None:
-        self._faiss = _package("faiss", "faiss")
-        self._factory = str(_take(params, {"factory": "Flat"}, "faiss")["factory"])
+        self._faiss = _package("faiss")
+        self.params = _take(params, {"factory": "Flat", "search": ""}, self.backend)
+        self._factory = str(self.params["factory"])
         self.exact = self._factory == "Flat"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -80,24 +86,37 @@ class _Faiss:
         return {**self.__dict__, "_faiss": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _faiss=_package("faiss", "faiss"))
+        self.__dict__.update(state, _faiss=_package("faiss"))
 
     def build(self, rows: Rows) -> None:
         faiss = self._faiss
         try:
             index = faiss.index_factory(rows.width, self._factory, faiss.METRIC_INNER_PRODUCT)
+            if not index.is_trained:
+                index.train(np.concatenate([piece for _, piece in rows.pieces()])[rows.alive])
         except RuntimeError as error:
             raise ValueError(
-                f"FAISS knows no index {self._factory!r}: give backend_params={{'factory': ...}} a "
-                "string of its index factory, such as 'Flat', 'HNSW32' or 'IVF1024,Flat'."
+                f"FAISS cannot make an index {self._factory!r} of {np.count_nonzero(rows.alive)} rows "
+                f"of width {rows.width} ({_last_words(error)}): give backend_params={{'factory': ...}} "
+                "a string of its index factory, such as 'Flat', 'HNSW32' or 'IVF1024,Flat'."
             ) from error
-        if not index.is_trained:
-            index.train(np.concatenate([piece for _, piece in rows.pieces()])[rows.alive])
         # Own numbers, as a removal would shift FAISS's. An IVF index keeps numbers itself.
         self._index = index if self._factory.startswith("IVF") else faiss.IndexIDMap2(index)
+        self._set_search()
         for first, piece in rows.pieces():
             alive = rows.alive[first : first + len(piece)]
             self._add(piece[alive], first + np.flatnonzero(alive))
+
+    def _set_search(self) -> None:
+        words = str(self.params["search"])
+        try:
+            if words:
+                self._faiss.ParameterSpace().set_index_parameters(self._index, words)
+        except RuntimeError as error:
+            raise ValueError(
+                f"FAISS does not know how to search {self._factory!r} with {words!r} "
+                f"({_last_words(error)}): 'nprobe=16' goes with IVF, 'efSearch=64' with HNSW."
+            ) from error
 
     def _add(self, rows: NDArray, positions: NDArray) -> None:
         self._index.add_with_ids(np.ascontiguousarray(rows), positions.astype(np.int64))
@@ -113,11 +132,7 @@ class _Faiss:
 
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
         cosines, positions = self._index.search(np.ascontiguousarray(Q), k)
-        if (positions < 0).any():
-            raise ValueError(
-                f"The FAISS index {self._factory!r} found fewer than {k} rows for a query: ask for "
-                "fewer, or for a factory that looks at more rows."
-            )
+        cosines[positions < 0] = -np.inf
         return positions.astype(np.intp), cosines
 
     def write(self, path: str) -> None:
@@ -125,33 +140,35 @@ class _Faiss:
 
     def read(self, path: str, rows: Rows) -> None:
         self._index = self._faiss.read_index(path)
+        self._set_search()
 
 
 class _Hnswlib:
     """Navigable small-world graph (Malkov and Yashunin, arXiv 1603.09320)."""
 
+    backend = "hnswlib"
     exact = False
     file = "hnsw"
 
     def __init__(self, params: dict[str, Any]) -> None:
-        self._hnswlib = _package("hnswlib", "hnswlib")
+        self._hnswlib = _package("hnswlib")
         known = {"M": 16, "ef_construction": 200, "ef": 100, "random_state": 0}
-        self._params = _take(params, known, "hnswlib")
+        self.params = _take(params, known, self.backend)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_hnswlib": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _hnswlib=_package("hnswlib", "hnswlib"))
+        self.__dict__.update(state, _hnswlib=_package("hnswlib"))
 
     def build(self, rows: Rows) -> None:
         # "ip" and not "cosine": the rows have unit length already.
         self._index = self._hnswlib.Index(space="ip", dim=rows.width)
         self._index.init_index(
             max_elements=len(rows.alive),
-            M=self._params["M"],
-            ef_construction=self._params["ef_construction"],
-            random_seed=self._params["random_state"],
+            M=self.params["M"],
+            ef_construction=self.params["ef_construction"],
+            random_seed=self.params["random_state"],
         )
         for first, piece in rows.pieces():
             alive = rows.alive[first : first + len(piece)]
@@ -170,15 +187,19 @@ class _Hnswlib:
             self._index.mark_deleted(int(position))
 
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
-        self._index.set_ef(max(self._params["ef"], k))
-        try:
-            positions, distances = self._index.knn_query(Q, k=k)
-        except RuntimeError as error:
-            raise ValueError(
-                f"hnswlib found fewer than {k} rows for a query: ask for fewer, or build with larger "
-                "backend_params={'M': ..., 'ef_construction': ..., 'ef': ...}."
-            ) from error
-        return positions.astype(np.intp), 1 - distances
+        self._index.set_ef(max(self.params["ef"], k))
+        found = np.full((len(Q), k), -1, dtype=np.intp)
+        cosines = np.full((len(Q), k), -np.inf, dtype=np.float32)
+        n = k
+        while n:
+            try:
+                found[:, :n], distances = self._index.knn_query(Q, k=n)
+            except RuntimeError:  # a query reaches fewer rows than it was asked for
+                n //= 2
+            else:
+                cosines[:, :n] = 1 - distances
+                break
+        return found, cosines
 
     def write(self, path: str) -> None:
         self._index.save_index(path)
@@ -209,11 +230,16 @@ def _take(params: dict[str, Any], known: dict[str, Any], backend: str) -> dict[s
     return {**known, **params}
 
 
-def _package(name: str, extra: str) -> Any:
+def _last_words(error: RuntimeError) -> str:
+    """What FAISS says behind the place in its own source."""
+    return str(error).splitlines()[0].rsplit(": ", 1)[-1].strip()
+
+
+def _package(name: str) -> Any:
     try:
-        return __import__(name)
+        return import_module(name)
     except ImportError as error:
         raise ImportError(
             f'backend="{name}" needs a package that is not installed: '
-            f'pip install "langalign-sk[{extra}]".'
+            f'pip install "langalign-sk[{name}]".'
         ) from error

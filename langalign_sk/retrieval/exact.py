@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Rows", "nearest"]
+__all__ = ["QUERIES", "Rows", "nearest"]
 
 # Scores of a block of queries against a block of rows: 16 MB, which a processor's cache may hold.
-_QUERIES = 1024
+QUERIES = 1024
 _ROWS = 4096
 
 # Cosines of some queries and of rows[start:stop] in, scores out; may write to what it is given.
@@ -113,8 +113,8 @@ def nearest(
     """
     found = [_Best(len(Q), k) for k, _ in wanted]
     removed = np.flatnonzero(~rows.alive)
-    for begin in range(0, len(Q), _QUERIES):
-        some = slice(begin, begin + _QUERIES)
+    for begin in range(0, len(Q), QUERIES):
+        some = slice(begin, begin + QUERIES)
         best = [_Best(len(Q[some]), k) for k, _ in wanted]
         for first, piece in rows.pieces():
             S = Q[some] @ piece.T

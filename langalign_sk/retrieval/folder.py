@@ -1,13 +1,11 @@
-"""A saved index: a manifest and plain files beside it, replaced all at once."""
+"""A saved index: a manifest and plain files beside it."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from .._bundle import Bundle, BundleWriter
 from .backends import make_index
 from .exact import Rows
 from .hubs import Hubs
@@ -23,72 +22,67 @@ __all__ = ["read_index", "write_index"]
 
 _MANIFEST = "index.json"
 _VERSION = 1
-_CHUNK = 1 << 22
 _PROBED = 16
-_HUBS = ("scoring", "hub_neighbors", "temperature")
+_NEEDED = {
+    "n_documents": int,
+    "width": int,
+    "is_text": bool,
+    "backend": str,
+    "backend_params": dict,
+    "hubs": dict | None,
+    "aligner": dict | None,
+}
 
 
 def write_index(retriever: Any, folder: str | os.PathLike[str]) -> None:
-    """Write all files under new names, then let the manifest name them, then drop the old ones."""
+    """Write an index; what was in the folder stays whole until all of it is there."""
     for key in retriever.ids_:
         if not isinstance(key, str | int):
             raise TypeError(
                 f"The id {key!r} is {type(key).__name__}; a saved index keeps str and int ids only."
             )
-    folder = Path(folder).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
-    before = set(_names(folder))
-    token = secrets.token_hex(4)
-    files: dict[str, dict[str, Any]] = {}
-
-    def write(kind: str, suffix: str, parts: Iterable[bytes]) -> None:
-        files[kind] = _write(folder / f"{kind}-{token}.{suffix}", parts)
-
-    rows, hubs = retriever._rows, retriever._hubs
-    try:
-        write("rows", "npy", _npy(_live(rows), (retriever.n_documents_, rows.width)))
-        write("documents", "jsonl", _lines(retriever.ids_, retriever.documents_))
+    if not retriever.n_documents_:
+        raise ValueError(
+            "The index is empty, as all documents were removed: there is nothing to save."
+        )
+    rows, hubs, index = retriever._rows, retriever._hubs, retriever._index
+    if index.file is not None and not rows.alive.all():  # positions without the removed rows
+        index = make_index(index.backend, index.params)
+        index.build(Rows([np.concatenate(list(_live(rows)))]))
+    with BundleWriter(Path(folder).expanduser(), _MANIFEST) as new:
+        new.write("rows", "npy", _npy(_live(rows), (retriever.n_documents_, rows.width)))
+        new.write("documents", "jsonl", _lines(retriever.ids_, retriever.documents_))
         if hubs is not None:
             level = hubs.level[rows.alive]
-            write("bank", "npy", _npy([hubs.bank], hubs.bank.shape))
-            write("level", "npy", _npy([level], level.shape))
-        index = retriever._index
+            new.write("bank", "npy", _npy([hubs.bank], hubs.bank.shape))
+            new.write("level", "npy", _npy([level], level.shape))
         if index.file is not None:
-            if not rows.alive.all():  # positions without the removed rows
-                index = make_index(retriever.backend, retriever.backend_params)
-                index.build(Rows([np.concatenate(list(_live(rows)))]))
-            path = folder / f"{index.file}-{token}.bin"
-            index.write(os.fspath(path))
-            files[index.file] = _described(path)
-        manifest = {
+            new.let_write(index.file, "bin", index.write)
+        new.fields = {
             "format": "langalign_sk retrieval index",
             "format_version": _VERSION,
             "n_documents": retriever.n_documents_,
             "width": rows.width,
             "is_text": retriever.documents_ is not None,
-            "backend": retriever.backend,
-            "backend_params": retriever.backend_params,
-            **{name: getattr(retriever, name) for name in _HUBS},
+            "backend": index.backend,
+            "backend_params": {name: _plain(value) for name, value in index.params.items()},
+            "hubs": None if hubs is None else _settings(hubs),
             "aligner": _signature(retriever.aligner_),
-            "files": files,
         }
-        text = json.dumps(manifest, indent=1, ensure_ascii=False)
-        _write(folder / f"{_MANIFEST}-{token}", [text.encode()])
-        os.replace(folder / f"{_MANIFEST}-{token}", folder / _MANIFEST)
-    except BaseException:
-        for path in folder.glob(f"*-{token}*"):
-            path.unlink()
-        raise
-    for name in before:
-        with suppress(OSError):  # another process may have it open, where that forbids to delete
-            (folder / name).unlink()
 
 
 def read_index(retriever: Any, folder: str | os.PathLike[str], verify: bool) -> Any:
     """Fill a retriever from a folder, once everything in it was found to be right."""
     folder = Path(folder).expanduser()
     index = retriever._check_parameters()
-    manifest = _manifest(folder)
+    saved = Bundle(
+        folder,
+        _MANIFEST,
+        version=_VERSION,
+        what="index, which save_index makes",
+        needed=_NEEDED,
+        files=["rows", "documents"],
+    )
     aligner = retriever.aligner
     if aligner is not None:
         check_is_fitted(
@@ -97,29 +91,32 @@ def read_index(retriever: Any, folder: str | os.PathLike[str], verify: bool) -> 
             "%(name)s is not fitted. Pass the one you saved beside the index, such as "
             "aligner=retriever.aligner_.",
         )
-    if manifest["backend"] != retriever.backend:
+    fields, where = saved.fields, f"The index in {str(folder)!r}"
+    built = fields["backend"], fields["backend_params"]
+    if built != (index.backend, {name: _plain(value) for name, value in index.params.items()}):
         raise ValueError(
-            f"The index in {str(folder)!r} has backend={manifest['backend']!r}, and the retriever has "
-            f"{retriever.backend!r}: use the same."
+            f"{where} was built with backend={built[0]!r} and backend_params={built[1]!r}, and the "
+            f"retriever has {index.backend!r} and {index.params!r}: use the same."
         )
-    _compare_signatures(manifest["aligner"], _signature(aligner), folder)
-    files, n, width = manifest["files"], manifest["n_documents"], manifest["width"]
-    for kind, file in files.items():
-        _check_file(folder, file, verify or kind != "rows")
-    array = _load(folder, files["rows"], mmap_mode="r")
-    _check_shape(array, (n, width), folder)
-    ids, texts = _read_lines(folder / files["documents"]["name"], n, manifest["is_text"])
-    rows = Rows([array])
-    hubs = _read_hubs(retriever, manifest, folder, rows)
+    try:
+        difference = _difference(fields["aligner"], _signature(aligner))
+    except (KeyError, TypeError, AttributeError):
+        raise saved.damaged from None
+    if difference:
+        raise ValueError(
+            f"{where} was built {difference}. Pass the aligner that it was built with, as it was saved "
+            "beside the index, or build the index anew."
+        )
+    n, width = fields["n_documents"], fields["width"]
+    rows = Rows([_load(saved, "rows", (n, width), verify=verify)])
+    ids, texts = _read_lines(saved.path("documents"), n, fields["is_text"])
+    hubs = _read_hubs(retriever, saved, rows)
     if index.file is None:
         index.build(rows)
-    elif index.file not in files or manifest["backend_params"] != retriever.backend_params:
-        raise ValueError(
-            f"The index in {str(folder)!r} was built with backend_params="
-            f"{manifest['backend_params']!r}: use the same."
-        )
+    elif index.file in saved.files:
+        index.read(os.fspath(saved.path(index.file)), rows)
     else:
-        index.read(os.fspath(folder / files[index.file]["name"]), rows)
+        raise saved.damaged
     if hubs is not None:
         hubs.activate(index)
     if aligner is None:
@@ -130,121 +127,46 @@ def read_index(retriever: Any, folder: str | os.PathLike[str], verify: bool) -> 
     return retriever
 
 
-def _read_hubs(retriever: Any, manifest: dict[str, Any], folder: Path, rows: Rows) -> Hubs | None:
+def _settings(hubs: Hubs) -> dict[str, Any]:
+    return {
+        "scoring": hubs.scoring,
+        "n_neighbors": int(hubs.n_neighbors),
+        "temperature": float(hubs.temperature),
+    }
+
+
+def _read_hubs(retriever: Any, saved: Bundle, rows: Rows) -> Hubs | None:
     if retriever.scoring == "cosine":
         return None
-    files = manifest["files"]
-    if "bank" not in files:
+    if saved.fields["hubs"] is None:
         raise ValueError(
-            f"The index in {str(folder)!r} has no query bank, which scoring={retriever.scoring!r} "
-            'needs: open it with scoring="cosine", or build it anew.'
+            f"The index in {str(saved.folder)!r} has no query bank, which scoring="
+            f'{retriever.scoring!r} needs: open it with scoring="cosine", or build it anew.'
         )
-    bank = _load(folder, files["bank"])
-    _check_shape(bank, (len(bank), rows.width), folder)
-    hubs = retriever._empty_hubs(bank)
-    if all(manifest[name] == getattr(retriever, name) for name in _HUBS):
-        hubs.level = _load(folder, files["level"])
-        _check_shape(hubs.level, (len(rows.alive),), folder)
+    if not {"bank", "level"} <= set(saved.files):
+        raise saved.damaged
+    hubs = retriever._empty_hubs(_load(saved, "bank", (None, rows.width)))
+    if saved.fields["hubs"] == _settings(hubs):
+        hubs.level = _load(saved, "level", (len(rows.alive),))
     else:
         hubs.append(rows.blocks[0])
     return hubs
 
 
-def _names(folder: Path) -> list[str]:
-    """Files of the index that is in the folder, if there is a readable one."""
+def _load(
+    saved: Bundle, kind: str, shape: tuple[int | None, ...], *, verify: bool = True
+) -> NDArray:
+    """An array that is mapped from its file, and no pickle."""
+    path = saved.path(kind, verify=verify)
     try:
-        manifest = _manifest(folder)
-    except (OSError, ValueError):
-        return []
-    return [file["name"] for file in manifest["files"].values()]
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / _MANIFEST
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{str(folder)!r} holds no index (no {_MANIFEST}): save_index makes one."
-        )
-    try:
-        manifest = json.loads(path.read_bytes())
-        version = manifest["format_version"]
-        if version != _VERSION:
-            raise ValueError(
-                f"{str(path)!r} has format version {version!r}, and this langalign_sk reads version "
-                f"{_VERSION}: install the release that wrote it, or build the index anew."
-            )
-        n, width, files = manifest["n_documents"], manifest["width"], manifest["files"]
-        right = (
-            isinstance(n, int) and isinstance(width, int) and {"rows", "documents"} <= set(files)
-        )
-        right = right and all(
-            isinstance(f["size"], int)
-            and isinstance(f["sha256"], str)
-            and f["name"] == Path(f["name"]).name
-            for f in files.values()
-        )
-        right = right and {*_HUBS, "backend", "backend_params", "aligner", "is_text"} <= set(
-            manifest
-        )
-    except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError):
-        right = False
-    if not right:
-        raise ValueError(f"{str(path)!r} is damaged. Build the index anew, or copy it again.")
-    return manifest
-
-
-def _check_file(folder: Path, file: dict[str, Any], verify: bool) -> None:
-    path = folder / file["name"]
-    if not path.is_file() or path.is_symlink():
-        raise ValueError(f"{str(path)!r}, a part of the index, is missing. Copy the index again.")
-    size = path.stat().st_size
-    if size != file["size"]:
-        raise ValueError(
-            f"{str(path)!r} has {size:,} bytes and should have {file['size']:,}: it was cut short or "
-            "written over. Copy the index again, or build it anew."
-        )
-    if verify and _described(path)["sha256"] != file["sha256"]:
-        raise ValueError(
-            f"{str(path)!r} is damaged: its checksum is another than when it was written. Copy the "
-            "index again, or build it anew."
-        )
-
-
-def _load(folder: Path, file: dict[str, Any], mmap_mode: Any = None) -> NDArray:
-    try:
-        return np.load(folder / file["name"], mmap_mode=mmap_mode, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(
-            f"{str(folder / file['name'])!r} is no array. Copy the index again, or build it anew."
-        ) from error
-
-
-def _check_shape(array: NDArray, shape: tuple[int, ...], folder: Path) -> None:
-    if array.shape != shape or array.dtype != np.float32:
-        raise ValueError(
-            f"An array of the index in {str(folder)!r} has shape {array.shape} and dtype "
-            f"{array.dtype}, where {shape} and float32 are due. Build the index anew."
-        )
-
-
-def _write(path: Path, parts: Iterable[bytes]) -> dict[str, Any]:
-    digest, size = hashlib.sha256(), 0
-    with path.open("wb") as file:
-        for part in parts:
-            file.write(part)
-            digest.update(part)
-            size += len(part)
-        file.flush()
-        os.fsync(file.fileno())
-    return {"name": path.name, "size": size, "sha256": digest.hexdigest()}
-
-
-def _described(path: Path) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while part := file.read(_CHUNK):
-            digest.update(part)
-    return {"name": path.name, "size": path.stat().st_size, "sha256": digest.hexdigest()}
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError):
+        array = None
+    if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.ndim != len(shape):
+        raise saved.damaged
+    if any(due not in (None, n) for due, n in zip(shape, array.shape, strict=True)):
+        raise saved.damaged
+    return array
 
 
 def _live(rows: Rows) -> Iterator[NDArray]:
@@ -254,8 +176,6 @@ def _live(rows: Rows) -> Iterator[NDArray]:
 
 def _npy(arrays: Iterable[NDArray], shape: tuple[int, ...]) -> Iterator[bytes]:
     """The bytes of a .npy file of float32, without making one array of the parts."""
-    from io import BytesIO
-
     header = BytesIO()
     fields = {"descr": "<f4", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, fields)
@@ -277,6 +197,11 @@ def _read_lines(path: Path, n: int, is_text: bool) -> tuple[list[Any], list[str]
     if len(rows) != n or any(len(row) != 1 + is_text for row in rows):
         raise ValueError(f"{str(path)!r} does not hold {n} documents. Build the index anew.")
     return [row[0] for row in rows], [row[1] for row in rows] if is_text else None
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy as one of Python, which JSON knows."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _signature(aligner: Any) -> dict[str, Any] | None:
@@ -303,28 +228,23 @@ def _probe(move: Any, width: int) -> list[float]:
     return [float(v) for v in np.asarray(move(Z))[:, :_PROBED].ravel()]
 
 
-def _compare_signatures(saved: Any, now: Any, folder: Path) -> None:
-    advice = (
-        "Pass the aligner that the index was built with, as it was saved beside the index, or "
-        "build the index anew."
-    )
-    where = f"The index in {str(folder)!r}"
-    if (saved is None) != (now is None):
-        had = "without an aligner" if saved is None else "with an aligner"
-        raise ValueError(f"{where} was built {had}, and the retriever differs. {advice}")
-    if saved is None:
-        return
-    for old, new in zip(saved.get("encoders", ()), now.get("encoders", ()), strict=False):
+def _difference(saved: Any, now: Any) -> str | None:
+    """How the aligner of the index differs from another, in words."""
+    if saved is None and now is None:
+        return None
+    if saved is None or now is None:
+        without = "without an aligner, and the retriever has one"
+        return without if saved is None else "with an aligner, and the retriever has none"
+    encoders = saved.get("encoders", []), now.get("encoders", [])
+    for old, new in zip(*encoders, strict=False):
         if old is not None and new is not None and old != new:
-            raise ValueError(
-                f"{where} was built with the encoder {old!r}, and the aligner has {new!r}. {advice}"
-            )
+            return f"with the encoder {old!r}, and the aligner has {new!r}"
     same = saved.get("output_space") == now.get("output_space")
     same = same and saved["maps"].keys() == now["maps"].keys()
     # Processors differ in the last digits.
-    if not same or not all(
+    same = same and all(
         len(values) == len(now["maps"][language])
         and np.allclose(values, now["maps"][language], rtol=1e-3, atol=1e-3)
         for language, values in saved["maps"].items()
-    ):
-        raise ValueError(f"{where} was built with another aligner. {advice}")
+    )
+    return None if same else "with another aligner"

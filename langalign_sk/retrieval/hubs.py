@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backends import Index
-from .exact import Rows, nearest
+from .exact import QUERIES, Rows, nearest
 
 __all__ = ["SCORINGS", "Hubs"]
 
@@ -16,7 +16,6 @@ SCORINGS = ("cosine", "csls", "margin", "inverted_softmax", "query_bank")
 
 _CANDIDATES = 100
 _BLOCK = 4096
-_QUERIES = 1024
 _LEAST = 1e-6  # of a margin's denominator, which may fall to zero in centred spaces
 
 
@@ -67,7 +66,8 @@ class Hubs:
         """Look up which documents the bank finds, after documents came or went."""
         if self.scoring == "query_bank":
             self.active = np.zeros(len(self.level), dtype=bool)
-            self.active[index.search(self.bank, 1)[0][:, 0]] = True
+            found = index.search(self.bank, 1)[0][:, 0]
+            self.active[found[found >= 0]] = True
 
     def search(
         self, Q: NDArray, k: int, index: Index, rows: Rows
@@ -76,8 +76,8 @@ class Hubs:
         n = int(np.count_nonzero(rows.alive))
         near = min(self.n_neighbors, n)
         parts = []
-        for start in range(0, len(Q), _QUERIES):
-            some = Q[start : start + _QUERIES]
+        for start in range(0, len(Q), QUERIES):
+            some = Q[start : start + QUERIES]
             if index.exact:
                 parts.append(self._exact(some, k, near, rows))
             else:
@@ -115,19 +115,23 @@ class Hubs:
         self, positions: NDArray, cosines: NDArray, k: int, near: int
     ) -> tuple[NDArray, NDArray]:
         """The best by corrected score among candidates by cosine."""
+        near_cosines = cosines[:, :near]
+        none = np.isneginf(near_cosines)  # an approximate index may find fewer
+        level = np.where(none, 0, near_cosines).sum(axis=1, keepdims=True)
+        level /= np.maximum(near - none.sum(axis=1, keepdims=True), 1)
+        document = self.level[positions]
+        # The softmax is taken after the order: it falls to zero for all but the nearest.
         if self.scoring == "margin":
-            level = cosines[:, :near].mean(axis=1, keepdims=True)
-            scores = 2 * cosines / np.maximum(self.level[positions] + level, _LEAST)
+            keys = 2 * cosines / np.maximum(document + level, _LEAST)
         elif self.scoring == "csls":
-            level = cosines[:, :near].mean(axis=1, keepdims=True)
-            scores = 2 * cosines - self.level[positions] - level
+            keys = 2 * cosines - document - level
         else:
-            scores = np.exp((cosines - self.level[positions]) / self.temperature)
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        corrected = (
-            np.take_along_axis(positions, order, axis=1),
-            np.take_along_axis(scores, order, axis=1),
-        )
+            keys = (cosines - document) / np.float32(self.temperature)
+        order = np.argsort(-keys, axis=1, kind="stable")[:, :k]
+        scores = np.take_along_axis(keys, order, axis=1)
+        if self.scoring not in ("csls", "margin"):
+            scores = np.exp(scores)
+        corrected = np.take_along_axis(positions, order, axis=1), scores
         if self.scoring != "query_bank":
             return corrected
         return self._where_active((positions[:, :k], cosines[:, :k]), corrected)

@@ -15,7 +15,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .._checks import CORPORA, languages_of, pairs_of_corpus
-from .._inputs import Sides, Text, pairs_from, read_input
+from .._inputs import Sides, pairs_from, text_column
 from ..languages import LanguageRouter
 from ..metrics.pairs import normalize_rows
 from .backends import Index, make_index
@@ -61,19 +61,13 @@ class IndexMixin:
 
     def _texts(self, X: Any, what: str) -> list[str] | None:
         """Rows of text; None for embeddings."""
-        if isinstance(X, list | tuple) and not len(X):
-            raise ValueError(f"There are no {what}: pass at least one.")
-        data = read_input(X, None, ())
-        if data is None:
-            return None
-        if not isinstance(data, Text):
-            raise ValueError(f"{what} must be one column of text, and X holds pairs.")
-        if self.aligner is None:
+        rows = text_column(X, what)
+        if rows is not None and self.aligner is None:
             raise ValueError(
                 f"The {what} are text, and without an aligner the retriever takes embeddings only: "
                 'pass aligner=CrossLingualAligner("ko"), or the language of your queries.'
             )
-        return data.rows
+        return rows
 
     def _embeddings(self, X: Any, reset: bool = False) -> NDArray:
         if self.aligner is None:
@@ -169,6 +163,11 @@ class IndexMixin:
             positions, scores = self._index.search(Q, k)
         else:
             positions, scores = self._hubs.search(Q, k, self._index, self._rows)
+        if (positions < 0).any():
+            raise ValueError(
+                f"The {self._index.backend} index found fewer than {k} documents for a query: ask for "
+                "fewer, or let it look at more by backend_params."
+            )
         return self._order[positions], scores
 
     def _set_documents(self, ids: list[Hashable], texts: list[str] | None) -> None:

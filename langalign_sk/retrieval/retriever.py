@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +55,8 @@ class CrossLingualRetriever(IndexMixin, BaseEstimator):
         index, hubness is corrected among the nearest documents by cosine: the highest of 100 and
         ten times the number that is asked for.
     backend_params : dict, default=None
-        For "faiss" ``{"factory": "Flat"}``, a string of FAISS's index factory; for "hnswlib"
+        For "faiss" ``{"factory": "Flat", "search": ""}``: a string of FAISS's index factory, and
+        one of its search parameters, such as "nprobe=16" or "efSearch=64"; for "hnswlib"
         ``{"M": 16, "ef_construction": 200, "ef": 100, "random_state": 0}``.
 
     Attributes
@@ -72,7 +72,8 @@ class CrossLingualRetriever(IndexMixin, BaseEstimator):
 
     Notes
     -----
-    Equal documents get equal scores, and are found in the order they were added in.
+    Documents with the same score are found in the order they were added in. Scores of equal
+    documents may differ in the last digit, as a matrix product sums in blocks.
 
     Documents stay in memory as float32 rows; `save_index` writes them to a folder, from which
     `open_index` maps them without reading them.
@@ -152,8 +153,8 @@ class CrossLingualRetriever(IndexMixin, BaseEstimator):
         documents = self._embeddings(X, reset=True) if texts is None else texts
         ids = checked_ids(ids, len(documents))
         self._warn_of_duplicates(texts)
+        bank = self._bank_queries(self.aligner, query_bank, parallel)
         aligner = self._fitted_aligner(texts, parallel)
-        bank = self._bank_queries(aligner, query_bank, parallel)
         rows = Rows([self._document_rows(aligner, documents)])
         index.build(rows)
         hubs = None
@@ -269,8 +270,8 @@ class CrossLingualRetriever(IndexMixin, BaseEstimator):
 
         Parameters
         ----------
-        ids : hashable or sequence of hashable
-            Identifiers.
+        ids : hashable or iterable of hashable
+            Identifiers; a str or a tuple is one.
 
         Returns
         -------
@@ -283,7 +284,8 @@ class CrossLingualRetriever(IndexMixin, BaseEstimator):
             If there is no such identifier. The index is then as it was.
         """
         check_is_fitted(self)
-        ids = [ids] if isinstance(ids, str) or not isinstance(ids, Sequence | np.ndarray) else ids
+        many = not isinstance(ids, str | bytes | tuple) and hasattr(ids, "__iter__")
+        ids = list(ids) if many else [ids]
         place = {key: i for i, key in enumerate(self.ids_)}
         unknown = [key for key in ids if key not in place]
         if unknown:
@@ -317,6 +319,8 @@ class CrossLingualRetriever(IndexMixin, BaseEstimator):
         ------
         TypeError
             If an identifier is neither a str nor an int.
+        ValueError
+            If the index is empty.
         """
         from .folder import write_index
 
