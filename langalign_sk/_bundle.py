@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -143,9 +144,22 @@ class Bundle:
         named: dict[str, Any] = fields.get("files")  # type: ignore[assignment]
         if not _sound(named) or not set(files) <= set(named):
             raise damaged
-        if any(not _is_a(fields.get(name), kind) for name, kind in needed.items()):
-            raise damaged
         self.fields, self.files = fields, named
+        self._check_fields(needed)
+
+    def within(self, field: str, needed: dict[str, Any], files: Iterable[str]) -> Bundle:
+        """The same files, described by a part of the manifest."""
+        part = copy.copy(self)
+        part.fields = self.fields[field]
+        part._check_fields(needed)
+        if not set(files) <= set(self.files):
+            raise self.damaged
+        return part
+
+    def _check_fields(self, needed: dict[str, Any]) -> None:
+        missing = set(needed) - set(self.fields)
+        if missing or any(not _is_a(self.fields[name], kind) for name, kind in needed.items()):
+            raise self.damaged
 
     def path(self, kind: str, *, verify: bool = True) -> Path:
         """Path of a file, after its size and, if asked for, its checksum were compared.

@@ -20,6 +20,7 @@ class Index(Protocol):
     params: dict[str, Any]
     exact: bool
     file: str | None  # name of its file in a saved index
+    free: tuple[str, ...]  # parameters that may be others when it is read again
 
     def build(self, rows: Rows) -> None:
         """Index all rows that are not removed."""
@@ -46,6 +47,7 @@ class _Exact:
     backend = "exact"
     exact = True
     file = None
+    free = ()
 
     def __init__(self, params: dict[str, Any]) -> None:
         self.params = _take(params, {}, self.backend)
@@ -74,6 +76,7 @@ class _Faiss:
 
     backend = "faiss"
     file = "faiss"
+    free = ("search",)
 
     def __init__(self, params: dict[str, Any]) -> None:
         self._faiss = _package("faiss")
@@ -149,6 +152,7 @@ class _Hnswlib:
     backend = "hnswlib"
     exact = False
     file = "hnsw"
+    free = ("ef",)
 
     def __init__(self, params: dict[str, Any]) -> None:
         self._hnswlib = _package("hnswlib")

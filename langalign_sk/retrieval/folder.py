@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .._bundle import Bundle, BundleWriter
-from .backends import make_index
+from .backends import Index, make_index
 from .exact import Rows
 from .hubs import Hubs
 
-__all__ = ["read_index", "write_index"]
+__all__ = ["NEEDED", "checked_index", "read_files", "read_index", "write_files", "write_index"]
 
 _MANIFEST = "index.json"
 _VERSION = 1
 _PROBED = 16
-_NEEDED = {
+NEEDED = {
     "n_documents": int,
     "width": int,
     "is_text": bool,
@@ -36,6 +36,17 @@ _NEEDED = {
 
 def write_index(retriever: Any, folder: str | os.PathLike[str]) -> None:
     """Write an index; what was in the folder stays whole until all of it is there."""
+    index = checked_index(retriever)
+    with BundleWriter(Path(folder).expanduser(), _MANIFEST) as new:
+        new.fields = {
+            "format": "langalign_sk retrieval index",
+            "format_version": _VERSION,
+            **write_files(new, retriever, index),
+        }
+
+
+def checked_index(retriever: Any) -> Index:
+    """The index to be written, of live rows only, or an error before anything is written."""
     for key in retriever.ids_:
         if not isinstance(key, str | int):
             raise TypeError(
@@ -45,44 +56,51 @@ def write_index(retriever: Any, folder: str | os.PathLike[str]) -> None:
         raise ValueError(
             "The index is empty, as all documents were removed: there is nothing to save."
         )
-    rows, hubs, index = retriever._rows, retriever._hubs, retriever._index
+    rows, index = retriever._rows, retriever._index
     if index.file is not None and not rows.alive.all():  # positions without the removed rows
         index = make_index(index.backend, index.params)
         index.build(Rows([np.concatenate(list(_live(rows)))]))
-    with BundleWriter(Path(folder).expanduser(), _MANIFEST) as new:
-        new.write("rows", "npy", _npy(_live(rows), (retriever.n_documents_, rows.width)))
-        new.write("documents", "jsonl", _lines(retriever.ids_, retriever.documents_))
-        if hubs is not None:
-            level = hubs.level[rows.alive]
-            new.write("bank", "npy", _npy([hubs.bank], hubs.bank.shape))
-            new.write("level", "npy", _npy([level], level.shape))
-        if index.file is not None:
-            new.let_write(index.file, "bin", index.write)
-        new.fields = {
-            "format": "langalign_sk retrieval index",
-            "format_version": _VERSION,
-            "n_documents": retriever.n_documents_,
-            "width": rows.width,
-            "is_text": retriever.documents_ is not None,
-            "backend": index.backend,
-            "backend_params": {name: _plain(value) for name, value in index.params.items()},
-            "hubs": None if hubs is None else _settings(hubs),
-            "aligner": _signature(retriever.aligner_),
-        }
+    return index
+
+
+def write_files(new: BundleWriter, retriever: Any, index: Index) -> dict[str, Any]:
+    """Write the files of an index, and return what the manifest says of them."""
+    rows, hubs = retriever._rows, retriever._hubs
+    new.write("rows", "npy", _npy(_live(rows), (retriever.n_documents_, rows.width)))
+    new.write("documents", "jsonl", _lines(retriever.ids_, retriever.documents_))
+    if hubs is not None:
+        level = hubs.level[rows.alive]
+        new.write("bank", "npy", _npy([hubs.bank], hubs.bank.shape))
+        new.write("level", "npy", _npy([level], level.shape))
+    if index.file is not None:
+        new.let_write(index.file, "bin", index.write)
+    return {
+        "n_documents": retriever.n_documents_,
+        "width": rows.width,
+        "is_text": retriever.documents_ is not None,
+        "backend": index.backend,
+        "backend_params": {name: _plain(value) for name, value in index.params.items()},
+        "hubs": None if hubs is None else _settings(hubs),
+        "aligner": _signature(retriever.aligner_),
+    }
 
 
 def read_index(retriever: Any, folder: str | os.PathLike[str], verify: bool) -> Any:
     """Fill a retriever from a folder, once everything in it was found to be right."""
-    folder = Path(folder).expanduser()
-    index = retriever._check_parameters()
     saved = Bundle(
-        folder,
+        Path(folder).expanduser(),
         _MANIFEST,
         version=_VERSION,
         what="index, which save_index makes",
-        needed=_NEEDED,
+        needed=NEEDED,
         files=["rows", "documents"],
     )
+    return read_files(retriever, saved, verify)
+
+
+def read_files(retriever: Any, saved: Bundle, verify: bool) -> Any:
+    """Fill a retriever from the files that the manifest of an index names."""
+    index = retriever._check_parameters()
     aligner = retriever.aligner
     if aligner is not None:
         check_is_fitted(
@@ -91,13 +109,15 @@ def read_index(retriever: Any, folder: str | os.PathLike[str], verify: bool) -> 
             "%(name)s is not fitted. Pass the one you saved beside the index, such as "
             "aligner=retriever.aligner_.",
         )
-    fields, where = saved.fields, f"The index in {str(folder)!r}"
-    built = fields["backend"], fields["backend_params"]
-    if built != (index.backend, {name: _plain(value) for name, value in index.params.items()}):
-        raise ValueError(
-            f"{where} was built with backend={built[0]!r} and backend_params={built[1]!r}, and the "
-            f"retriever has {index.backend!r} and {index.params!r}: use the same."
-        )
+    fields, where = saved.fields, f"The index in {str(saved.folder)!r}"
+    for name in ("backend", "backend_params"):
+        built, now = fields[name], getattr(index, name.removeprefix("backend_"))
+        if name == "backend_params":
+            built, now = _built_with(built, index), _built_with(now, index)
+        if built != now:
+            raise ValueError(
+                f"{where} was built with {name}={built!r}, and the retriever has {now!r}: use the same."
+            )
     try:
         difference = _difference(fields["aligner"], _signature(aligner))
     except (KeyError, TypeError, AttributeError):
@@ -109,14 +129,17 @@ def read_index(retriever: Any, folder: str | os.PathLike[str], verify: bool) -> 
         )
     n, width = fields["n_documents"], fields["width"]
     rows = Rows([_load(saved, "rows", (n, width), verify=verify)])
-    ids, texts = _read_lines(saved.path("documents"), n, fields["is_text"])
+    ids, texts = _read_lines(saved, n, fields["is_text"])
     hubs = _read_hubs(retriever, saved, rows)
     if index.file is None:
         index.build(rows)
-    elif index.file in saved.files:
-        index.read(os.fspath(saved.path(index.file)), rows)
-    else:
+    elif index.file not in saved.files:
         raise saved.damaged
+    else:
+        try:
+            index.read(os.fspath(saved.path(index.file)), rows)
+        except RuntimeError as error:
+            raise saved.damaged from error
     if hubs is not None:
         hubs.activate(index)
     if aligner is None:
@@ -191,12 +214,25 @@ def _lines(ids: list[Any], texts: list[str] | None) -> Iterator[bytes]:
         yield json.dumps(row).encode("ascii") + b"\n"
 
 
-def _read_lines(path: Path, n: int, is_text: bool) -> tuple[list[Any], list[str] | None]:
-    with path.open(encoding="ascii") as file:
-        rows = [json.loads(line) for line in file]
-    if len(rows) != n or any(len(row) != 1 + is_text for row in rows):
-        raise ValueError(f"{str(path)!r} does not hold {n} documents. Build the index anew.")
+def _read_lines(saved: Bundle, n: int, is_text: bool) -> tuple[list[Any], list[str] | None]:
+    try:
+        with saved.path("documents").open(encoding="ascii") as file:
+            rows = [json.loads(line) for line in file]
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise saved.damaged from error
+    kinds = [str | int, str] if is_text else [str | int]
+    for row in rows:
+        if not isinstance(row, list) or len(row) != len(kinds):
+            raise saved.damaged
+        if not all(isinstance(cell, kind) for cell, kind in zip(row, kinds, strict=True)):
+            raise saved.damaged
+    if len(rows) != n:
+        raise saved.damaged
     return [row[0] for row in rows], [row[1] for row in rows] if is_text else None
+
+
+def _built_with(params: dict[str, Any], index: Index) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in params.items() if name not in index.free}
 
 
 def _plain(value: Any) -> Any:

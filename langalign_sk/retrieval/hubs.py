@@ -16,6 +16,7 @@ SCORINGS = ("cosine", "csls", "margin", "inverted_softmax", "query_bank")
 
 _CANDIDATES = 100
 _BLOCK = 4096
+_MOST_LOGARITHM = 80.0
 _LEAST = 1e-6  # of a margin's denominator, which may fall to zero in centred spaces
 
 
@@ -107,9 +108,9 @@ class Hubs:
             return positions, 2 * keys - cosines.mean(axis=1, keepdims=True)
         if self.scoring == "inverted_softmax":
             positions, keys = nearest(Q, rows, [(k, key)])[0]
-            return positions, np.exp(keys / self.temperature)
+            return positions, self._softmax(keys / self.temperature)
         plain, (positions, keys) = nearest(Q, rows, [(k, None), (k, key)])
-        return self._where_active(plain, (positions, np.exp(keys / self.temperature)))
+        return self._where_active(plain, (positions, self._softmax(keys / self.temperature)))
 
     def _reranked(
         self, positions: NDArray, cosines: NDArray, k: int, near: int
@@ -130,11 +131,16 @@ class Hubs:
         order = np.argsort(-keys, axis=1, kind="stable")[:, :k]
         scores = np.take_along_axis(keys, order, axis=1)
         if self.scoring not in ("csls", "margin"):
-            scores = np.exp(scores)
+            scores = self._softmax(scores)
         corrected = np.take_along_axis(positions, order, axis=1), scores
         if self.scoring != "query_bank":
             return corrected
         return self._where_active((positions[:, :k], cosines[:, :k]), corrected)
+
+    @staticmethod
+    def _softmax(logarithm: NDArray) -> NDArray:
+        # A query that is none of the bank may be over 1, and beyond float32 where it is cold.
+        return np.exp(np.minimum(logarithm, _MOST_LOGARITHM)).astype(np.float32)
 
     def _where_active(
         self, plain: tuple[NDArray, NDArray], corrected: tuple[NDArray, NDArray]

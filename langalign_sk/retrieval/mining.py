@@ -30,6 +30,7 @@ _FEWEST = 40  # pairs that a threshold can be estimated on
 _LEAST = 1e-6
 _PASSES = 6
 _FEW_SHARED = 0.1  # of the smaller collection
+_DOUBTFUL = 0.7  # expected precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,8 +184,8 @@ def mine_pairs(
     -----
     UserWarning
         If there are fewer than 40 candidates, too few to estimate a threshold; 1.0 is used then.
-        If the pairs are less than a tenth of the smaller collection: the estimates are then too
-        optimistic.
+        If the pairs are less than a tenth of the smaller collection, or less than 70 % of them are
+        expected to be right: estimates are too optimistic then.
 
     Examples
     --------
@@ -325,10 +326,12 @@ def _threshold(
         sure = np.flatnonzero(score >= best[0])
         if best[0] == last[0] or len(sure) < _FEWEST // 2:
             break
-    if len(sure) < _FEW_SHARED * min(len(lists.there[0]), len(lists.back[0])):
+    few = len(sure) < _FEW_SHARED * min(len(lists.there[0]), len(lists.back[0]))
+    if few or best[1] < _DOUBTFUL:
         warnings.warn(
-            f"Only {len(sure)} pairs were found, as if the collections had hardly a sentence in "
-            "common. What is expected of them is too good to be true then: look at them.",
+            f"{len(sure)} pairs were found, {best[1]:.0%} of them expected to be right, as if the "
+            "collections had hardly a sentence in common. Such estimates are too good to be true: look "
+            "at the pairs.",
             stacklevel=3,
         )
     return best

@@ -72,8 +72,8 @@ class CrossLingualRetriever(IndexMixin, BaseEstimator):
 
     Notes
     -----
-    Documents with the same score are found in the order they were added in. Scores of equal
-    documents may differ in the last digit, as a matrix product sums in blocks.
+    The exact backend finds documents with the same score in the order they were added in. Scores
+    of equal documents may differ in the last digit, as a matrix product sums in blocks.
 
     Documents stay in memory as float32 rows; `save_index` writes them to a folder, from which
     `open_index` maps them without reading them.
