@@ -20,7 +20,9 @@ from ._common import (
     machine,
     read_rows,
     resident_bytes,
+    to_markdown,
     to_rst,
+    write_readme,
     write_results,
 )
 
@@ -250,6 +252,7 @@ def report(results):
     (folder / "index.rst").write_text(index_table(results["index"]) + note, "utf-8")
     text = mining_table(results["mining"]) + "\n" + tuning_table(results["tuning"]) + note
     (folder / "mining.rst").write_text(text, "utf-8")
+    write_readme("search", readme_table(results["recall"]) + f"\n\nMachine: {machine()}.")
     print(recall_table(results["recall"]), index_table(results["index"]), text)
 
 
@@ -265,6 +268,26 @@ def recall_table(rows):
     titles = {"tatoeba": "Tatoeba", "ntrex": "NTREX"}
     header = [f"{titles[name]} {language}" for name, language in columns]
     return to_rst(["Map", "Scoring", "Query bank", *header], body)
+
+
+def readme_table(rows):
+    """Tatoeba alone, by cosine and by CSLS."""
+    names = {
+        ("cosine", "training sentences"): "cosine",
+        ("csls", "training sentences"): "CSLS, a bank of 5,000 other sentences",
+        ("csls", "the queries"): "CSLS, all queries known beforehand",
+    }
+    body = [
+        [f"{system}, {name}"]
+        + [
+            f"{value:.3f}"
+            for language, test, *key, value in rows
+            if key == [system, *scoring] and test == "tatoeba"
+        ]
+        for system in ("no alignment", "auto")
+        for scoring, name in names.items()
+    ]
+    return to_markdown(["Map and score", *LANGUAGES], body)
 
 
 def index_table(index):
@@ -305,7 +328,7 @@ def tuning_table(tuned):
         )
     ]
     return (
-        f"Grid search over ``adapter_dim``, {N_GRID:,} Korean pairs, {FOLDS} folds, two processes, without the map back: "
-        f"{tuned['seconds']:.0f} s, best {tuned['best']}.\n\n"
+        f"Grid search over ``adapter_dim``, {N_GRID:,} Korean pairs, {FOLDS} folds, two processes, "
+        f"without the map back: {tuned['seconds']:.0f} s, best {tuned['best']}.\n\n"
         + to_rst(["adapter_dim", "held-out recall at 1", "s a fit"], body)
     )
