@@ -90,6 +90,7 @@ _INHERITED = (
     "get_metadata_routing",
     "get_params",
     "set_fit_request",
+    "set_split_request",
     "set_output",
     "set_params",
 )

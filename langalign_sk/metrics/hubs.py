@@ -29,8 +29,8 @@ def reciprocity_score(X: ArrayLike, Y: ArrayLike) -> float:
 
     Such mutual nearest neighbours are the pairs that unsupervised mapping trusts (Conneau et
     al., "Word translation without parallel data", ICLR 2018, section 2.2). Ties are broken at
-    random in expectation: with T_i the rows that tie as nearest to row i, row i counts as the sum
-    over j in T_i of [i in T_j] / (|T_i| |T_j|).
+    random in expectation: with T(i) the rows that tie as nearest to row i, row i counts as
+    the sum over j in T(i) of 1 / (size of T(i) times size of T(j)), where T(j) holds i.
 
     Parameters
     ----------

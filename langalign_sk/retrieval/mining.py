@@ -165,7 +165,7 @@ def mine_pairs(
     threshold : float or "auto", default="auto"
         Least margin score of a pair; 1.0 is a pair no nearer than other near rows.
     backend, backend_params
-        As in :class:`~langalign_sk.CrossLingualRetriever`, for large collections.
+        As in :class:`~langalign_sk.retrieval.CrossLingualRetriever`, for large collections.
     random_state : int, RandomState instance or None, default=0
         Draws the rows that are hidden.
 
