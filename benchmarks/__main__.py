@@ -9,9 +9,29 @@ if "accuracy" in sys.argv:
     # The order of sums, and with it the third digit of an accuracy, depends on the threads.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from . import accuracy, adapters, encoding, quickstart, retrieval, speed, training
+from . import (
+    accuracy,
+    adapters,
+    calibration,
+    encoding,
+    quality,
+    quickstart,
+    retrieval,
+    speed,
+    training,
+)
 
-MODULES = (accuracy, adapters, encoding, quickstart, retrieval, speed, training)
+MODULES = (
+    accuracy,
+    adapters,
+    calibration,
+    encoding,
+    quality,
+    quickstart,
+    retrieval,
+    speed,
+    training,
+)
 BENCHMARKS = {m.__name__.split(".")[-1]: m.main for m in MODULES}
 
 

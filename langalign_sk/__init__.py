@@ -13,14 +13,17 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .aligner import CrossLingualAligner
+    from .classifier import AlignedClassifier
     from .corpus import ParallelCorpus
     from .encoders import SentenceEncoder, list_encoders
     from .inspection import AlignmentReport
     from .mapping import AdapterAligner, LinearAligner
+    from .persistence import load, save
     from .retrieval import CrossLingualRetriever, mine_pairs
 
 __all__ = [
     "AdapterAligner",
+    "AlignedClassifier",
     "AlignmentReport",
     "CrossLingualAligner",
     "CrossLingualRetriever",
@@ -29,11 +32,14 @@ __all__ = [
     "SentenceEncoder",
     "__version__",
     "list_encoders",
+    "load",
     "mine_pairs",
+    "save",
 ]
 
 _HOMES = {
     "AdapterAligner": "mapping",
+    "AlignedClassifier": "classifier",
     "AlignmentReport": "inspection",
     "CrossLingualAligner": "aligner",
     "CrossLingualRetriever": "retrieval",
@@ -41,18 +47,24 @@ _HOMES = {
     "ParallelCorpus": "corpus",
     "SentenceEncoder": "encoders",
     "list_encoders": "encoders",
+    "load": "persistence",
     "mine_pairs": "retrieval",
+    "save": "persistence",
 }
 _SUBMODULES = {
+    "classifier",
     "corpus",
     "datasets",
     "encoders",
+    "export",
     "inspection",
     "languages",
     "mapping",
     "metrics",
     "model_selection",
+    "persistence",
     "retrieval",
+    "trust",
 }
 
 

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -13,10 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Bundle", "BundleWriter"]
+__all__ = ["Bundle", "BundleWriter", "DamagedError"]
 
 _CHUNK = 1 << 22
 _MAX_MANIFEST = 1 << 24
+_NAME = re.compile(r"(?!\.+$)[\w.-]{1,200}", re.ASCII)  # of a file in the folder itself
+
+
+class DamagedError(ValueError):
+    """What is in a folder is not what was written there."""
 
 
 class BundleWriter:
@@ -94,12 +100,15 @@ class Bundle:
         Fields that the manifest must have.
     files : sequence of str
         Files that it must name.
+    links_into : Path, default=None
+        Links to files in this folder are followed, others never: the cache of the Hugging Face
+        Hub is made of such links.
 
     Attributes
     ----------
     fields, files : dict
         What the manifest says.
-    damaged : ValueError
+    damaged : DamagedError
         To be raised for whatever else is wrong with it.
 
     Raises
@@ -119,20 +128,21 @@ class Bundle:
         what: str,
         needed: dict[str, Any],
         files: Iterable[str],
+        links_into: Path | None = None,
     ) -> None:
-        self.folder = folder
+        self.folder, self._links_into = folder, links_into
         path = folder / manifest
         if not path.is_file():
             raise FileNotFoundError(f"{str(folder)!r} holds no {what}: there is no {manifest}.")
         self._name = repr(str(path))
-        self.damaged = damaged = ValueError(
+        self.damaged = damaged = DamagedError(
             f"{self._name} is damaged. Copy the folder again, or save it anew."
         )
         try:
-            if path.is_symlink() or path.stat().st_size > _MAX_MANIFEST:
+            if self._leads_out(path) or path.stat().st_size > _MAX_MANIFEST:
                 raise damaged
             fields = json.loads(path.read_bytes())
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             raise damaged from None
         if not isinstance(fields, dict) or type(fields.get("format_version")) is not int:
             raise damaged
@@ -171,22 +181,28 @@ class Bundle:
         """
         file = self.files[kind]
         path = self.folder / file["name"]
-        if not path.is_file() or path.is_symlink():
-            raise ValueError(
+        if not path.is_file() or self._leads_out(path):
+            raise DamagedError(
                 f"{str(path)!r}, which {self._name} names, is missing. Copy the folder again."
             )
         size = path.stat().st_size
         if size != file["size"]:
-            raise ValueError(
+            raise DamagedError(
                 f"{str(path)!r} has {size:,} bytes and should have {file['size']:,}: it was cut short "
                 "or written over. Copy the folder again, or save it anew."
             )
         if verify and _described(path)["sha256"] != file["sha256"]:
-            raise ValueError(
+            raise DamagedError(
                 f"{str(path)!r} is damaged: its checksum is another than when it was written. Copy "
                 "the folder again, or save it anew."
             )
         return path
+
+    def _leads_out(self, path: Path) -> bool:
+        if not path.is_symlink():
+            return False
+        into = self._links_into
+        return into is None or not path.resolve().is_relative_to(into.resolve())
 
 
 def _is_a(value: Any, kind: Any) -> bool:
@@ -200,8 +216,7 @@ def _sound(files: Any) -> bool:
         and _is_a(file.get("size"), int)
         and isinstance(file.get("sha256"), str)
         and isinstance(file.get("name"), str)
-        and file["name"] not in ("", ".", "..")
-        and not set(file["name"]) & set("/\\:\0")
+        and _NAME.fullmatch(file["name"]) is not None
         for file in files.values()
     )
 

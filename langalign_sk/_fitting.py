@@ -21,8 +21,9 @@ from .mapping import AdapterAligner, LinearAligner
 from .mapping._adapter_checks import ARCHITECTURES
 from .mapping._base import PairedMap
 from .mapping._trained import Trained
-from .mapping.selection import Candidate, choose, held_out_scores
-from .metrics.pairs import RetrievalScores, duplicate_groups, retrieval_scores
+from .mapping.selection import Candidate, choose, held_out_pairs
+from .metrics.pairs import duplicate_groups, retrieval_scores
+from .trust import doubts_of_hubs, failures, hubness_of_pairs, measure_pairs
 
 __all__ = ["ADAPTERS", "Setting", "doubts", "fit_language_map", "fit_maps", "method_of"]
 
@@ -121,15 +122,12 @@ def _fit(X: NDArray, Y: NDArray, language: str, setting: Setting) -> tuple[Paire
     aligner, candidates = _chosen(X, Y, language, setting)
     aligner.fit(X, Y)
     same_space = not setting.shared or setting.system is setting.source
-    unaligned, aligned, n_held_out = _measured(aligner, X, Y, setting.seed, same_space)
     evaluation = Evaluation(
         "language map",
         language,
         method_of(aligner),
         n_fit=len(X),
-        n_held_out=n_held_out,
-        unaligned=unaligned,
-        aligned=aligned,
+        **_measured(aligner, X, Y, setting.seed, same_space),
         candidates=candidates or getattr(aligner, "cv_results_", None) or {},
     )
     return aligner, evaluation
@@ -197,33 +195,51 @@ def _measured(
     seed: int,
     same_space: bool,
     weight: NDArray | None = None,
-) -> tuple[RetrievalScores | None, RetrievalScores | None, int]:
-    """Scores of no alignment and of the map on rows that it did not see, and their number."""
+) -> dict[str, Any]:
+    """What an Evaluation says about rows that the map did not see."""
     if isinstance(aligner, LinearAligner):
-        scores = held_out_scores(
+        found = held_out_pairs(
             X,
             Y,
             _candidate(aligner),
             sample_weight=weight,
             random_state=check_random_state(seed),
-            same_space=same_space,
-            match_scale=aligner.match_scale,
+            match_scale=aligner.match_scale and not aligner.shared,
         )
-        return scores or (None, None, 0)
-    rows = aligner.held_out_indices_  # an adapter is not trained again to be measured
+        if found is None:
+            return {"n_held_out": 0, "unaligned": None, "aligned": None}
+        rows, moved, counterparts, groups = found
+    else:
+        rows = aligner.held_out_indices_  # an adapter is not trained again to be measured
+        if len(rows):
+            groups = duplicate_groups(X[rows], Y[rows])
+            moved, counterparts = aligner._there(X[rows]), aligner._across(Y[rows])
     if not len(rows):
-        return None, None, 0
-    groups = duplicate_groups(X[rows], Y[rows])
-    moved, counterparts = aligner._there(X[rows]), aligner._across(Y[rows])
-    unaligned = None
-    if same_space and X.shape[1] == Y.shape[1]:
-        unaligned = retrieval_scores(X[rows], Y[rows], groups=groups)
-    return unaligned, retrieval_scores(moved, counterparts, groups=groups), len(rows)
+        return {"n_held_out": 0, "unaligned": None, "aligned": None}
+    same_space = same_space and X.shape[1] == Y.shape[1]
+    before = (X[rows], Y[rows]) if same_space else None
+    return _scores(before, (moved, counterparts), groups, seed)
+
+
+def _scores(
+    before: tuple[NDArray, NDArray] | None,
+    after: tuple[NDArray, NDArray],
+    groups: NDArray,
+    seed: int,
+) -> dict[str, Any]:
+    """What an Evaluation says about both sides of pairs, without a map and with it."""
+    return {
+        "n_held_out": len(groups),
+        "unaligned": before and retrieval_scores(*before, groups=groups),
+        "aligned": retrieval_scores(*after, groups=groups),
+        "unaligned_hubness": before and hubness_of_pairs(*before, seed),
+        **vars(measure_pairs(*after, groups, seed)),
+    }
 
 
 def doubts(evaluations: Sequence[Evaluation]) -> list[str]:
     """Warnings that held-out scores give reason to."""
-    out = []
+    out = failures(evaluations)
     for e in evaluations:
         if e.unaligned and e.aligned and e.aligned.recall_at_1 < e.unaligned.recall_at_1:
             out.append(
@@ -237,6 +253,7 @@ def doubts(evaluations: Sequence[Evaluation]) -> list[str]:
                 else f"The {e.method} map of {e.language!r} was trained without held-out pairs, and "
                 "is not measured."
             )
+        out += doubts_of_hubs(e)
     return out
 
 
@@ -281,17 +298,12 @@ class Bridge:
     def fit_and_evaluate(self) -> tuple[PairedMap, Evaluation]:
         """The map of all rows, with its held-out evaluation on English."""
         aligner = self.fit()
-        _, aligned, n_held_out = _measured(
-            aligner, self.X, self.Y, self._setting.seed, False, self.weight
-        )
         evaluation = Evaluation(
             "bridge",
             "en",
             method_of(aligner),
             n_fit=len(self.texts),
-            n_held_out=n_held_out,
-            unaligned=None,
-            aligned=aligned,
+            **_measured(aligner, self.X, self.Y, self._setting.seed, False, self.weight),
         )
         return aligner, evaluation
 
@@ -325,7 +337,5 @@ def _end_to_end(
         language,
         f"{method_of(language_map)} + bridge",
         n_fit=len(targets),
-        n_held_out=len(rows),
-        unaligned=retrieval_scores(straight, truth, groups=groups[held]),
-        aligned=retrieval_scores(moved, truth, groups=groups[held]),
+        **_scores((straight, truth), (moved, truth), groups[held], s.seed),
     )

@@ -19,12 +19,14 @@ from ._inputs import (
     pairs_from,
     sentences_as_y_error,
 )
+from ._quality import TextQuality, VectorQuality, learn_quality, learn_quality_of_rows
 from .encoders import EncodingSession
 from .encoders.base import TextEncoder
 from .encoders.handles import Encoder
 from .inspection.report import AlignmentReport
 from .languages import LanguageRouter
 from .mapping._base import check_counterparts
+from .trust import AlignmentWarning, failures
 
 __all__ = ["LearningMixin"]
 
@@ -52,6 +54,8 @@ class LearningMixin:
     _read: Any
     _encoders: Any
     _set_fitted: Any
+    _text_quality: dict[str, TextQuality]
+    _vector_quality: dict[str, VectorQuality]
 
     def _fit(self, X: Any, y: Any, parallel: Any, session: EncodingSession) -> None:
         check_parameters(self)
@@ -62,7 +66,7 @@ class LearningMixin:
             self._fit_embeddings(X, y, parallel, languages)
             return
         router = LanguageRouter(languages, self.detect)
-        task: list[str] = []
+        task: dict[str, list[str]] = {"en": []}
         if isinstance(data, Pairs):
             check_pairs_y(y)
             if parallel is not None:
@@ -76,7 +80,8 @@ class LearningMixin:
                 raise sentences_as_y_error()
             else:
                 pairs = pairs_of_corpus(self.corpus, languages)
-            task = [text for text, code in zip(data.rows, codes, strict=True) if code == "en"]
+            for text, code in zip(data.rows, codes, strict=True):
+                task.setdefault(code, []).append(text)
         given = isinstance(data, Pairs) or parallel is not None
         notes = check_pairs(pairs, languages, given)
         # Who asks for no pairs needs no warning; the report says it all the same.
@@ -87,7 +92,7 @@ class LearningMixin:
                 "parallel=, or name a corpus."
             )
         if system is not source and self.output_space != "shared":
-            few = check_bridge(task, [t for _, english in pairs.values() for t in english])
+            few = check_bridge(task["en"], [t for _, english in pairs.values() for t in english])
             notes, unexpected = notes + few, unexpected + few
         for encoder in (source, system):
             if isinstance(encoder, TextEncoder):
@@ -96,9 +101,13 @@ class LearningMixin:
         for note in unexpected:
             warnings.warn(note, stacklevel=3)
         setting = self._setting(source, system, session)
-        maps, bridge, evaluations = fit_maps(pairs, task, languages, setting)
+        maps, bridge, evaluations = fit_maps(pairs, task["en"], languages, setting)
         report = AlignmentReport(tuple(evaluations), (*notes, *doubts(evaluations)))
+        text_quality, vector_quality = learn_quality(pairs, task, setting)
+        for failure in failures(evaluations):
+            warnings.warn(failure, AlignmentWarning, stacklevel=3)
         self._set_fitted(maps, bridge, report)
+        self._text_quality, self._vector_quality = text_quality, vector_quality
         self._models_seen = tuple(getattr(e, "_seen", None) for e in (source, system))
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
@@ -122,7 +131,11 @@ class LearningMixin:
         setting = self._setting(source, system, EncodingSession())
         language_map, evaluation = fit_language_map(X, Y, language, setting)
         report = AlignmentReport((evaluation,), tuple(doubts([evaluation])))
+        vector_quality = learn_quality_of_rows(X, language, setting.seed)
+        for failure in failures([evaluation]):
+            warnings.warn(failure, AlignmentWarning, stacklevel=4)
         self._set_fitted({language: language_map}, None, report)
+        self._text_quality, self._vector_quality = {}, vector_quality
         self._models_seen = None, None
 
     def _setting(self, source: Encoder, system: Encoder, session: EncodingSession) -> Setting:

@@ -13,14 +13,11 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._bypass import warn_of_bypass
 from ._checks import languages_of
-from ._inputs import (
-    Pairs,
-    Text,
-    check_pairs_y,
-    read_input,
-)
+from ._inputs import Pairs, Text, check_pairs_y, read_input
 from ._learning import LearningMixin
 from ._moving import MovingMixin, english_side
+from ._quality import QualityMixin
+from ._stamp import VersionStampMixin
 from .encoders import EncodingSession
 from .encoders.base import TextEncoder
 from .languages import LanguageRouter
@@ -33,7 +30,13 @@ _FLOATS = [np.float64, np.float32]
 
 
 class CrossLingualAligner(
-    LearningMixin, MovingMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    VersionStampMixin,
+    LearningMixin,
+    MovingMixin,
+    QualityMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Put text of other languages where an English-trained model expects it.
 

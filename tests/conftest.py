@@ -35,6 +35,14 @@ def no_network():
     patch.undo()
 
 
+@pytest.fixture(autouse=True)
+def no_fit_of_another_test():
+    """Language maps of equal rows and settings are kept; tests patch what they are fitted by."""
+    from langalign_sk import _fit_cache
+
+    _fit_cache._kept.clear()
+
+
 def find_data() -> Path | None:
     """The folder of evaluation corpora: LANGALIGN_DATA, or shared/data beside the repository."""
     given = os.environ.get("LANGALIGN_DATA")

@@ -9,6 +9,8 @@ from ..metrics import RetrievalScores
 
 __all__ = ["AlignmentReport", "Evaluation"]
 
+_LEVEL = 0.01  # of the test against shuffled pairs
+
 _CANDIDATE_COLUMNS = [
     "method",
     "alpha",
@@ -52,6 +54,13 @@ class Evaluation:
         The map. None where there were too few rows to hold any out.
     candidates : dict
         Held-out scores and seconds of every candidate that "auto" or a grid compared.
+    forward_recall, backward_recall : float or None
+        Recall at 1 of the map by cosine, from moved rows to their counterparts and the other way.
+    shuffled_p_value : float or None
+        Share of 999 shuffles of the held-out pairs with at least that recall.
+    hubness, unaligned_hubness : float or None
+        Skewness of how often a counterpart is among the ten nearest of a row, see
+        :func:`~langalign_sk.metrics.hubness_score`.
 
     Examples
     --------
@@ -72,6 +81,16 @@ class Evaluation:
     unaligned: RetrievalScores | None
     aligned: RetrievalScores | None
     candidates: dict[str, list] = field(default_factory=dict)
+    forward_recall: float | None = None
+    backward_recall: float | None = None
+    shuffled_p_value: float | None = None
+    hubness: float | None = None
+    unaligned_hubness: float | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether no more held-out translations are found than for shuffled pairs (p >= .01)."""
+        return self.shuffled_p_value is not None and self.shuffled_p_value >= _LEVEL
 
 
 @dataclass(frozen=True)
@@ -91,10 +110,21 @@ class AlignmentReport:
     >>> report = CrossLingualAligner("ko", random_state=0).fit(["Good morning."]).alignment_report_
     >>> list(report.to_frame().columns[:4])
     ['part', 'language', 'system', 'method']
+    >>> report.trusted
+    True
     """
 
     evaluations: tuple[Evaluation, ...]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether all maps were measured, and find more translations than for shuffled pairs.
+
+        False also where nothing was measured: no pairs, or too few to hold any out.
+        """
+        measured = [e.shuffled_p_value is not None for e in self.evaluations]
+        return any(measured) and all(measured) and not any(e.failed for e in self.evaluations)
 
     def to_frame(self) -> Any:
         """Table of all scores, one row a system.

@@ -11,13 +11,18 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._stamp import VersionStampMixin
 from ..metrics.pairs import duplicate_groups, row_recall
 
 __all__ = ["PairedMap", "check_counterparts"]
 
 
 class PairedMap(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
+    VersionStampMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
 ):
     """A map between two sets of paired embeddings, and a map back of its own."""
 

@@ -11,11 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
+from .._codec import is_identity
 from ._base import PairedMap
 from ._moments import Moments, Solver
 from .selection import METHODS, Candidate, candidates_for, choose
 
 __all__ = ["LinearAligner"]
+
+_MATRICES = ("coef_", "inverse_coef_")
 
 # With too few pairs to hold any out, nothing supports leaving the identity by more than this.
 _CAUTIOUS_ALPHA = 10.0
@@ -214,6 +217,21 @@ class LinearAligner(PairedMap):
         self.method_, self.alpha_ = best.method, best.alpha
         self.power_, self.rank_ = best.power, best.rank
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        for name in _MATRICES:  # no alignment is a matrix of 1 MB, of nothing but ones and zeros
+            if is_identity(state.get(name)):
+                state[name] = len(state[name]), state[name].dtype.str
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        for name in _MATRICES:
+            if isinstance(state.get(name), tuple):
+                n, dtype = state[name]
+                state[name] = np.eye(n, dtype=dtype)
+        super().__setstate__(state)
 
     def _there(self, X: NDArray) -> NDArray:
         out = X @ self.coef_

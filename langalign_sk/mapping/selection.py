@@ -13,16 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics.pairs import (
-    RetrievalScores,
     calibrated_log_likelihood,
     duplicate_groups,
-    retrieval_scores,
     row_log_likelihood,
     row_recall,
 )
 from ._moments import AffineMap, Moments, Solver
 
-__all__ = ["Candidate", "Choice", "candidates_for", "choose", "held_out_scores"]
+__all__ = ["Candidate", "Choice", "candidates_for", "choose", "held_out_pairs"]
 
 ALPHAS = (1.0, 3.0, 10.0, 30.0)
 ZERO_PRIOR_ALPHAS = (0.1, 0.3, 1.0)  # towards zero, where the widths differ
@@ -268,17 +266,16 @@ def _choice(tried: list[Tried], has_identity: bool) -> Choice:
     return Choice(best.candidate, results)
 
 
-def held_out_scores(
+def held_out_pairs(
     X: NDArray,
     Y: NDArray,
     candidate: Candidate,
     *,
     sample_weight: NDArray | None = None,
     random_state: np.random.RandomState,
-    same_space: bool = True,
     match_scale: bool = False,
-) -> tuple[RetrievalScores | None, RetrievalScores, int] | None:
-    """Scores of no alignment (None for two spaces), of one map, and the number of rows held out.
+) -> tuple[NDArray[np.intp], NDArray, NDArray, NDArray[np.intp]] | None:
+    """Held-out rows, both sides of them where the map brings them together, and their groups.
 
     Returns None where too few distinct rows exist to hold any out.
     """
@@ -296,12 +293,9 @@ def held_out_scores(
             parts.append((solver.match_scale(candidate.solve(solver))(X[fold]), Y[fold]))
         else:
             parts.append(candidate.move(solver, X[fold], Y[fold]))
-    Z, T = (np.concatenate(side) for side in zip(*parts, strict=True))
+    moved, counterparts = (np.concatenate(side) for side in zip(*parts, strict=True))
     rows = np.concatenate(pool)
-    unaligned = None
-    if same_space and X.shape[1] == Y.shape[1]:
-        unaligned = retrieval_scores(X[rows], Y[rows], groups=groups[rows])
-    return unaligned, retrieval_scores(Z, T, groups=groups[rows]), len(rows)
+    return rows, moved, counterparts, groups[rows]
 
 
 def _held_out_rows(

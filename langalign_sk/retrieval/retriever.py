@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from .._stamp import VersionStampMixin
 from .checks import checked_ids
 from .exact import Rows
 from .indexing import IndexMixin
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["CrossLingualRetriever"]
 
 
-class CrossLingualRetriever(IndexMixin, BaseEstimator):
+class CrossLingualRetriever(VersionStampMixin, IndexMixin, BaseEstimator):
     """Search documents in one language with queries in another.
 
     The documents, in English or in any mixture of the languages that the aligner knows, are

@@ -1,0 +1,130 @@
+"""What probabilities of an English head are worth in other languages, before and after calibration.
+
+The head sees English training rows only. The target rows of the dev set calibrate it, with and
+without their labels; errors are those of the test rows.
+"""
+
+import warnings
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import GridSearchCV
+
+from langalign_sk import CrossLingualAligner
+from langalign_sk.classifier import AlignedClassifier
+from langalign_sk.metrics.calibration import expected_calibration_error
+
+from ._common import ROOT, data_folder, encoder, machine, read_rows, to_rst, write_results
+
+LANGUAGES = ("ko", "ja", "zh")
+SEED, N_BINS, MARGIN = 0, 15, 0.03
+GRID = {"C": [0.1, 0.3, 1, 3, 10, 30, 100, 300]}
+# Both choices of C are common. By accuracy, it may be so small that the head is shy.
+CHOSEN_BY = {"accuracy": "accuracy", "neg_log_loss": "log loss"}
+NONE, UNLABELLED, LABELLED = "no recalibration", "unlabelled", "labelled"
+
+
+def rows(name):
+    """Texts and labels of a file of SIB-200."""
+    path = data_folder() / "eval" / "sib200" / name
+    labels, texts = zip(*(r[:2] for r in read_rows(path)), strict=True)
+    return list(texts), np.array(labels)
+
+
+def measures(classes, y, probabilities):
+    """Errors of probabilities against labels."""
+    return {
+        "ece": expected_calibration_error(y, probabilities, n_bins=N_BINS, labels=classes),
+        "log_loss": log_loss(y, probabilities, labels=classes),
+        "accuracy": accuracy_score(y, classes[probabilities.argmax(axis=1)]),
+        "n": len(y),
+    }
+
+
+def calibrated(head, aligner, language, prior):
+    """Errors on the test rows of a language, for every way of calibration."""
+    X, y = rows(f"{language}_dev.tsv")
+    test, truth = rows(f"{language}_test.tsv")
+    out = {}
+    for way, choice, labels in (
+        (NONE, "none", None),
+        (UNLABELLED, "auto", None),
+        (LABELLED, "auto", y),
+    ):
+        model = AlignedClassifier(head, aligner, calibration=choice, class_prior=prior)
+        model.fit(X, labels)
+        out[way] = {
+            **measures(model.classes_, truth, model.predict_proba(test)),
+            "calibration": model.calibration_,
+            "temperature": model.temperature_,
+        }
+    return out
+
+
+def main():
+    print(machine(), "\n")
+    use, minilm = encoder("use-multilingual"), encoder("minilm-english")
+    X, y = rows("en_train.tsv")
+    test, truth = rows("en_test.tsv")
+    prior = np.unique(y, return_counts=True)[1]
+    results = {}
+    for system, english in (("use-multilingual", None), ("minilm-english", minilm)):
+        aligners = {}
+        for language in LANGUAGES:
+            aligner = CrossLingualAligner(
+                language, encoder=use, english_encoder=english, random_state=SEED
+            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # what the report says
+                aligners[language] = aligner.fit(X).freeze()
+        vectors = (english or use).transform
+        for scoring, name in CHOSEN_BY.items():
+            search = GridSearchCV(LogisticRegression(max_iter=3000), GRID, cv=5, scoring=scoring)
+            head = search.fit(vectors(X), y).best_estimator_
+            own = measures(head.classes_, truth, head.predict_proba(vectors(test)))
+            key = f"{system}, C={head.C:g} by {name}"
+            results[key] = {"en": own}
+            print(f"{key}: English {own['ece']:.3f} (n = {own['n']})")
+            for language, aligner in aligners.items():
+                found = calibrated(head, aligner, language, prior)
+                results[key][language] = found
+                for way, m in found.items():
+                    verdict = "within" if m["ece"] <= own["ece"] + MARGIN else "NOT within"
+                    print(
+                        f"  {language} {way}: ECE {m['ece']:.3f}, log loss {m['log_loss']:.3f}, "
+                        f"accuracy {m['accuracy']:.3f}, {m['calibration']}, temperature "
+                        f"{m['temperature']:.2f}; {verdict} {MARGIN} of English (n = {m['n']})"
+                    )
+    report({"seed": SEED, "n_bins": N_BINS, "margin": MARGIN, "heads": results})
+
+
+def report(results):
+    """Write the results, and the table of the docs."""
+    write_results("calibration", results)
+    ways = (NONE, UNLABELLED, LABELLED)
+    table, sizes = [], set()
+    for name, head in results["heads"].items():
+        own = head["en"]["ece"]
+        sizes.add(head["en"]["n"])
+        for language in LANGUAGES:
+            cells = [head[language][way] for way in ways]
+            sizes.update(m["n"] for m in cells)
+            errors = [f"{m['ece']:.3f}" for m in cells]
+            losses = [f"{m['log_loss']:.3f}" for m in cells]
+            table.append([name, language, f"{own:.3f}", *errors, *losses])
+    header = ["Head", "", "English, own ECE"]
+    header += [f"{what}, {way}" for what in ("ECE", "Log loss") for way in ways]
+    text = (
+        f"Expected calibration error ({results['n_bins']} bins) and log loss on the test rows of "
+        f"SIB-200 (n = {', '.join(map(str, sorted(sizes)))} for every number). The head is a "
+        "logistic regression on English rows, its C chosen by cross-validation on them by "
+        "accuracy or by log loss; the 99 target rows of the dev set calibrate it. Without labels, "
+        "the temperature is fitted to the pairs of the starter corpus. That it is at least 1 then, "
+        "and that EM is left out, was decided when test rows of this set and of debian_section and "
+        "xrisawoz_domain had been seen:\n\n"
+        + to_rst(header, table)
+        + "\nWritten by ``python -m benchmarks calibration``. "
+        f"Machine: {machine()}.\n"
+    )
+    (ROOT / "docs" / "_generated" / "calibration.rst").write_text(text, encoding="utf-8")

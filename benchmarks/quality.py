@@ -1,0 +1,197 @@
+"""How well quality scores tell sentences like the fit from broken and foreign ones."""
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from langalign_sk import CrossLingualAligner
+from langalign_sk.languages import script_of
+
+from ._common import ROOT, data_folder, encoder, machine, read_rows, to_rst, write_results
+
+NAME = "use-multilingual"
+LANGUAGES = ("ko", "ja", "zh")
+SIZES = (640, 5_000)
+N_HELD_OUT, N_BROKEN = 500, 300
+SEED = 1  # settings were chosen on a draw of seed 0
+# Written for this benchmark: the data folder has no other language of Latin script.
+LATIN = """
+Guten Morgen, haben Sie gut geschlafen?
+Der Zug nach Hamburg hat leider zwanzig Minuten Verspätung.
+Ich möchte meine Bestellung stornieren.
+Wo finde ich die nächste Apotheke?
+Die Regierung hat gestern ein neues Gesetz verabschiedet.
+Mein Bruder arbeitet seit drei Jahren in der Schweiz.
+Können Sie mir bitte die Rechnung bringen?
+Wir haben den ganzen Abend über das Spiel gesprochen.
+Die Datei konnte nicht gespeichert werden.
+Das Museum ist montags geschlossen.
+Vergiss nicht, die Fenster zu schließen.
+Sie hat ein Buch über die Geschichte der Stadt geschrieben.
+Bitte geben Sie Ihr Passwort erneut ein.
+Die Kinder spielen im Garten.
+Ich habe meinen Schlüssel verloren.
+Das Paket wurde an die falsche Adresse geliefert.
+Bonjour, je voudrais réserver une table pour deux.
+Le train pour Lyon part dans dix minutes.
+Je n'arrive pas à ouvrir ce fichier.
+Où est la gare la plus proche ?
+Le gouvernement a annoncé de nouvelles mesures hier soir.
+Ma sœur habite à Bruxelles depuis cinq ans.
+Pouvez-vous m'apporter l'addition, s'il vous plaît ?
+Nous avons visité le château pendant les vacances.
+Votre mot de passe a été modifié.
+Le magasin ferme à dix-neuf heures.
+N'oublie pas d'acheter du pain.
+Il a écrit un roman sur la guerre.
+Cliquez ici pour télécharger la dernière version.
+Les enfants dorment déjà.
+J'ai perdu mes clés dans le métro.
+Le colis n'est jamais arrivé.
+Buenos días, quisiera cambiar mi reserva.
+El tren a Sevilla sale a las ocho.
+No puedo abrir este archivo.
+¿Dónde está la farmacia más cercana?
+El gobierno aprobó ayer una nueva ley.
+Mi hermano vive en Argentina desde hace tres años.
+¿Me trae la cuenta, por favor?
+Pasamos toda la tarde en la playa.
+Su contraseña ha sido actualizada.
+El museo está cerrado los lunes.
+No te olvides de comprar leche.
+Escribió un libro sobre la historia de la ciudad.
+Haga clic aquí para descargar el programa.
+Los niños juegan en el parque.
+He perdido las llaves del coche.
+El paquete llegó a la dirección equivocada.
+""".strip().split("\n")
+CYRILLIC = """
+Доброе утро, как вы спали?
+Поезд в Москву опаздывает на двадцать минут.
+Я хочу отменить свой заказ.
+Где находится ближайшая аптека?
+Вчера правительство приняло новый закон.
+Мой брат три года работает в Германии.
+Принесите, пожалуйста, счёт.
+Не удалось сохранить файл.
+Музей закрыт по понедельникам.
+Она написала книгу об истории города.
+Введите пароль ещё раз.
+Посылку доставили не по тому адресу.
+""".strip().split("\n")
+
+
+def drawn(language, n):
+    """Pairs [English, target] of all training sources, no sentence twice."""
+    seen, pairs = set(), []
+    for path in sorted((data_folder() / "parallel" / language).glob("*.tsv")):
+        for row in read_rows(path):
+            if not seen & {row[0], row[1]}:
+                seen |= {row[0], row[1]}
+                pairs.append(row[:2])
+    order = np.random.default_rng(SEED).permutation(len(pairs))[:n]
+    return [pairs[i] for i in order]
+
+
+def shuffled(texts, spaced):
+    """The same words, or characters, in another order; texts that have one order only are left out."""
+    rng, out = np.random.default_rng(SEED), []
+    for text in texts:
+        parts = text.split() if spaced else list(text)
+        for _ in range(10):
+            other = (" " if spaced else "").join(rng.permutation(parts))
+            if other != text:
+                out.append(other)
+                break
+    return out
+
+
+def random_bytes(n):
+    """Bytes that someone decoded; a third each as Latin-1, UTF-8 and UTF-16."""
+    rng, out = np.random.default_rng(SEED), []
+    for i in range(n):
+        raw = rng.integers(0, 256, 2 * rng.integers(8, 40), dtype=np.uint8).tobytes()
+        text = raw.decode(("latin-1", "utf-8", "utf-16-le")[i % 3], "replace")
+        out.append(text if text.strip() else "?")
+    return out
+
+
+def negatives(language, held_out):
+    """Broken and foreign rows by kind."""
+    kinds = {"shuffled": shuffled(held_out, language in ("ko", "en"))}
+    if language == "en":
+        kinds["other languages"] = LATIN
+    else:
+        others = [o for o in LANGUAGES if o != language]
+        foreign = [t for o in others for _, t in drawn(o, N_BROKEN)]
+        kinds["other languages"] = foreign + LATIN + CYRILLIC
+        # What the router takes for the declared language.
+        own = {"ko": "Hangul", "ja": "Han", "zh": "Han"}[language]
+        same = [t for o in others for _, t in drawn(o, 20_000) if script_of(t) == own][:N_BROKEN]
+        if len(same) >= N_BROKEN // 4:
+            kinds["other language, same script"] = same
+    kinds["random bytes"] = random_bytes(N_BROKEN)
+    return kinds
+
+
+def areas(score, held_out, kinds):
+    """AUC by kind, and how many of the held-out rows score below 0.05."""
+    good = score(held_out)
+    out = {}
+    for kind, rows in kinds.items():
+        bad = score(rows)
+        labels = np.repeat([1, 0], [len(good), len(bad)])
+        out[kind] = roc_auc_score(labels, np.concatenate((good, bad)))
+    out["held out, below 0.05"] = float((good < 0.05).mean())
+    return out
+
+
+def measure(language, size):
+    """Areas of text in the target language, of its embeddings, and of English text."""
+    source = encoder(NAME)
+    pairs = drawn(language, size + N_HELD_OUT)
+    fitted, held_out = pairs[:size], pairs[size:]
+    aligner = CrossLingualAligner(
+        language, encoder=source, method="ridge", alpha=10.0, random_state=0
+    ).fit([(target, english) for english, target in fitted])
+    english, target = ([pair[side] for pair in held_out] for side in (0, 1))
+    kinds = negatives(language, target)
+    return {
+        "text": areas(aligner.quality_score, target, kinds),
+        "embeddings": areas(lambda rows: aligner.quality_score(source.encode(rows)), target, kinds),
+        "English text": areas(aligner.quality_score, english, negatives("en", english)),
+    }
+
+
+def main():
+    print(machine(), "\n")
+    results = {}
+    for language in LANGUAGES:
+        for size in SIZES:
+            results[f"{language} {size}"] = measured = measure(language, size)
+            for what, values in measured.items():
+                shown = ", ".join(f"{k} {v:.3f}" for k, v in values.items())
+                print(f"{language}, {size} pairs, {what}: {shown}", flush=True)
+    report(results)
+
+
+def report(results):
+    """Write the results, and the table of the docs."""
+    write_results("quality", results)
+    header = ["Fit", "Rows", "shuffled", "other languages", "other language, same script"]
+    header += ["random bytes", "held out, below 0.05"]
+    rows = []
+    for name, measured in results.items():
+        language, size = name.split()
+        for what, values in measured.items():
+            cells = [f"{values[kind]:.3f}" if kind in values else "" for kind in header[2:]]
+            rows.append([f"{language}, {int(size):,} pairs", what, *cells])
+    text = (
+        f"Area under the ROC curve of `quality_score`, {N_HELD_OUT} held-out sentences of the fit's "
+        "sources against broken and foreign rows; the last column is the share of the held-out "
+        f"sentences that score below 0.05. Encoder: {NAME}. Words are shuffled, in Japanese and "
+        "Chinese characters. Other languages are two of Korean, Japanese and Chinese, Russian, "
+        "German, French and Spanish; for English text the last three.\n\n"
+        + to_rst(header, rows)
+        + f"\nWritten by ``python -m benchmarks quality``. Machine: {machine()}.\n"
+    )
+    (ROOT / "docs" / "_generated" / "quality.rst").write_text(text, encoding="utf-8")

@@ -1,0 +1,161 @@
+"""What a fitted aligner does to rows, as plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from .._checks import languages_of
+from ..aligner import CrossLingualAligner
+from ..mapping import LinearAligner, Network
+from ..mapping._base import PairedMap
+
+__all__ = ["Move", "move_of", "thawed"]
+
+_SIDES = ("target", "english")
+
+
+@dataclass(frozen=True)
+class Move:
+    """The way of one side's rows through an aligner.
+
+    Attributes
+    ----------
+    networks : tuple of Network
+        Maps in their order, float32; no two linear ones in a row. Empty where rows pass.
+    side : {"target", "english"}
+        Whose rows.
+    language : str or None
+        Code of the language of the rows; None for an array-level aligner.
+    n_features_in : int
+        Width of the rows that go in.
+    """
+
+    networks: tuple[Network, ...]
+    side: str
+    language: str | None
+
+    n_features_in: int
+
+    @property
+    def n_features_out(self) -> int:
+        """Width of the rows that come out."""
+        return self.networks[-1].n_targets if self.networks else self.n_features_in
+
+
+def thawed(estimator: Any) -> Any:
+    """The estimator inside a frozen one."""
+    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+
+
+def move_of(
+    aligner: Any, target_lang: str | None, side: str | None, *, passing: bool = False
+) -> Move:
+    """The way of one side's rows.
+
+    Parameters
+    ----------
+    aligner : CrossLingualAligner, LinearAligner or AdapterAligner
+        Fitted; not frozen.
+    target_lang : str or None
+        Needed where several languages were declared.
+    side : {"target", "english"} or None
+        Whose rows; None are those that move, target rows where both do.
+    passing : bool, default=False
+        Whether rows may pass unchanged.
+
+    Raises
+    ------
+    TypeError
+        If it is no aligner.
+    ValueError
+        If `target_lang` or `side` is not to be had, or if the rows pass and may not.
+    """
+    if not isinstance(aligner, CrossLingualAligner | PairedMap):
+        raise TypeError(
+            "Only a CrossLingualAligner, LinearAligner or AdapterAligner holds maps to export, got "
+            f"{type(aligner).__name__}. A Pipeline has to begin with one."
+        )
+    check_is_fitted(aligner)
+    if side not in (None, *_SIDES):
+        raise ValueError(f"side must be one of {_SIDES} or None, got {side!r}.")
+    if isinstance(aligner, PairedMap):
+        if target_lang is not None:
+            raise ValueError(
+                f"{type(aligner).__name__} has one map and knows no languages: leave target_lang=None."
+            )
+        side, language = side or "target", None
+        maps = _of_pairs(aligner, side)
+    else:
+        target = _language(aligner, target_lang)
+        side = side or ("english" if aligner.output_space == "target" else "target")
+        language = target if side == "target" else "en"
+        maps = _of_text(aligner, target, side)
+    if not maps and not passing:
+        other = _SIDES[side == "target"]
+        raise ValueError(
+            f"Rows of the {side} side pass {type(aligner).__name__} unchanged, so that there is no map "
+            f'to export: the encoder alone serves them. Pass side="{other}" for the rows that move.'
+        )
+    if maps:
+        first = maps[0]
+        width = len(first.coef if first.coef is not None else first.layers[0][0])
+    else:
+        # What passes is of the width of what comes out.
+        paired = isinstance(aligner, PairedMap)
+        width = aligner._n_targets if paired else aligner._n_features_out
+    return Move(_merged(maps), side, language, width)
+
+
+def _language(aligner: CrossLingualAligner, target_lang: str | None) -> str:
+    declared = languages_of(aligner.target_lang)
+    if target_lang is None and len(declared) == 1:
+        return declared[0]
+    if target_lang not in declared:
+        raise ValueError(
+            f"Each language has a map of its own: pass target_lang= as one of {list(declared)}, got "
+            f"{target_lang!r}."
+        )
+    return target_lang
+
+
+def _of_pairs(aligner: PairedMap, side: str) -> list[Network]:
+    if side == "target":
+        return [_network(aligner, "")]
+    return [_network(aligner, "counterpart_")] if aligner.shared else []
+
+
+def _of_text(aligner: CrossLingualAligner, language: str, side: str) -> list[Network]:
+    language_map = aligner._map_of(language)
+    if aligner.output_space == "target":
+        return [_network(language_map, "inverse_")] if side == "english" else []
+    if side == "english":
+        shared = aligner.output_space == "shared"
+        return [_network(language_map, "counterpart_")] if shared else []
+    maps = [_network(language_map, "")]
+    return maps if aligner.bridge_map_ is None else [*maps, _network(aligner.bridge_map_, "")]
+
+
+def _network(fitted: PairedMap, prefix: str) -> Network:
+    if isinstance(fitted, LinearAligner):
+        coef, intercept = (getattr(fitted, f"{prefix}{name}_") for name in ("coef", "intercept"))
+        return Network(coef, intercept)
+    network: Network = getattr(fitted, f"{prefix}network_")
+    return network
+
+
+def _merged(networks: Sequence[Network]) -> tuple[Network, ...]:
+    """Linear maps that follow each other as one."""
+    merged: list[Network] = []
+    for network in networks:
+        network = network.astype(np.float64)
+        if merged and not merged[-1].layers and not network.layers:
+            (coef, intercept), (then, offset) = merged.pop().arrays(), network.arrays()
+            network = Network(coef @ then, intercept @ then + offset)
+        merged.append(network)
+    return tuple(network.astype(np.float32) for network in merged)

@@ -1,0 +1,69 @@
+"""A linear map as a matrix and an offset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ._moves import move_of, thawed
+
+__all__ = ["to_linear"]
+
+
+def to_linear(
+    aligner: Any, *, target_lang: str | None = None, side: str | None = None
+) -> tuple[NDArray, NDArray]:
+    """Matrix and offset of a linear aligner, for any program that multiplies matrices.
+
+    A language map and a bridge are multiplied into one.
+
+    Parameters
+    ----------
+    aligner : CrossLingualAligner, LinearAligner or AdapterAligner
+        Fitted, or frozen after it.
+    target_lang : str, default=None
+        Whose map; needed if several languages were declared.
+    side : {"target", "english"}, default=None
+        Whose rows the map moves: target rows, which are X of an array-level aligner, or English
+        rows, its y. None are those that move: target rows, but the English rows of
+        ``output_space="target"``. With "shared" both sides move, and each has a map.
+
+    Returns
+    -------
+    coef : ndarray of shape (n_features_in, n_features_out), float32
+        Linear part.
+    intercept : ndarray of shape (n_features_out,), float32
+        Offset: moved rows are ``X @ coef + intercept``.
+
+    Raises
+    ------
+    TypeError
+        If `aligner` is none.
+    ValueError
+        If the map is not linear, if the rows of `side` pass unchanged, or if `target_lang` was
+        not declared.
+
+    See Also
+    --------
+    to_onnx : Also for maps that are not linear.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from langalign_sk.export import to_linear
+    >>> from langalign_sk.mapping import LinearAligner
+    >>> X = np.random.default_rng(0).normal(size=(50, 3))
+    >>> aligner = LinearAligner("ridge", alpha=0.1).fit(X, 2 * X[:, :2])
+    >>> coef, intercept = to_linear(aligner)
+    >>> np.allclose(X @ coef + intercept, aligner.transform(X), atol=1e-5)
+    True
+    """
+    move = move_of(thawed(aligner), target_lang, side)
+    if any(network.layers for network in move.networks):
+        raise ValueError(
+            "The map has hidden layers, and no matrix stands for it. Export it with to_onnx, or fit a "
+            'closed form or method="contrastive" with adapter_dim=0.'
+        )
+    coef, intercept = move.networks[0].arrays()
+    return coef, intercept

@@ -1,0 +1,288 @@
+"""Aligners, and pipelines that begin with one, as ONNX graphs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import warnings
+from collections.abc import Iterator
+from importlib import import_module
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from .._version import __version__
+from ..aligner import CrossLingualAligner
+from ..mapping import Network
+from ._moves import Move, move_of, thawed
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["to_onnx"]
+
+# The first opset whose elementwise operators take every shape that is needed here.
+_OLDEST_OPSET = 13
+
+
+def to_onnx(
+    estimator: Any,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    target_lang: str | None = None,
+    side: str | None = None,
+    opset: int = 17,
+) -> ModelProto:
+    """Maps of an aligner, with the classifier behind it where there is one, as an ONNX graph.
+
+    The graph begins at embeddings, not at text: its input "X", of shape (n, n_features_in) and
+    dtype float32, takes rows of the multilingual encoder, with the settings that the aligner was
+    fitted with. All rows go through the same map; nothing tells languages apart.
+
+    Parameters
+    ----------
+    estimator : CrossLingualAligner, LinearAligner, AdapterAligner or Pipeline
+        Fitted. A Pipeline begins with an aligner, frozen or not, and goes on with scikit-learn
+        steps that skl2onnx can convert.
+    path : str or path, default=None
+        File to write the graph to. It is replaced at once, or left alone if anything fails.
+    target_lang : str, default=None
+        Whose map; needed if several languages were declared.
+    side : {"target", "english"}, default=None
+        Whose rows "X" takes: target rows, which are X of an array-level aligner, or English rows,
+        its y. None are, of an aligner, those that move: target rows, but the English rows of
+        ``output_space="target"``; of a Pipeline the target rows in any case.
+    opset : int, default=17
+        Version of the ONNX operators, 13 at least, that the runtime knows. skl2onnx takes an
+        older one where the steps need no newer.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Its outputs are "Z", the moved rows, of shape (n, n_features_out), float32; or, of a
+        Pipeline, "label" of shape (n,) and, where the classifier has ``predict_proba``,
+        "probabilities" of shape (n, n_classes), float32; "prediction" of shape (n, 1) of a
+        regressor; "Z" of a last step that transforms. Metadata hold the package version and, of
+        a CrossLingualAligner, the language of the rows and the encoder, if it is known.
+
+    Raises
+    ------
+    ImportError
+        If onnx or, for a Pipeline, skl2onnx is missing.
+    FileNotFoundError
+        If there is no folder to write `path` to.
+    TypeError
+        If `estimator` is none of these.
+    ValueError
+        If a step cannot be converted, or gives other results after it, if the rows of `side`
+        pass the aligner unchanged, or if `target_lang` or `opset` is not to be had.
+
+    Notes
+    -----
+    Steps are converted by skl2onnx, and the outcome is compared with scikit-learn's on random
+    rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from langalign_sk.export import to_onnx
+    >>> from langalign_sk.mapping import LinearAligner
+    >>> X = np.random.default_rng(0).normal(size=(50, 3))
+    >>> model = to_onnx(LinearAligner("ridge", alpha=0.1).fit(X, 2 * X))
+    >>> [node.op_type for node in model.graph.node]
+    ['Gemm']
+    >>> model.graph.input[0].name, model.graph.output[0].name
+    ('X', 'Z')
+    """
+    onnx = _package("onnx")
+    file = None if path is None else _checked_path(path)
+    latest = onnx.defs.onnx_opset_version()
+    if not isinstance(opset, Integral) or not _OLDEST_OPSET <= opset <= latest:
+        raise ValueError(
+            f"opset must be an int between {_OLDEST_OPSET} and {latest}, got {opset!r}."
+        )
+    aligner, rest = _parts(estimator)
+    if rest is None:
+        move = move_of(aligner, target_lang, side)
+        model = _graph(onnx, move, int(opset))
+    else:
+        check_is_fitted(rest)
+        move = move_of(aligner, target_lang, side or "target", passing=True)
+        model = _with_head(onnx, move, rest, int(opset))
+    onnx.helper.set_model_props(model, _properties(aligner, move))
+    model.producer_name, model.producer_version = "langalign_sk", __version__
+    onnx.checker.check_model(model)
+    if file is not None:
+        _write(file, model.SerializeToString())
+    return model
+
+
+def _package(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f'to_onnx needs the package {name}: pip install "langalign-sk[export]"'
+        ) from error
+
+
+def _checked_path(path: str | os.PathLike[str]) -> Path:
+    file = Path(path)
+    if file.is_dir():
+        raise ValueError(f"path {str(file)!r} is a folder. Name a file, such as 'aligner.onnx'.")
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(file.parent)!r} to write to. Make it.")
+    return file
+
+
+def _parts(estimator: Any) -> tuple[Any, Pipeline | None]:
+    """The aligner, and what comes after it."""
+    if not isinstance(estimator, Pipeline):
+        return thawed(estimator), None
+    steps = [(name, thawed(step)) for name, step in estimator.steps]
+    after = [(name, step) for name, step in steps[1:] if step not in (None, "passthrough")]
+    return steps[0][1], Pipeline(after) if after else None
+
+
+def _graph(onnx: Any, move: Move, opset: int, out: str = "Z") -> Any:
+    """The maps, from "X" on."""
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    nodes: list[Any] = []
+    weights: list[Any] = []
+    source = "X"
+    for i, network in enumerate(move.networks):
+        target = out if i == len(move.networks) - 1 else f"map{i}"
+        for op, inputs, output, arrays in _operations(network, f"map{i}_", source, target):
+            names = [f"{output}_{part}" for part in ("weight", "offset")[: len(arrays)]]
+            weights += map(onnx.numpy_helper.from_array, arrays, names)
+            nodes.append(helper.make_node(op, [*inputs, *names], [output], name=f"{output}_{op}"))
+        source = target
+    graph = helper.make_graph(
+        nodes,
+        "langalign_sk",
+        [helper.make_tensor_value_info("X", kind, ["n", move.n_features_in])],
+        [helper.make_tensor_value_info(out, kind, ["n", move.n_features_out])],
+        weights,
+    )
+    opsets = [helper.make_opsetid("", opset)]
+    # The lowest version of the format that has the operators, for runtimes that are not new.
+    version = helper.find_min_ir_version_for(opsets)
+    return helper.make_model(graph, opset_imports=opsets, ir_version=version)
+
+
+def _operations(
+    network: Network, prefix: str, source: str, target: str
+) -> Iterator[tuple[str, list[str], str, list[NDArray]]]:
+    """Operators with their inputs, output and weights."""
+    both = network.coef is not None and bool(network.layers)
+    if network.coef is not None and network.intercept is not None:
+        affine = f"{prefix}affine" if both else target
+        yield "Gemm", [source], affine, [network.coef, network.intercept]
+    hidden = source
+    for i, (weight, bias) in enumerate(network.layers):
+        last = i == len(network.layers) - 1
+        moved = target if last and not both else f"{prefix}layer{i}"
+        yield "Gemm", [hidden], moved, [weight, bias]
+        if not last:
+            hidden = f"{moved}_positive"
+            yield "Relu", [moved], hidden, []
+    if both:
+        yield "Add", [affine, moved], target, []
+
+
+def _with_head(onnx: Any, move: Move, rest: Pipeline, opset: int) -> Any:
+    """The maps, and the steps behind them in one graph."""
+    skl2onnx = _package("skl2onnx")
+    rows = "moved" if move.networks else "X"
+    answer = next(a for a in ("predict_proba", "predict", "transform") if hasattr(rest, a))
+    outputs = ["Z" if answer == "transform" else "prediction"]
+    if is_classifier(rest):
+        outputs = ["label", "probabilities"]
+    kind = _package("skl2onnx.common.data_types").FloatTensorType([None, move.n_features_out])
+    # The last step has an entry of its own, or skl2onnx fails on LinearSVC in a Pipeline.
+    options: dict[Any, Any] = {id(rest[-1]): {}}
+    if answer == "predict_proba":
+        options = {"zipmap": False}
+    names = ", ".join(type(step).__name__ for _, step in rest.steps)
+    try:
+        with warnings.catch_warnings():
+            # skl2onnx 1.20 reads attributes of SVC that scikit-learn 1.9 does away with.
+            warnings.filterwarnings("ignore", "Attribute `prob[AB]_` was", FutureWarning)
+            head = skl2onnx.convert_sklearn(
+                rest,
+                initial_types=[(rows, kind)],
+                final_types=[(output, None) for output in outputs],
+                options=options,
+                target_opset=opset,
+            )
+        if outputs[0] == "label" and answer != "predict_proba":
+            # The scores are in another form for every classifier.
+            head = _package("onnx.utils").Extractor(head).extract_model([rows], ["label"])
+        agrees = _agrees(onnx, head, rest, answer, move.n_features_out)
+    except Exception as error:
+        raise ValueError(
+            f"skl2onnx could not convert the steps behind the aligner ({names}). Use steps that it "
+            f"supports, or export the aligner alone and keep the others in scikit-learn. {error}"
+        ) from error
+    if not agrees:
+        raise ValueError(
+            f"skl2onnx makes something else of the steps behind the aligner ({names}): its results on "
+            "random rows are not those of scikit-learn. Use another classifier, such as "
+            "LogisticRegression, or export the aligner alone."
+        )
+    if not move.networks:
+        return head
+    used = next(opset.version for opset in head.opset_import if opset.domain == "")
+    maps = _graph(onnx, move, used, out=rows)
+    maps.ir_version = head.ir_version
+    return onnx.compose.merge_models(maps, head, io_map=[(rows, rows)])
+
+
+def _agrees(onnx: Any, head: Any, rest: Pipeline, answer: str, width: int) -> bool:
+    """Whether the converted steps do what they did: skl2onnx errs on some classifiers."""
+    # Of many lengths, as probabilities of long rows are 0 and 1 in any case.
+    lengths = np.geomspace(0.01, 10 * width**0.5, 32)[:, None]
+    rows = np.random.default_rng(0).normal(size=(32, width)) * lengths / width**0.5
+    rows = rows.astype(np.float32)
+    evaluator = _package("onnx.reference").ReferenceEvaluator(head)
+    with np.errstate(over="ignore", invalid="ignore"):  # its logistic, of long rows
+        got = evaluator.run(None, {head.graph.input[0].name: rows})[-1]
+    with warnings.catch_warnings():
+        # Steps that were fitted on frames.
+        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+        expected = np.asarray(getattr(rest, answer)(rows))
+    got = np.reshape(got, expected.shape)
+    if answer == "predict" and is_classifier(rest):
+        return np.array_equal(got, expected)
+    return np.allclose(got, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
+def _properties(aligner: Any, move: Move) -> dict[str, str]:
+    properties = {"langalign_sk_version": __version__}
+    if isinstance(aligner, CrossLingualAligner) and move.language is not None:
+        properties["languages"] = move.language
+        of_system = move.side == "english" and aligner.output_space != "target"
+        seen = aligner._models_seen[of_system]
+        if seen is not None:
+            properties["encoder"] = seen[1]
+        elif not hasattr(aligner, "n_features_in_"):
+            properties["encoder"] = aligner._encoders()[of_system]._name  # an object of the user's
+    return properties
+
+
+def _write(file: Path, content: bytes) -> None:
+    part = file.with_name(f"{file.name}-{secrets.token_hex(4)}")
+    try:
+        with part.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,205 @@
+"""An encoder and an aligner as one model of sentence-transformers."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import block_diag
+
+from ..aligner import CrossLingualAligner
+from ..encoders import SentenceEncoder
+from ..encoders.registry import DEFAULT
+from ..mapping import Network
+from ._moves import move_of, thawed
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+__all__ = ["to_sentence_transformer"]
+
+
+def to_sentence_transformer(
+    aligner: Any, *, target_lang: str | None = None, side: str | None = None
+) -> SentenceTransformer:
+    """The encoder of an aligner and its maps, as a model that needs this package no more.
+
+    The maps become Dense modules behind a copy of the encoder, so that a saved model is loaded by
+    sentence-transformers alone, or by whatever reads its folders.
+
+    Unlike the aligner, the model does not tell languages apart: every text goes through the map
+    of one side. English text, which an aligner with ``output_space="english"`` lets pass, belongs
+    into the English system's own encoder.
+
+    Parameters
+    ----------
+    aligner : CrossLingualAligner
+        Fitted, or frozen after it, with an encoder of sentence-transformers, transformers or
+        model2vec: a name, a SentenceEncoder or a SentenceTransformer.
+    target_lang : str, default=None
+        Whose map; needed if several languages were declared.
+    side : {"target", "english"}, default=None
+        Whose texts the model is for: those of the target language or English ones. None are
+        those that move: target texts, but the English ones of ``output_space="target"``. With
+        "shared" both sides move, and each has a model.
+
+    Returns
+    -------
+    sentence_transformers.SentenceTransformer
+        Its ``encode`` gives float32 rows of shape (n_texts, n_features_out), on the encoder's
+        device. Its weights are float32, whatever the `dtype` of the encoder. Pooling, length
+        limit, normalisation and prompt are those of the encoder; queries and documents have the
+        same prompt, the one that the map was learned with.
+
+    Raises
+    ------
+    ImportError
+        If a package that carries the encoder is missing.
+    TypeError
+        If `aligner` is none on text.
+    ValueError
+        If the encoder is no model of sentence-transformers, or runs on another backend than
+        torch, if the texts of `side` pass the aligner unchanged, if `target_lang` was not
+        declared, or if rows of the encoder have another width than in `fit`.
+
+    See Also
+    --------
+    to_onnx : The maps without the encoder, for any encoder.
+
+    Notes
+    -----
+    A correction beside a linear map, as AdapterAligner trains it, goes through the hidden layer
+    as the difference of two positive parts, ``x = max(x, 0) - max(-x, 0)``, for the library has
+    no module that adds the two and is loaded without trusting code.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from langalign_sk import CrossLingualAligner
+    >>> from langalign_sk.export import to_sentence_transformer
+    >>> X = np.random.default_rng(0).normal(size=(50, 384))
+    >>> aligner = CrossLingualAligner("ko", encoder="minilm-english", method="ridge", alpha=1.0)
+    >>> model = to_sentence_transformer(aligner.fit(X, X + 1))
+    >>> [type(module).__name__ for module in model]
+    ['Transformer', 'Pooling', 'Normalize', 'Dense']
+    >>> model.encode(["안녕하세요"]).shape
+    (1, 384)
+    """
+    aligner = thawed(aligner)
+    if not isinstance(aligner, CrossLingualAligner):
+        raise TypeError(
+            "to_sentence_transformer takes a CrossLingualAligner, which has an encoder, got "
+            f"{type(aligner).__name__}. Export maps alone with to_onnx or to_linear."
+        )
+    move = move_of(aligner, target_lang, side)
+    of_system = move.side == "english" and aligner.output_space != "target"
+    model = _encoder_model(aligner, int(of_system))
+    width = len(model.encode("width", show_progress_bar=False))
+    if width != move.n_features_in:
+        raise ValueError(
+            f"The encoder returns rows of width {width}, but the aligner was fitted on embeddings of "
+            f"width {move.n_features_in}. Name the encoder of these embeddings in encoder=."
+        )
+    for network in move.networks:
+        layers = _chain(network)
+        for i, (weight, bias) in enumerate(layers):
+            _append_dense(model, weight, bias, rectified=i < len(layers) - 1)
+    return model
+
+
+def _encoder_model(aligner: CrossLingualAligner, which: int) -> Any:
+    """A copy of the encoder as one SentenceTransformer, with all that its handle sets."""
+    from sentence_transformers import SentenceTransformer
+
+    encoder = aligner._encoders()[which]
+    normalize, prompt = False, None
+    if isinstance(encoder, SentenceEncoder):
+        if encoder.name == DEFAULT or encoder.backend != "torch":
+            raise _not_to_be_had(encoder)
+        seen = aligner._models_seen[which]
+        if seen is not None:
+            encoder._seen = seen  # it says so if there is another model by this name now
+        model = encoder._checked_model().encode._model  # type: ignore[attr-defined]
+        normalize, prompt = encoder.normalize, encoder._prompt()
+    else:
+        model = getattr(encoder, "_object", None)  # what a user passed as it is
+        is_model = isinstance(model, SentenceTransformer)
+        if not is_model or getattr(model, "backend", "torch") != "torch":
+            raise _not_to_be_had(encoder)
+    return _copied(model, normalize, prompt)
+
+
+def _not_to_be_had(encoder: Any) -> ValueError:
+    name = getattr(encoder, "name", getattr(encoder, "_name", type(encoder).__name__))
+    backend = getattr(getattr(encoder, "_object", encoder), "backend", "torch")
+    on = "" if backend == "torch" else f" on the backend {backend!r}"
+    return ValueError(
+        f"Encoder {name!r}{on} is no model that sentence-transformers can save. Fit with a folder or "
+        "hub model of sentence-transformers, transformers or model2vec on the torch backend, such as "
+        "'multilingual-e5-small' (list_encoders names more), or export the maps alone with to_onnx."
+    )
+
+
+def _copied(model: Any, normalize: bool, prompt: str | None) -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    if prompt is None:
+        prompt = model.prompts.get(model.default_prompt_name)
+    # The map knows rows of this prompt only.
+    prompts = {"query": prompt, "document": prompt} if prompt else None
+    twin = SentenceTransformer(
+        modules=[copy.deepcopy(module).float() for module in model],
+        prompts=prompts,
+        default_prompt_name="query" if prompts else None,
+        device=str(model.device),
+        similarity_fn_name=model.similarity_fn_name,
+    )
+    if model.truncate_dim is not None:
+        # The library cuts rows at the very end, which is behind the maps by now.
+        kept = np.eye(
+            len(twin.encode("width", show_progress_bar=False)), model.truncate_dim, dtype=np.float32
+        )
+        _append_dense(twin, kept, np.zeros(kept.shape[1], np.float32), rectified=False)
+    if normalize:
+        twin.append(_modules().Normalize())
+    return twin
+
+
+def _modules() -> Any:
+    try:
+        from sentence_transformers.sentence_transformer import modules
+    except ImportError:  # older releases
+        from sentence_transformers import models as modules
+    return modules
+
+
+def _append_dense(model: Any, weight: NDArray, bias: NDArray, *, rectified: bool) -> None:
+    import torch
+
+    dense = _modules().Dense(
+        *weight.shape,
+        activation_function=torch.nn.ReLU() if rectified else torch.nn.Identity(),
+        init_weight=torch.tensor(np.ascontiguousarray(weight.T)),
+        init_bias=torch.tensor(bias),
+    )
+    model.append(dense.to(model.device))
+
+
+def _chain(network: Network) -> list[tuple[NDArray, NDArray]]:
+    """The same map as layers in a row, rectified but the last."""
+    if network.coef is None:
+        return list(network.layers)
+    coef, intercept = network.arrays()[:2]
+    if not network.layers:
+        return [(coef, intercept)]
+    both = np.eye(len(intercept), dtype=coef.dtype)
+    both = np.hstack([both, -both])  # the positive part and the negative one
+    (first, bias), *middle, (last, offset) = network.layers
+    carried = np.eye(both.shape[1], dtype=coef.dtype)
+    return [
+        (np.hstack([first, coef @ both]), np.concatenate([bias, intercept @ both])),
+        *((block_diag(w, carried), np.pad(b, (0, len(carried)))) for w, b in middle),
+        (np.vstack([last, both.T]), offset),
+    ]

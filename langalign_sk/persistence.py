@@ -1,0 +1,386 @@
+"""Models in folders of JSON and safetensors: small, checked, and without pickles."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from ._bundle import Bundle, BundleWriter, DamagedError
+from ._card import model_card
+from ._checks import check_parameters, languages_of
+from ._codec import decode, encode
+from ._version import __version__
+from .encoders.base import TextEncoder
+from .inspection.report import AlignmentReport
+from .mapping._base import PairedMap
+from .retrieval.folder import NEEDED, checked_index, read_files, write_files
+
+__all__ = ["load", "load_folder", "save"]
+
+MANIFEST = "langalign_sk.json"
+_VERSION = 1
+# What a user may pass as an object of their own, and has to pass again.
+_OBJECTS = ("encoder", "english_encoder", "detect")
+# Classes of this package that skops may build; it trusts scikit-learn and numpy by itself.
+_TRUSTED = (
+    "langalign_sk._quality.TextModel",
+    "langalign_sk._quality.TextQuality",
+    "langalign_sk._quality.VectorQuality",
+    "langalign_sk.aligner.CrossLingualAligner",
+    "langalign_sk.encoders.endpoint.EndpointEncoder",
+    "langalign_sk.encoders.handles.SentenceEncoder",
+    "langalign_sk.inspection.report.AlignmentReport",
+    "langalign_sk.inspection.report.Evaluation",
+    "langalign_sk.mapping.adapter.AdapterAligner",
+    "langalign_sk.mapping.linear.LinearAligner",
+    "langalign_sk.mapping.network.Network",
+    "langalign_sk.metrics.pairs.RetrievalScores",
+    "langalign_sk.trust.PairChecks",
+    "langalign_sk.trust.VectorModel",
+)
+_CHECKED = ("kind", "given", "estimator", "index")
+_NEEDED = {
+    "kind": str,
+    "sha256": str,
+    "given": list,
+    "estimator": dict | None,
+    "index": dict | None,
+}
+
+
+def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
+    """Save a fitted model to a folder that executes nothing when it is loaded.
+
+    The folder holds a manifest (JSON, with a format version and the checksums of all files), the
+    arrays (safetensors) and a model card (README.md). Encoders are kept by name and revision, as
+    handles. What was in the folder stays whole until all of the new model is there.
+
+    Parameters
+    ----------
+    estimator : CrossLingualAligner, LinearAligner, AdapterAligner, CrossLingualRetriever or Pipeline
+        Fitted. Whole pipelines need skops (the extra "skops").
+    folder : path
+        Made if it is not there.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is none of these, or holds something that cannot be saved; the message
+        names it.
+    ImportError
+        If a Pipeline is to be saved without skops.
+
+    See Also
+    --------
+    load : Takes it back.
+
+    Notes
+    -----
+    An encoder that is an object of your own or runs code of its repository
+    (``trust_remote_code=True``), and a `detect` function, are not saved: pass them to `load`. Nor
+    is what goes on with an interrupted training (`partial_fit`): keep the estimator
+    itself, or a `checkpoint`, for that.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from langalign_sk import CrossLingualAligner, load, save
+    >>> aligner = CrossLingualAligner("ko", random_state=0).fit(["Good morning."])
+    >>> folder = tempfile.mkdtemp()
+    >>> save(aligner, folder)
+    >>> again = load(folder)
+    >>> bool((again.transform(["좋은 아침"]) == aligner.transform(["좋은 아침"])).all())
+    True
+    """
+    kind = _kind(estimator)
+    check_is_fitted(estimator)
+    folder = Path(folder).expanduser()
+    index = checked_index(estimator) if kind == "CrossLingualRetriever" else None
+    fields: dict[str, Any] = {"kind": kind, "given": [], "estimator": None, "index": None}
+    # All that can fail comes before the folder is touched.
+    card = model_card(estimator)
+    if kind == "Pipeline":
+        content = _skops().dumps(estimator)
+    elif index is not None:
+        aligner = getattr(estimator.aligner_, "estimator", estimator.aligner_)
+        tree = {"params": _params(estimator), "aligner": aligner}
+        fields["given"], fields["estimator"], content = _encoded(tree)
+    else:
+        fields["given"], fields["estimator"], content = _encoded(estimator)
+    with BundleWriter(folder, MANIFEST) as new:
+        if kind == "Pipeline":
+            new.write("pipeline", "skops", [content])
+        else:
+            new.write("arrays", "safetensors", [content])
+        if index is not None:
+            fields["index"] = write_files(new, estimator, index)
+        new.fields = {
+            "format": "langalign_sk model",
+            "format_version": _VERSION,
+            "written_by": {
+                "langalign_sk": __version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
+            **fields,
+            "sha256": _checksum(fields),
+        }
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def load(
+    folder: str | os.PathLike[str],
+    *,
+    encoder: Any = None,
+    english_encoder: Any = None,
+    detect: Any = None,
+) -> Any:
+    """Load a model that `save` wrote.
+
+    Every file is checked against its checksum, only classes of this package are built (and, for a
+    Pipeline, types that skops trusts), and nothing outside the folder is read.
+
+    Parameters
+    ----------
+    folder : path
+        The folder.
+    encoder, english_encoder, detect : object, default=None
+        What the aligner was built with, if they were objects of your own.
+
+    Returns
+    -------
+    CrossLingualAligner, LinearAligner, AdapterAligner, CrossLingualRetriever or Pipeline
+        The fitted model.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no model in the folder.
+    ValueError
+        If it is damaged, of another format version, or needs an object that was not passed.
+    ImportError
+        If a Pipeline is to be loaded without skops.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from langalign_sk import LinearAligner, load, save
+    >>> Y = np.random.default_rng(0).normal(size=(50, 4))
+    >>> folder = tempfile.mkdtemp()
+    >>> save(LinearAligner("procrustes").fit(Y[:, ::-1], Y), folder)
+    >>> np.allclose(load(folder).transform(Y[:, ::-1]), Y)
+    True
+    """
+    passed = {"encoder": encoder, "english_encoder": english_encoder, "detect": detect}
+    return load_folder(Path(folder).expanduser(), passed)
+
+
+def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = None) -> Any:
+    """Load a model, as `load` does, from a folder of links to files in another one.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, ImportError
+        As `load`.
+    """
+    saved = Bundle(
+        folder,
+        MANIFEST,
+        version=_VERSION,
+        what="model, which langalign_sk.save makes",
+        needed=_NEEDED,
+        files=[],
+        links_into=links_into,
+    )
+    fields = saved.fields
+    if _checksum({name: fields[name] for name in _CHECKED}) != fields["sha256"]:
+        raise saved.damaged
+    if not all(name in _OBJECTS for name in fields["given"]):
+        raise saved.damaged
+    missing = [name for name in fields["given"] if passed[name] is None]
+    if missing:
+        raise ValueError(
+            f"The model in {str(folder)!r} was built with an object as {missing[0]}, which is not "
+            f"saved: pass load(..., {missing[0]}=)."
+        )
+    content = "pipeline" if fields["kind"] == "Pipeline" else "arrays"
+    if content not in saved.files:
+        raise saved.damaged
+    path = saved.path(content)
+    if content == "pipeline":
+        return _read_pipeline(saved, path)
+    try:
+        out = _read_tree(saved, path, passed)
+        if fields["kind"] == "CrossLingualRetriever":
+            return _retriever(saved, out)
+        if type(out).__name__ != fields["kind"]:
+            raise TypeError(f"a {type(out).__name__} in place of a {fields['kind']}")
+        _try_out(out)
+    except (DamagedError, ImportError):
+        raise
+    except Exception as error:  # whatever values of wrong types and sizes lead to
+        raise saved.damaged from error
+    return out
+
+
+def _checksum(fields: dict[str, Any]) -> str:
+    """Of what the manifest says itself; each file has its own."""
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def _encoded(value: Any) -> tuple[list[str], Any, bytes]:
+    """Names of the objects that are not saved, the tree, and the file of its arrays."""
+    from safetensors.numpy import save as to_bytes
+
+    arrays: dict[str, NDArray] = {}
+    given = _objects(value)
+    tree = encode(value, arrays, given)
+    return sorted(name.rsplit(".", 1)[-1] for name in given), tree, to_bytes(arrays)
+
+
+def _objects(estimator: Any) -> dict[str, Any]:
+    """Parameters, by their place, that are objects of the user's own."""
+    place = ""
+    if isinstance(estimator, dict):
+        estimator, place = estimator["aligner"], "aligner."
+    out = {}
+    for name in _OBJECTS:
+        value = getattr(estimator, name, None)
+        plain = value is None or isinstance(value, str | os.PathLike | TextEncoder)
+        # Whether code of others runs is for whoever loads the model to decide.
+        if not plain or getattr(value, "trust_remote_code", False):
+            out[place + name] = value
+    return out
+
+
+def _read_tree(saved: Bundle, path: Path, passed: dict[str, Any]) -> Any:
+    from safetensors.numpy import load as from_bytes
+
+    by_place = {
+        prefix + name: value for name, value in passed.items() for prefix in ("", "aligner.")
+    }
+    return decode(saved.fields["estimator"], from_bytes(path.read_bytes()), by_place)
+
+
+def _params(retriever: Any) -> dict[str, Any]:
+    return {k: v for k, v in retriever.get_params(deep=False).items() if k != "aligner"}
+
+
+def _retriever(saved: Bundle, tree: dict[str, Any]) -> Any:
+    from .retrieval import CrossLingualRetriever
+
+    aligner = tree["aligner"]
+    if aligner is not None:
+        _try_out(aligner)
+        aligner = FrozenEstimator(aligner)
+    retriever = CrossLingualRetriever(aligner, **tree["params"])
+    index = saved.within("index", NEEDED, ["rows", "documents"])
+    return read_files(retriever, index, verify=True)
+
+
+def _try_out(estimator: Any) -> None:
+    """Move a row there and back: wrong shapes and types come to light here, not in service."""
+    if isinstance(estimator, PairedMap):
+        row = np.zeros((1, estimator.n_features_in_), dtype=np.float32)
+        there = estimator._there(row)
+        right = there.shape == (1, estimator._n_features_out)
+        if not right or estimator._back(there).shape != row.shape:
+            raise ValueError("a map has arrays that do not fit each other")
+        return
+    check_parameters(estimator)
+    maps = estimator.language_map_
+    languages = languages_of(estimator.target_lang)
+    if isinstance(estimator.target_lang, str):
+        maps = {estimator.target_lang: maps}
+    if set(maps) != set(languages) or not isinstance(estimator.alignment_report_, AlignmentReport):
+        raise ValueError("the maps are not those of target_lang")
+    bridge = estimator.bridge_map_
+    for one in (*maps.values(), *([] if bridge is None else [bridge])):
+        if not isinstance(one, PairedMap):
+            raise TypeError("a map is of another type")
+        _try_out(one)
+    for language_map in maps.values():
+        row = np.zeros((1, language_map.n_features_in_), dtype=np.float32)
+        if estimator._move(row, language_map).shape[0] != 1:
+            raise ValueError("the maps do not fit each other")
+
+
+def _skops() -> Any:
+    try:
+        import skops.io
+    except ImportError as error:
+        raise ImportError(
+            "Whole pipelines are saved by skops, which is not installed: "
+            'pip install "langalign-sk[skops]".'
+        ) from error
+    return skops.io
+
+
+def _read_pipeline(saved: Bundle, path: Path) -> Any:
+    skops, where = _skops(), f"The pipeline in {str(saved.folder)!r}"
+    try:
+        content = path.read_bytes()
+        with ZipFile(io.BytesIO(content)) as file:
+            schema = json.loads(file.read("schema.json"))
+        types = skops.get_untrusted_types(data=content)
+    except Exception as error:  # whatever is no file of skops
+        raise saved.damaged from error
+    unknown = [name for name in types if name not in _TRUSTED]
+    if unknown:
+        raise ValueError(
+            f"{where} holds {unknown[0]!r}, which skops does not trust and which may execute "
+            "anything. Load it with skops.io.load if you do."
+        )
+    if _trusts_code(schema):
+        raise ValueError(
+            f"{where} has an encoder with trust_remote_code=True, which runs code of its repository. "
+            "Load it with skops.io.load if you trust that."
+        )
+    try:
+        pipeline = skops.loads(content, trusted=types)
+    except Exception as error:
+        raise saved.damaged from error
+    if type(pipeline).__name__ != saved.fields["kind"]:
+        raise saved.damaged
+    return pipeline
+
+
+def _trusts_code(node: Any) -> bool:
+    """Whether anything that skops is about to build lets a repository run its code."""
+    if isinstance(node, list):
+        return any(map(_trusts_code, node))
+    if not isinstance(node, dict):
+        return False
+    flag = node.get("trust_remote_code")
+    if flag is not None and not (isinstance(flag, dict) and flag.get("content") == "false"):
+        return True
+    return any(map(_trusts_code, node.values()))
+
+
+def _kind(estimator: Any) -> str:
+    from sklearn.pipeline import Pipeline
+
+    from .aligner import CrossLingualAligner
+    from .mapping import AdapterAligner, LinearAligner
+    from .retrieval import CrossLingualRetriever
+
+    kinds = (CrossLingualAligner, LinearAligner, AdapterAligner, CrossLingualRetriever, Pipeline)
+    for kind in kinds:
+        if type(estimator) is kind:
+            return kind.__name__
+    raise TypeError(
+        f"save takes one of {', '.join(kind.__name__ for kind in kinds)}, fitted, got "
+        f"{type(estimator).__name__}. Dump other estimators by joblib or skops."
+    )
