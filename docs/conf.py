@@ -79,7 +79,7 @@ def visit_math_block(self, node):
 def tidy_docstring(app, what, name, obj, options, lines):
     """Escape names such as n_features_in_ in types; unlink what scikit-learn's docstrings refer to."""
     lines[:] = [_TRAILING_UNDERSCORE.sub(r"\1\\_", line) for line in lines]
-    if name.rsplit(".", 1)[-1] in _INHERITED:
+    if name.rsplit(".", 1)[-1] in _INHERITED or name in _INHERITED_WHOLE:
         lines[:] = [_REFERENCE.sub(r"\1", line) for line in lines]
 
 
@@ -90,10 +90,13 @@ _INHERITED = (
     "get_metadata_routing",
     "get_params",
     "set_fit_request",
+    "set_score_request",
     "set_split_request",
     "set_output",
     "set_params",
 )
+# Of scikit-learn's ClassifierMixin; `score` of the aligners is our own.
+_INHERITED_WHOLE = ("langalign_sk.classifier.AlignedClassifier.score",)
 _REFERENCE = re.compile(r":(?:ref|term):`([^`<]*?)\s*(?:<[^`>]*>)?`")
 
 

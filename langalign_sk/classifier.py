@@ -100,7 +100,7 @@ class AlignedClassifier(RecalibrationMixin, MetaEstimatorMixin, ClassifierMixin,
 
     See Also
     --------
-    langalign_sk.metrics.calibration.expected_calibration_error : Measure of calibration.
+    langalign_sk.metrics.expected_calibration_error : Measure of calibration.
 
     Notes
     -----
