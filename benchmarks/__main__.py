@@ -17,6 +17,7 @@ from . import (
     quality,
     quickstart,
     retrieval,
+    service,
     speed,
     training,
 )
@@ -29,6 +30,7 @@ MODULES = (
     quality,
     quickstart,
     retrieval,
+    service,
     speed,
     training,
 )

@@ -57,6 +57,7 @@ _SUBMODULES = {
     "datasets",
     "encoders",
     "export",
+    "hub",
     "inspection",
     "languages",
     "mapping",

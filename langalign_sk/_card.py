@@ -50,9 +50,10 @@ def model_card(estimator: Any) -> str:
             "multilingual encoder": aligner.encoder,
             "English encoder": aligner.english_encoder,
         }
-        parts += [f"- {name}: {_named(e)}\n" for name, e in encoders.items() if e is not None]
-        parts.append(f"- method: {aligner.method_}\n- output space: {aligner.output_space}\n")
-        parts.append(f"\n## Held-out retrieval\n\n```text\n{aligner.alignment_report_}\n```\n")
+        facts = [f"- {name}: {_named(e)}" for name, e in encoders.items() if e is not None]
+        facts += [f"- method: {aligner.method_}", f"- output space: {aligner.output_space}\n"]
+        parts.append("\n".join(facts))
+        parts.append(f"## Held-out retrieval\n\n```text\n{aligner.alignment_report_}\n```\n")
     return "\n".join(parts)
 
 

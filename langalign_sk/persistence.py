@@ -26,7 +26,7 @@ from .inspection.report import AlignmentReport
 from .mapping._base import PairedMap
 from .retrieval.folder import NEEDED, checked_index, read_files, write_files
 
-__all__ = ["load", "load_folder", "save"]
+__all__ = ["load", "save"]
 
 MANIFEST = "langalign_sk.json"
 _VERSION = 1
@@ -168,7 +168,7 @@ def load(
     FileNotFoundError
         If there is no model in the folder.
     ValueError
-        If it is damaged, of another format version, or needs an object that was not passed.
+        If it is damaged, of another format version, or built with other objects than those passed.
     ImportError
         If a Pipeline is to be loaded without skops.
 
@@ -205,11 +205,19 @@ def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = 
         links_into=links_into,
     )
     fields = saved.fields
-    if _checksum({name: fields[name] for name in _CHECKED}) != fields["sha256"]:
+    try:
+        sound = _checksum({name: fields[name] for name in _CHECKED}) == fields["sha256"]
+    except RecursionError:
+        sound = False
+    if not sound or not all(name in _OBJECTS for name in fields["given"]):
         raise saved.damaged
-    if not all(name in _OBJECTS for name in fields["given"]):
-        raise saved.damaged
-    missing = [name for name in fields["given"] if passed[name] is None]
+    missing = [name for name in fields["given"] if passed.get(name) is None]
+    unasked = [name for name in passed if passed[name] is not None and name not in fields["given"]]
+    if unasked:
+        raise ValueError(
+            f"The model in {str(folder)!r} was not built with an object as {unasked[0]}: leave "
+            f"{unasked[0]}= out, and use set_params to change it."
+        )
     if missing:
         raise ValueError(
             f"The model in {str(folder)!r} was built with an object as {missing[0]}, which is not "

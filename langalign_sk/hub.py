@@ -1,0 +1,256 @@
+"""Models on the Hugging Face Hub, in the format of `langalign_sk.save`."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from .encoders.registry import _HUB_SECONDS
+from .persistence import MANIFEST, load_folder, save
+
+__all__ = ["from_pretrained", "push_to_hub"]
+
+# What `save` writes, by the names it gives: other files of a repository are left alone.
+_SUFFIXES = ("safetensors", "skops", "npy", "jsonl", "bin")
+_FILES = [f"*-{'[0-9a-f]' * 8}.{suffix}" for suffix in _SUFFIXES]
+_COMMIT = re.compile("[0-9a-f]{40}")
+
+
+def push_to_hub(
+    estimator: Any,
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    private: bool = False,
+    token: str | None = None,
+    commit_message: str = "Save a model of langalign-sk",
+) -> str:
+    """Save a fitted model to a repository of the Hugging Face Hub, in one commit.
+
+    The commit replaces the model that was there, and the model card (README.md).
+
+    Parameters
+    ----------
+    estimator : CrossLingualAligner, LinearAligner, AdapterAligner, CrossLingualRetriever or Pipeline
+        Fitted, as :func:`langalign_sk.persistence.save` takes it.
+    repo_id : str
+        Name of the repository, "owner/name"; made if it is not there.
+    revision : str, default=None
+        Branch, made if it is not there; None is the main one.
+    private : bool, default=False
+        Whether a repository that is made here is private.
+    token : str, default=None
+        Access token; None takes that of ``hf auth login``.
+    commit_message : str
+        Message of the commit.
+
+    Returns
+    -------
+    str
+        The commit, to be pinned by ``from_pretrained(repo_id, revision=...)``.
+
+    Raises
+    ------
+    TypeError
+        If the estimator cannot be saved; nothing was sent.
+    ValueError
+        If `repo_id` is no name that the hub allows.
+    OSError
+        If the hub cannot be reached, or refuses the token.
+
+    See Also
+    --------
+    from_pretrained : Takes it back.
+
+    Examples
+    --------
+    >>> from langalign_sk import CrossLingualAligner
+    >>> from langalign_sk.hub import push_to_hub
+    >>> aligner = CrossLingualAligner("ko", random_state=0).fit(["Good morning."])
+    >>> commit = push_to_hub(aligner, "me/korean-to-english")  # doctest: +SKIP
+    """
+    from huggingface_hub import HfApi
+
+    with tempfile.TemporaryDirectory() as folder:
+        save(estimator, folder)
+        api = HfApi(token=token)
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        if revision is not None:
+            api.create_branch(repo_id, branch=revision, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repo_id,
+            folder_path=folder,
+            revision=revision,
+            commit_message=commit_message,
+            delete_patterns=_FILES,
+        )
+    return str(commit.oid)
+
+
+def from_pretrained(
+    repo_id_or_folder: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+    local_files_only: bool = False,
+    encoder: Any = None,
+    english_encoder: Any = None,
+    detect: Any = None,
+) -> Any:
+    """Load a model from the Hugging Face Hub, or from a folder.
+
+    What was downloaded before is taken from the local cache where the hub cannot be reached, and
+    without asking the hub where `revision` is a commit. Loading executes nothing of the
+    repository, see :func:`langalign_sk.persistence.load`.
+
+    Parameters
+    ----------
+    repo_id_or_folder : str or path
+        A folder that :func:`langalign_sk.persistence.save` wrote, else the name of a repository, "owner/name".
+    revision : str, default=None
+        Branch, tag or commit of the repository; None is the main branch.
+    token : str, default=None
+        Access token of a private repository; None takes that of ``hf auth login``.
+    local_files_only : bool, default=False
+        Whether to look into the local cache alone.
+    encoder, english_encoder, detect : object, default=None
+        What the aligner was built with, if they were objects of your own.
+
+    Returns
+    -------
+    CrossLingualAligner, LinearAligner, AdapterAligner, CrossLingualRetriever or Pipeline
+        The fitted model.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no model in the folder or in the repository.
+    ValueError
+        If there is no such repository, it is not in the cache and the hub cannot be reached, or
+        the model is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from langalign_sk import CrossLingualAligner, save
+    >>> from langalign_sk.hub import from_pretrained
+    >>> folder = tempfile.mkdtemp()
+    >>> save(CrossLingualAligner("ko", random_state=0).fit(["Good morning."]), folder)
+    >>> from_pretrained(folder).transform(["좋은 아침"]).shape
+    (1, 512)
+    """
+    passed = {"encoder": encoder, "english_encoder": english_encoder, "detect": detect}
+    folder = Path(repo_id_or_folder).expanduser()
+    if folder.is_dir():
+        if revision is not None:
+            raise ValueError(f"revision= is for repositories, and {str(folder)!r} is a folder.")
+        return load_folder(folder, passed)
+    snapshot = _snapshot(os.fspath(repo_id_or_folder), revision, token, local_files_only)
+    # The cache keeps the files beside the snapshots, which link to them.
+    return load_folder(snapshot, passed, links_into=snapshot.parents[1] / "blobs")
+
+
+def _snapshot(repo: str, revision: str | None, token: str | None, local: bool) -> Path:
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    def fetch(local: bool) -> Path:
+        return Path(
+            snapshot_download(
+                repo,
+                revision=revision,
+                token=token,
+                local_files_only=local,
+                allow_patterns=[MANIFEST, *_FILES],
+            )
+        )
+
+    offline = local or constants.HF_HUB_OFFLINE
+    try:
+        if offline or _COMMIT.fullmatch(revision or ""):
+            return fetch(local=True)
+    except HFValidationError as error:
+        raise ValueError(_no_name(repo)) from error
+    except OSError as error:
+        if offline:
+            why = "local_files_only=True" if local else "HF_HUB_OFFLINE is set"
+            raise ValueError(_not_found(repo, revision, why)) from error
+    try:
+        _ask(repo, revision, token)
+        return fetch(local=False)
+    except HFValidationError as error:
+        raise ValueError(_no_name(repo)) from error
+    except GatedRepoError as error:
+        raise ValueError(
+            f"{repo!r} is open only to those whom its owner lets in: ask on its page, and pass token=."
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ValueError(
+            f"{repo!r} has no revision {revision!r}: name a branch or commit."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ValueError(
+            f"The hub knows no repository {repo!r}, and there is no such folder. Check the name, and "
+            "pass token= if it is private."
+        ) from error
+    except ConnectionError as error:
+        unreachable = error
+    try:
+        return fetch(local=True)
+    except OSError:
+        why = f"the hub could not be reached ({unreachable})"
+        raise ValueError(_not_found(repo, revision, why)) from unreachable
+
+
+def _ask(repo: str, revision: str | None, token: str | None) -> None:
+    """Raise within seconds where a download would try again and again for minutes."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import (
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    failures: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            HfApi(token=token).model_info(repo, revision=revision, timeout=_HUB_SECONDS)
+        except BaseException as error:
+            failures.append(error)
+
+    # The limit of the client is one for every attempt, and for every byte that comes.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_HUB_SECONDS)
+    if asking.is_alive():
+        failures.append(TimeoutError())
+    if not failures:
+        return
+    if isinstance(failures[0], HFValidationError | RepositoryNotFoundError | RevisionNotFoundError):
+        raise failures[0]
+    # Clients of different releases have errors of their own.
+    raise ConnectionError(type(failures[0]).__name__) from failures[0]
+
+
+def _no_name(repo: str) -> str:
+    return f"{repo!r} is no folder, and no name that the hub allows. Pass a folder or owner/name."
+
+
+def _not_found(repo: str, revision: str | None, why: str) -> str:
+    from huggingface_hub import constants
+
+    which = repr(repo) if revision is None else f"{repo!r} at {revision!r}"
+    return (
+        f"{which} is no folder and not in the local cache {constants.HF_HUB_CACHE!r}, and {why}. "
+        "Without a network pass a folder that langalign_sk.save wrote."
+    )
