@@ -110,7 +110,8 @@ def from_pretrained(
     Parameters
     ----------
     repo_id_or_folder : str or path
-        A folder that :func:`langalign_sk.persistence.save` wrote, else the name of a repository, "owner/name".
+        A folder that :func:`langalign_sk.persistence.save` wrote, else the name of a repository,
+        "owner/name".
     revision : str, default=None
         Branch, tag or commit of the repository; None is the main branch.
     token : str, default=None
