@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ._checks import thawed
 from ._version import __version__
 
 __all__ = ["model_card"]
@@ -61,7 +62,7 @@ def _aligner_in(estimator: Any) -> Any:
     """The CrossLingualAligner of a model, if there is one."""
     steps = [step for _, step in getattr(estimator, "steps", ())]
     for candidate in (estimator, getattr(estimator, "aligner_", None), *steps):
-        inner = getattr(candidate, "estimator", candidate)
+        inner = thawed(candidate)
         if hasattr(inner, "alignment_report_"):
             return inner
     return None

@@ -1,11 +1,12 @@
-"""What differs between versions of scikit-learn."""
+"""What differs between versions of scikit-learn, and between what is installed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
-__all__ = ["CallbackSupportMixin", "fit_context", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "fit_context", "import_extra", "with_callbacks"]
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -24,3 +25,11 @@ def fit_context(estimator: Any, max_subtasks: int) -> Any:
     if not hasattr(estimator, "_init_callback_context"):
         return None
     return estimator._init_callback_context(max_subtasks=max_subtasks)
+
+
+def import_extra(module: str, need: str, extra: str) -> Any:
+    """A module of an optional package, or an error that says what needs it and how to get it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(f'{need}: pip install "langalign-sk[{extra}]".') from error

@@ -101,9 +101,11 @@ class MovingMixin:
         self._models_seen = tuple(getattr(e, "_seen", None) for e in (source, system))
         return out
 
-    def _transform_pairs(self, pairs: Pairs) -> tuple[NDArray, NDArray]:
+    def _transform_pairs(
+        self, pairs: Pairs, session: EncodingSession | None = None
+    ) -> tuple[NDArray, NDArray]:
         """Both sides of pairs of text, in the output space."""
-        session = EncodingSession()
+        session = session or EncodingSession()
         moved = self._transform_rows(pairs.target, pairs.languages, session)
         english = self._transform_rows(pairs.english, ["en"] * len(pairs.english), session)
         return moved, english

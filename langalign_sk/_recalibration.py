@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
-from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ._checks import languages_of, pairs_of_corpus
+from ._checks import languages_of, pairs_of_corpus, thawed
 from ._inputs import Pairs, pairs_from
 from ._moving import english_side
 from .languages import LanguageRouter
@@ -151,23 +150,6 @@ class RecalibrationMixin:
             )
         return ["temperature" if enough else "none"]
 
-    def _fitted_aligner(self, texts: list[str] | None, parallel: Any) -> Any:
-        if isinstance(self.aligner, FrozenEstimator):
-            check_is_fitted(self.aligner)
-            return self.aligner
-        if texts is None:
-            raise ValueError(
-                "X holds embeddings, which an aligner cannot be fitted on without those of their "
-                "translations: pass aligner=fitted.freeze(), fitted beforehand."
-            )
-        if hasattr(self.aligner, "language_map_"):
-            warnings.warn(
-                "The aligner is fitted already, and fit() fits a clone of it: pass "
-                "aligner.freeze() to use it as it is.",
-                stacklevel=3,
-            )
-        return clone(self.aligner).fit(texts, parallel=parallel)
-
     def _check_width(self, aligner: Any) -> None:
         width = getattr(aligner, "_n_features_out", None)
         known = getattr(self.classifier, "n_features_in_", None)
@@ -197,7 +179,7 @@ class RecalibrationMixin:
         return Change(temperature, new, np.log(new / prior))
 
     def _temperature_of_pairs(self, aligner: Any, pairs: dict[str, Any]) -> float:
-        fitted = getattr(aligner, "estimator", aligner)
+        fitted = thawed(aligner)
         moved, english = [], []
         for language, sides in pairs.items():
             n = len(sides[0])

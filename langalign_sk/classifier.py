@@ -15,6 +15,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._checks import fitted_aligner
 from ._inputs import text_column
 from ._recalibration import (
     FLOATS,
@@ -200,7 +201,7 @@ class AlignedClassifier(RecalibrationMixin, MetaEstimatorMixin, ClassifierMixin,
         target = target_rows(self.aligner, texts, len(X))
         pairs = self._pairs(texts, parallel, labels is not None)
         candidates = self._candidates(prior, labels, target, pairs)
-        aligner = self._fitted_aligner(texts, parallel)
+        aligner = fitted_aligner(self.aligner, texts, parallel, "X holds")
         self._check_width(aligner)
 
         if candidates == ["none"]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any
 
-from .encoders.registry import _HUB_SECONDS
+from .encoders.registry import failure_of_hub
 from .persistence import MANIFEST, load_folder, save
 
 __all__ = ["from_pretrained", "push_to_hub"]
@@ -213,34 +212,20 @@ def _snapshot(repo: str, revision: str | None, token: str | None, local: bool) -
 
 
 def _ask(repo: str, revision: str | None, token: str | None) -> None:
-    """Raise within seconds where a download would try again and again for minutes."""
-    from huggingface_hub import HfApi
+    """Raise where the hub cannot be reached, or has no such repository."""
     from huggingface_hub.errors import (
         HFValidationError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
 
-    failures: list[BaseException] = []
-
-    def ask() -> None:
-        try:
-            HfApi(token=token).model_info(repo, revision=revision, timeout=_HUB_SECONDS)
-        except BaseException as error:
-            failures.append(error)
-
-    # The limit of the client is one for every attempt, and for every byte that comes.
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(_HUB_SECONDS)
-    if asking.is_alive():
-        failures.append(TimeoutError())
-    if not failures:
+    failure = failure_of_hub(repo, revision, token)
+    if failure is None:
         return
-    if isinstance(failures[0], HFValidationError | RepositoryNotFoundError | RevisionNotFoundError):
-        raise failures[0]
+    if isinstance(failure, HFValidationError | RepositoryNotFoundError | RevisionNotFoundError):
+        raise failure
     # Clients of different releases have errors of their own.
-    raise ConnectionError(type(failures[0]).__name__) from failures[0]
+    raise ConnectionError(type(failure).__name__) from failure
 
 
 def _no_name(repo: str) -> str:

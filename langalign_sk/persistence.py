@@ -18,8 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._bundle import Bundle, BundleWriter, DamagedError
 from ._card import model_card
-from ._checks import check_parameters, languages_of
+from ._checks import check_parameters, languages_of, thawed
 from ._codec import decode, encode
+from ._compat import import_extra
 from ._version import __version__
 from .encoders.base import TextEncoder
 from .inspection.report import AlignmentReport
@@ -113,8 +114,7 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
     if kind == "Pipeline":
         content = _skops().dumps(estimator)
     elif index is not None:
-        aligner = getattr(estimator.aligner_, "estimator", estimator.aligner_)
-        tree = {"params": _params(estimator), "aligner": aligner}
+        tree = {"params": _params(estimator), "aligner": thawed(estimator.aligner_)}
         fields["given"], fields["estimator"], content = _encoded(tree)
     else:
         fields["given"], fields["estimator"], content = _encoded(estimator)
@@ -326,14 +326,8 @@ def _try_out(estimator: Any) -> None:
 
 
 def _skops() -> Any:
-    try:
-        import skops.io
-    except ImportError as error:
-        raise ImportError(
-            "Whole pipelines are saved by skops, which is not installed: "
-            'pip install "langalign-sk[skops]".'
-        ) from error
-    return skops.io
+    need = "Whole pipelines are saved by skops, which is not installed"
+    return import_extra("skops.io", need, "skops")
 
 
 def _read_pipeline(saved: Bundle, path: Path) -> Any:

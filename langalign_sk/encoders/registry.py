@@ -175,15 +175,31 @@ def _load_from_hub(spec: Spec) -> Model:
 
 
 def _check_reachable(name: str, repo: str, revision: str | None, where: str) -> None:
-    """Raise within seconds where the loader would try again and again for minutes."""
-    from huggingface_hub import HfApi
     from huggingface_hub.errors import RepositoryNotFoundError
+
+    failure = failure_of_hub(repo, revision)
+    if failure is None:
+        return
+    if isinstance(failure, RepositoryNotFoundError):
+        raise ValueError(_unknown(name, where + ", and the hub knows no such model")) from None
+    why = f"{where}, and the hub could not be reached ({type(failure).__name__})"
+    raise ValueError(_unknown(name, why)) from failure
+
+
+def failure_of_hub(
+    repo: str, revision: str | None, token: str | None = None
+) -> BaseException | None:
+    """Why the hub gives no repository, known within seconds; None where it does.
+
+    A loader or a download would try again and again for minutes.
+    """
+    from huggingface_hub import HfApi
 
     failures: list[BaseException] = []
 
     def ask() -> None:
         try:
-            HfApi().model_info(repo, revision=revision, timeout=_HUB_SECONDS)
+            HfApi(token=token).model_info(repo, revision=revision, timeout=_HUB_SECONDS)
         except BaseException as error:
             failures.append(error)
 
@@ -193,12 +209,7 @@ def _check_reachable(name: str, repo: str, revision: str | None, where: str) -> 
     asking.join(_HUB_SECONDS)
     if asking.is_alive():
         failures.append(TimeoutError())
-    if not failures:
-        return
-    if isinstance(failures[0], RepositoryNotFoundError):
-        raise ValueError(_unknown(name, where + ", and the hub knows no such model")) from None
-    why = f"{where}, and the hub could not be reached ({type(failures[0]).__name__})"
-    raise ValueError(_unknown(name, why)) from failures[0]
+    return failures[0] if failures else None
 
 
 def _unknown(name: str, why: str) -> str:

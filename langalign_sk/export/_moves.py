@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import languages_of
@@ -15,7 +14,7 @@ from ..aligner import CrossLingualAligner
 from ..mapping import LinearAligner, Network
 from ..mapping._base import PairedMap
 
-__all__ = ["Move", "move_of", "thawed"]
+__all__ = ["Move", "move_of"]
 
 _SIDES = ("target", "english")
 
@@ -46,11 +45,6 @@ class Move:
     def n_features_out(self) -> int:
         """Width of the rows that come out."""
         return self.networks[-1].n_targets if self.networks else self.n_features_in
-
-
-def thawed(estimator: Any) -> Any:
-    """The estimator inside a frozen one."""
-    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
 
 
 def move_of(

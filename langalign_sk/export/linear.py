@@ -6,7 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ._moves import move_of, thawed
+from .._checks import thawed
+from ._moves import move_of
 
 __all__ = ["to_linear"]
 

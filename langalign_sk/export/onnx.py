@@ -6,7 +6,6 @@ import os
 import secrets
 import warnings
 from collections.abc import Iterator
-from importlib import import_module
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +16,12 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import thawed
+from .._compat import import_extra
 from .._version import __version__
 from ..aligner import CrossLingualAligner
 from ..mapping import Network
-from ._moves import Move, move_of, thawed
+from ._moves import Move, move_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -124,12 +125,7 @@ def to_onnx(
 
 
 def _package(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise ImportError(
-            f'to_onnx needs the package {name}: pip install "langalign-sk[export]"'
-        ) from error
+    return import_extra(name, f"to_onnx needs the package {name}", "export")
 
 
 def _checked_path(path: str | os.PathLike[str]) -> Path:

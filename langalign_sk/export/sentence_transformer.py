@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
+from .._checks import thawed
 from ..aligner import CrossLingualAligner
 from ..encoders import SentenceEncoder
 from ..encoders.registry import DEFAULT
 from ..mapping import Network
-from ._moves import move_of, thawed
+from ._moves import move_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -67,8 +67,7 @@ def move_both(aligner: Any, X: Any, y: Any, k: Sequence[int]) -> _Sides:
     groups = text_groups(data.target, data.english)
     check_k(k, len(groups))
     session = EncodingSession()
-    moved = aligner._transform_rows(data.target, data.languages, session)
-    english = aligner._transform_rows(data.english, ["en"] * len(groups), session)
+    moved, english = aligner._transform_pairs(data, session)
     unaligned = None
     if source is system:
         unaligned = session.encode(source, data.target), session.encode(source, data.english)

@@ -11,7 +11,7 @@ from ..metrics import k_occurrence as count_occurrences
 from ..metrics.hubs import HubSimilarity, skewness
 from ..metrics.pairs import _check_choice
 from ._sides import BLUE, ROLES, VERMILLION, before, check_k, move_both
-from .learning_curve import _check_matplotlib
+from .learning_curve import _check_matplotlib, axes_or_new
 
 __all__ = ["HubnessDisplay"]
 
@@ -220,11 +220,9 @@ class HubnessDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        plt = _check_matplotlib()
+        ax = axes_or_new(ax)
         from matplotlib.ticker import SymmetricalLogLocator
 
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
         self.line_ = _draw_counts(ax, self.k_occurrence, "aligned", color=BLUE)
         self.line_unaligned_ = None
         if self.k_occurrence_unaligned is not None:

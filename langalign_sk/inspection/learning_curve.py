@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._compat import import_extra
+
 if TYPE_CHECKING:
     from ..model_selection import PairLearningCurve
 
@@ -117,11 +119,9 @@ class PairLearningCurveDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        plt = _check_matplotlib()
         _check_metric(metric, self.curve.accuracy is not None)
         values = getattr(self.curve, metric)
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = axes_or_new(ax)
         n, interval = self.curve.n_pairs, getattr(self.curve, f"{metric}_interval")
         (self.line_,) = ax.plot(n, values.mean(axis=1), marker="o", label=name or "aligned")
         self.fill_ = ax.fill_between(n, *interval.T, alpha=0.25, color=self.line_.get_color())
@@ -152,10 +152,12 @@ def _check_metric(metric: str, has_accuracy: bool) -> None:
 
 
 def _check_matplotlib() -> Any:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            'Plots need matplotlib, which is not installed: pip install "langalign-sk[plot]".'
-        ) from error
-    return plt
+    return import_extra(
+        "matplotlib.pyplot", "Plots need matplotlib, which is not installed", "plot"
+    )
+
+
+def axes_or_new(ax: Any) -> Any:
+    """Where to draw: the given axes, or those of a new figure."""
+    plt = _check_matplotlib()
+    return plt.subplots(layout="constrained")[1] if ax is None else ax

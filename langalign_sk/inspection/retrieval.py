@@ -19,7 +19,7 @@ from ..metrics.pairs import (
     normalize_rows,
 )
 from ._sides import BLUE, ROLES, VERMILLION, before, check_k, move_both
-from .learning_curve import _check_matplotlib
+from .learning_curve import _check_matplotlib, axes_or_new
 
 __all__ = ["RetrievalDisplay"]
 
@@ -209,11 +209,9 @@ class RetrievalDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        plt = _check_matplotlib()
+        ax = axes_or_new(ax)
         from matplotlib.ticker import LogLocator, MaxNLocator
 
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
         self.lines_ = self._draw(ax, self.recall, "aligned", linestyle="-")
         self.lines_unaligned_ = None
         if self.recall_unaligned is not None:

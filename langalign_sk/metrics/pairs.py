@@ -107,10 +107,10 @@ class _Hubs(NamedTuple):
     ratio: bool = False
 
 
-def _find_hubs(A: NDArray, B: NDArray, similarity: str) -> _Hubs | None:
+def _find_hubs(A: NDArray, B: NDArray, similarity: str, k: int | None = None) -> _Hubs | None:
     if similarity == "cosine":
         return None
-    k = _NEIGHBORS[similarity]
+    k = _NEIGHBORS[similarity] if k is None else k
     return _Hubs(_neighborhood(A, B, k), _neighborhood(B, A, k), ratio=similarity == "margin")
 
 

@@ -15,8 +15,8 @@ from .pairs import (
     _check_choice,
     _check_k,
     _check_pair,
+    _find_hubs,
     _Hubs,
-    _neighborhood,
     _prepare,
     _retrieve,
     duplicate_groups,
@@ -130,7 +130,18 @@ def ndcg_retrieval_score(
     0.6309
     """
     _check_k(1 if k is None else k)
-    A, B, groups, hubs = _prepare(X, Y, similarity, direction)
+    return _ndcg(*_prepare(X, Y, similarity, direction), direction, k)
+
+
+def _ndcg(
+    A: NDArray,
+    B: NDArray,
+    groups: NDArray,
+    hubs: _Hubs | None,
+    direction: str,
+    k: int | None = None,
+) -> float:
+    """Gain of unit rows, normalized; rows of one group are right answers for each other."""
     n = len(A)
     discounts = 1 / np.log2(np.arange(2, n + 2))
     discounts[n if k is None else k :] = 0
@@ -213,6 +224,6 @@ def xsim_error(X: ArrayLike, Y: ArrayLike, *, margin: Margin = "ratio", k: int =
     hubs = None
     if margin != "absolute":
         _check_k(k, len(Y))
-        # Not of the ratio, these are CSLS: 2 (a - b), in the same order as the distance a - b.
-        hubs = _Hubs(_neighborhood(A, B, k), _neighborhood(B, A, k), ratio=margin == "ratio")
+        # CSLS is 2 (a - b), in the same order as the distance a - b.
+        hubs = _find_hubs(A, B, "margin" if margin == "ratio" else "csls", k)
     return 1 - float(_retrieve(A, B, duplicate_groups(Y), 1, hubs, "forward")[0].mean())

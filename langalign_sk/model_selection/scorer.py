@@ -17,8 +17,8 @@ from .._moving import english_side
 from ..aligner import CrossLingualAligner
 from ..mapping._base import check_counterparts
 from ..metrics.hubs import reciprocity_score
-from ..metrics.pairs import _blocks, _find_hubs, _retrieve, normalize_rows
-from ..metrics.ranking import _gain
+from ..metrics.pairs import _find_hubs, _retrieve, normalize_rows
+from ..metrics.ranking import _ndcg
 from .splits import pair_groups, text_groups
 
 __all__ = ["make_retrieval_scorer"]
@@ -200,10 +200,7 @@ class _RetrievalScorer:
             return float(_retrieve(A, B, groups, 1, hubs, "forward")[0].mean()) - 1
         hubs = _find_hubs(A, B, self.similarity)
         if self.metric == "ndcg":
-            gains = np.cumsum([0.0, *(1 / np.log2(np.arange(2, len(A) + 2)))])
-            blocks = _blocks(A, B, hubs, self.direction)
-            parts = [_gain(S, start, groups, gains) for start, S in blocks]
-            return float(np.concatenate(parts).mean())
+            return _ndcg(A, B, groups, hubs, self.direction)
         recall, reciprocal_rank = _retrieve(A, B, groups, self.k, hubs, self.direction)
         return float((recall if self.metric == "recall" else reciprocal_rank).mean())
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._compat import import_extra
 from .exact import Rows, nearest
 
 __all__ = ["BACKENDS", "Index", "make_index"]
@@ -240,10 +240,4 @@ def _last_words(error: RuntimeError) -> str:
 
 
 def _package(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise ImportError(
-            f'backend="{name}" needs a package that is not installed: '
-            f'pip install "langalign-sk[{name}]".'
-        ) from error
+    return import_extra(name, f'backend="{name}" needs a package that is not installed', name)

@@ -43,16 +43,6 @@ class Rows:
                 yield first + start, block[start : start + _ROWS]
             first += len(block)
 
-    def take(self, positions: NDArray[np.intp]) -> NDArray:
-        """Copies of some rows."""
-        out = np.empty((len(positions), self.width), dtype=np.float32)
-        first = 0
-        for block in self.blocks:
-            here = (positions >= first) & (positions < first + len(block))
-            out[here] = block[positions[here] - first]
-            first += len(block)
-        return out
-
     @property
     def width(self) -> int:
         return int(self.blocks[0].shape[1])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .._bundle import Bundle, BundleWriter
+from .._checks import thawed
 from .backends import Index, make_index
 from .exact import Rows
 from .hubs import Hubs
@@ -244,7 +245,7 @@ def _signature(aligner: Any) -> dict[str, Any] | None:
     """What tells an aligner from another: its encoders, and where its maps send fixed rows."""
     if aligner is None:
         return None
-    inner = getattr(aligner, "estimator", aligner)
+    inner = thawed(aligner)
     if not hasattr(inner, "language_map_"):
         return {"maps": {"": _probe(inner.transform, inner.n_features_in_)}}
     maps = inner.language_map_

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..metrics.pairs import _neighborhood
 from .backends import Index
 from .exact import QUERIES, Rows, nearest
 
@@ -50,18 +51,17 @@ class Hubs:
 
     def append(self, rows: NDArray) -> None:
         """Levels of documents that come behind the others."""
-        parts = [self._levels(rows[i : i + _BLOCK]) for i in range(0, len(rows), _BLOCK)]
+        if self.scoring in ("csls", "margin"):
+            parts = [_neighborhood(rows, self.bank, self.n_neighbors)]
+        else:
+            parts = [self._softened(rows[i : i + _BLOCK]) for i in range(0, len(rows), _BLOCK)]
         self.level = np.concatenate([self.level, *parts])
 
-    def _levels(self, rows: NDArray) -> NDArray:
-        S = rows @ self.bank.T
-        if self.scoring in ("csls", "margin"):
-            k = min(self.n_neighbors, S.shape[1])
-            return np.partition(S, S.shape[1] - k, axis=1)[:, S.shape[1] - k :].mean(axis=1)
+    def _softened(self, rows: NDArray) -> NDArray:
         from scipy.special import logsumexp
 
         t = np.float32(self.temperature)
-        return (t * logsumexp(S / t, axis=1)).astype(np.float32)
+        return (t * logsumexp(rows @ self.bank.T / t, axis=1)).astype(np.float32)
 
     def activate(self, index: Index) -> None:
         """Look up which documents the bank finds, after documents came or went."""

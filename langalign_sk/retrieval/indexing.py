@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
@@ -75,31 +74,14 @@ class IndexMixin:
         # The embeddings of queries may have another width than those of documents.
         return check_array(X, dtype=np.float32, input_name="X")
 
-    def _fitted_aligner(self, texts: list[str] | None, parallel: Any) -> Any:
-        aligner = self.aligner
-        if aligner is None or isinstance(aligner, FrozenEstimator):
-            if parallel is not None:
-                raise ValueError(
-                    "parallel= is for an aligner that is fitted here; this one is not."
-                )
-            if aligner is not None:
-                check_is_fitted(aligner)
-            return aligner
-        if texts is None:
-            raise ValueError(
-                "The documents are embeddings, which an aligner cannot be fitted on without those of "
-                "their translations: pass aligner=fitted.freeze(), fitted beforehand."
-            )
-        if hasattr(aligner, "language_map_"):
-            warnings.warn(
-                "The aligner is fitted already, and fit() fits a clone of it on the documents: pass "
-                "aligner.freeze() to use it as it is.",
-                stacklevel=3,
-            )
-        return clone(aligner).fit(texts, parallel=parallel)
+    def _check_parallel(self, parallel: Any) -> None:
+        stays = self.aligner is None or isinstance(self.aligner, FrozenEstimator)
+        if stays and parallel is not None:
+            raise ValueError("parallel= is for an aligner that is fitted here; this one is not.")
 
-    def _bank_queries(self, aligner: Any, query_bank: Any, parallel: Any) -> Any:
+    def _bank_queries(self, query_bank: Any, parallel: Any) -> Any:
         """Text or embeddings of the bank, checked; None where none is needed."""
+        aligner = self.aligner
         if self.scoring == "cosine":
             return None
         if query_bank is not None:

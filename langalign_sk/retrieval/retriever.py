@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import fitted_aligner
 from .._stamp import VersionStampMixin
 from .checks import checked_ids
 from .exact import Rows
@@ -154,8 +155,12 @@ class CrossLingualRetriever(VersionStampMixin, IndexMixin, BaseEstimator):
         documents = self._embeddings(X, reset=True) if texts is None else texts
         ids = checked_ids(ids, len(documents))
         self._warn_of_duplicates(texts)
-        bank = self._bank_queries(self.aligner, query_bank, parallel)
-        aligner = self._fitted_aligner(texts, parallel)
+        self._check_parallel(parallel)
+        bank = self._bank_queries(query_bank, parallel)
+        aligner = None
+        if self.aligner is not None:
+            words = "The documents are", " on the documents"
+            aligner = fitted_aligner(self.aligner, texts, parallel, *words)
         rows = Rows([self._document_rows(aligner, documents)])
         index.build(rows)
         hubs = None
