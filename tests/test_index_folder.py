@@ -208,7 +208,7 @@ def test_an_empty_index_is_not_saved(kind, scoring, tmp_path):
     with pytest.raises(ValueError, match="The index is empty, as all documents were removed"):
         retriever.save_index(tmp_path / "index")
     assert not (tmp_path / "index").exists()
-    retriever.add(D[:150]).save_index(tmp_path / "index")
+    retriever.add(D[:150], ids=range(150)).save_index(tmp_path / "index")
     opened = of_kind(kind, scoring=scoring).open_index(tmp_path / "index", verify=True)
     assert_same(opened, of_kind(kind, scoring=scoring).fit(D[:150], query_bank=BANK))
 
@@ -364,7 +364,7 @@ def test_a_manifest_that_is_none(content, tmp_path):
 
 
 KEYS = ["format_version", "n_documents", "width", "is_text", "backend", "backend_params", "files"]
-KEYS += ["aligner", "files.rows", "files.documents", "files.level"]
+KEYS += ["next_id", "aligner", "files.rows", "files.documents", "files.level"]
 KEYS += [f"files.{kind}.{key}" for kind in ("rows", "bank") for key in ("name", "size", "sha256")]
 
 
@@ -390,6 +390,7 @@ def test_a_manifest_that_lacks_a_key(key, tmp_path):
         ("n_documents", None),
         ("n_documents", 299),
         ("n_documents", -1),
+        ("next_id", "5"),
         ("width", 7),
         ("width", [8]),
         ("files", []),

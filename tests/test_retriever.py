@@ -667,15 +667,19 @@ def test_a_factory_that_faiss_cannot_make(factory, n):
 # Identifiers
 
 
-def test_numbers_count_on():
+def test_numbers_count_on(tmp_path):
     D, _ = few(9)
     retriever = CrossLingualRetriever(n_neighbors=1).fit(D[:4])
     assert retriever.ids_ == [0, 1, 2, 3]
     assert retriever.remove(1).add(D[4:6]).ids_ == [0, 2, 3, 4, 5]
     assert retriever.remove(np.array([2, 5])).ids_ == [0, 3, 4]
     assert retriever.search(D[[3, 4, 0]])["id"].tolist() == [3, 4, 0]
-    assert retriever.add(D[6:8], ids=pd.Series([70, 1])).ids_ == [0, 3, 4, 70, 1]
-    assert retriever.add(D[8:]).ids_ == [0, 3, 4, 70, 1, 71]
+    assert retriever.add(D[6:7]).ids_ == [0, 3, 4, 6]  # the number 5 stood for another document
+    retriever.save_index(tmp_path)
+    assert CrossLingualRetriever().open_index(tmp_path).remove(6).add(D[6:7]).ids_ == [0, 3, 4, 7]
+    assert retriever.add(D[7:8], ids=pd.Series([70])).ids_ == [0, 3, 4, 6, 70]
+    assert retriever.add(D[8:]).ids_ == [0, 3, 4, 6, 70, 71]
+    assert retriever.fit(D[:2]).ids_ == [0, 1]
 
 
 @every_kind

@@ -27,11 +27,12 @@ def check_width(rows: NDArray, width: int | None, what: str) -> None:
         )
 
 
-def checked_ids(ids: Any, n: int, before: Sequence[Hashable] = ()) -> Sequence[Hashable]:
+def checked_ids(
+    ids: Any, n: int, before: Sequence[Hashable] = (), start: int = 0
+) -> Sequence[Hashable]:
     if ids is None:
         if before and not all(isinstance(i, int) for i in before):
             raise ValueError("The index has identifiers of its own: pass ids= for new documents.")
-        start = max(before, default=-1) + 1  # type: ignore[type-var, operator]
         return range(start, start + n)
     if isinstance(ids, str):
         raise ValueError("ids is one str: pass one identifier a document.")

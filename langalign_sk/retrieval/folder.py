@@ -26,6 +26,7 @@ _VERSION = 1
 _PROBED = 16
 NEEDED = {
     "n_documents": int,
+    "next_id": int,
     "width": int,
     "is_text": bool,
     "backend": str,
@@ -77,6 +78,7 @@ def write_files(new: BundleWriter, retriever: Any, index: Index) -> dict[str, An
         new.let_write(index.file, "bin", index.write)
     return {
         "n_documents": retriever.n_documents_,
+        "next_id": retriever._next_id,
         "width": rows.width,
         "is_text": retriever.documents_ is not None,
         "backend": index.backend,
@@ -147,7 +149,7 @@ def read_files(retriever: Any, saved: Bundle, verify: bool) -> Any:
         retriever.n_features_in_ = width
     retriever.aligner_, retriever._rows = aligner, rows
     retriever._index, retriever._hubs = index, hubs
-    retriever._set_documents(ids, texts)
+    retriever._set_documents(ids, texts, fields["next_id"])
     return retriever
 
 

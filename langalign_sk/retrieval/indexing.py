@@ -41,6 +41,7 @@ class IndexMixin:
     ids_: list[Any]
     documents_: list[str] | None
     n_documents_: int
+    _next_id: int
     _rows: Rows
     _index: Index
     _hubs: Hubs | None
@@ -152,8 +153,15 @@ class IndexMixin:
             )
         return self._order[positions], scores
 
-    def _set_documents(self, ids: list[Hashable], texts: list[str] | None) -> None:
+    def _set_documents(
+        self, ids: list[Hashable], texts: list[str] | None, next_id: int | None = None
+    ) -> None:
+        """Take the documents in use; numbers of the retriever's own count on from `next_id`."""
         self.ids_, self.documents_, self.n_documents_ = ids, texts, len(ids)
+        before = self._next_id if next_id is None else next_id
+        # Nor does a removed document give its number to a new one.
+        numbers = (key + 1 for key in ids if isinstance(key, int))
+        self._next_id = max(before, max(numbers, default=0))
         # From positions in the index, which keep the place of removed documents, and back.
         self._order = np.cumsum(self._rows.alive) - 1
         self._places = np.flatnonzero(self._rows.alive)

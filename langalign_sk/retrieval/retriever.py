@@ -169,7 +169,7 @@ class CrossLingualRetriever(VersionStampMixin, IndexMixin, BaseEstimator):
             hubs.append(rows.blocks[0])
             hubs.activate(index)
         self.aligner_, self._rows, self._index, self._hubs = aligner, rows, index, hubs
-        self._set_documents(list(ids), texts)
+        self._set_documents(list(ids), texts, next_id=0)
         return self
 
     def kneighbors(
@@ -239,7 +239,8 @@ class CrossLingualRetriever(VersionStampMixin, IndexMixin, BaseEstimator):
         X : one column of text, or array-like of shape (n_documents, n_features)
             As in `fit`.
         ids : sequence of hashable, default=None
-            New identifiers. None counts on, if all are numbers of the retriever's own.
+            New identifiers. None counts on, if all are numbers; a removed
+            document does not give its number to a new one.
 
         Returns
         -------
@@ -259,7 +260,7 @@ class CrossLingualRetriever(VersionStampMixin, IndexMixin, BaseEstimator):
             here, new = kinds if texts is None else kinds[::-1]
             raise ValueError(f"The index holds {here}, and X holds {new}: add {here}.")
         documents = self._embeddings(X) if texts is None else texts
-        ids = checked_ids(ids, len(documents), self.ids_)
+        ids = checked_ids(ids, len(documents), self.ids_, self._next_id)
         rows = self._document_rows(self.aligner_, documents, self._rows.width)
         first = len(self._rows.alive)
         self._rows.append(rows)
