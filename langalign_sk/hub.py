@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ._card import CARD, merged, write_card
 from .encoders.registry import failure_of_hub
 from .persistence import MANIFEST, load_folder, save
 
@@ -30,12 +31,13 @@ def push_to_hub(
 ) -> str:
     """Save a fitted model to a repository of the Hugging Face Hub, in one commit.
 
-    The commit replaces the model that was there, and the model card (README.md).
+    The commit replaces the model that was there. Of its README.md, the generated part alone is
+    replaced, as :func:`langalign_sk.persistence.save` does it in a folder.
 
     Parameters
     ----------
-    estimator : CrossLingualAligner, LinearAligner, AdapterAligner, CrossLingualRetriever or Pipeline
-        Fitted, as :func:`langalign_sk.persistence.save` takes it.
+    estimator : fitted estimator
+        One that :func:`langalign_sk.persistence.save` takes.
     repo_id : str
         Name of the repository, "owner/name"; made if it is not there.
     revision : str, default=None
@@ -56,6 +58,8 @@ def push_to_hub(
     ------
     TypeError
         If the estimator cannot be saved; nothing was sent.
+    ImportError
+        If it is a Pipeline or an AlignedClassifier, and skops is not installed.
     ValueError
         If `repo_id` is no name that the hub allows.
     OSError
@@ -74,12 +78,18 @@ def push_to_hub(
     """
     from huggingface_hub import HfApi
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place, "model")
         save(estimator, folder)
         api = HfApi(token=token)
         api.create_repo(repo_id, private=private, exist_ok=True)
         if revision is not None:
             api.create_branch(repo_id, branch=revision, exist_ok=True)
+        if api.file_exists(repo_id, CARD, revision=revision):
+            # Past the cache, where a commit without its model would be the newest one.
+            there = api.hf_hub_download(repo_id, CARD, revision=revision, local_dir=place)
+            card = (folder / CARD).read_text(encoding="utf-8")
+            write_card(folder / CARD, merged(Path(there), card))
         commit = api.upload_folder(
             repo_id=repo_id,
             folder_path=folder,
@@ -122,8 +132,8 @@ def from_pretrained(
 
     Returns
     -------
-    CrossLingualAligner, LinearAligner, AdapterAligner, CrossLingualRetriever or Pipeline
-        The fitted model.
+    fitted estimator
+        Of the class that was saved.
 
     Raises
     ------
@@ -132,6 +142,8 @@ def from_pretrained(
     ValueError
         If there is no such repository, it is not in the cache and the hub cannot be reached, or
         the model is damaged.
+    ImportError
+        If the model is a Pipeline or an AlignedClassifier, and skops is not installed.
 
     Examples
     --------

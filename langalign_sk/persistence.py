@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import platform
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +15,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ._bundle import Bundle, BundleWriter, DamagedError
-from ._card import model_card
+from ._card import CARD, merged, model_card, write_card
 from ._checks import check_parameters, languages_of, thawed
 from ._codec import decode, encode
-from ._compat import import_extra
+from ._skops import dumped, read_dumped
 from ._version import __version__
 from .encoders.base import TextEncoder
 from .inspection.report import AlignmentReport
@@ -33,23 +31,8 @@ MANIFEST = "langalign_sk.json"
 _VERSION = 1
 # What a user may pass as an object of their own, and has to pass again.
 _OBJECTS = ("encoder", "english_encoder", "detect")
-# Classes of this package that skops may build; it trusts scikit-learn and numpy by itself.
-_TRUSTED = (
-    "langalign_sk._quality.TextModel",
-    "langalign_sk._quality.TextQuality",
-    "langalign_sk._quality.VectorQuality",
-    "langalign_sk.aligner.CrossLingualAligner",
-    "langalign_sk.encoders.endpoint.EndpointEncoder",
-    "langalign_sk.encoders.handles.SentenceEncoder",
-    "langalign_sk.inspection.report.AlignmentReport",
-    "langalign_sk.inspection.report.Evaluation",
-    "langalign_sk.mapping.adapter.AdapterAligner",
-    "langalign_sk.mapping.linear.LinearAligner",
-    "langalign_sk.mapping.network.Network",
-    "langalign_sk.metrics.pairs.RetrievalScores",
-    "langalign_sk.trust.PairChecks",
-    "langalign_sk.trust.VectorModel",
-)
+# Kinds that may hold anything of scikit-learn.
+_BY_SKOPS = ("Pipeline", "AlignedClassifier")
 _CHECKED = ("kind", "given", "estimator", "index")
 _NEEDED = {
     "kind": str,
@@ -65,12 +48,14 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
 
     The folder holds a manifest (JSON, with a format version and the checksums of all files), the
     arrays (safetensors) and a model card (README.md). Encoders are kept by name and revision, as
-    handles. What was in the folder stays whole until all of the new model is there.
+    handles. The model that was in the folder stays whole until all of the new one is there, and
+    what a person wrote into the README.md is kept.
 
     Parameters
     ----------
-    estimator : CrossLingualAligner, LinearAligner, AdapterAligner, CrossLingualRetriever or Pipeline
-        Fitted. Whole pipelines need skops (the extra "skops").
+    estimator : fitted estimator
+        A CrossLingualAligner, LinearAligner, AdapterAligner or CrossLingualRetriever; with skops
+        (the extra "skops"), an AlignedClassifier or a whole Pipeline too.
     folder : path
         Made if it is not there.
 
@@ -80,7 +65,7 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
         If the estimator is none of these, or holds something that cannot be saved; the message
         names it.
     ImportError
-        If a Pipeline is to be saved without skops.
+        If a Pipeline or an AlignedClassifier is to be saved without skops.
 
     See Also
     --------
@@ -91,7 +76,13 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
     An encoder that is an object of your own or runs code of its repository
     (``trust_remote_code=True``), and a `detect` function, are not saved: pass them to `load`. Nor
     is what goes on with an interrupted training (`partial_fit`): keep the estimator
-    itself, or a `checkpoint`, for that.
+    itself, or a `checkpoint`, for that. What a Pipeline or an AlignedClassifier holds is saved by
+    skops, objects of your own too, and `load` refuses types that nobody trusts.
+
+    The generated part of README.md stands between two comments, ``<!-- langalign_sk: begin -->``
+    and ``<!-- langalign_sk: end -->``. Saving again replaces that part alone, and the languages in
+    the front matter if they are those that were written there; a README.md without the comments
+    gets it at its end.
 
     Examples
     --------
@@ -107,20 +98,21 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
     kind = _kind(estimator)
     check_is_fitted(estimator)
     folder = Path(folder).expanduser()
+    readme = folder / CARD
     index = checked_index(estimator) if kind == "CrossLingualRetriever" else None
     fields: dict[str, Any] = {"kind": kind, "given": [], "estimator": None, "index": None}
     # All that can fail comes before the folder is touched.
-    card = model_card(estimator)
-    if kind == "Pipeline":
-        content = _skops().dumps(estimator)
+    card = merged(readme, model_card(estimator))
+    if kind in _BY_SKOPS:
+        content = dumped(estimator)
     elif index is not None:
         tree = {"params": _params(estimator), "aligner": thawed(estimator.aligner_)}
         fields["given"], fields["estimator"], content = _encoded(tree)
     else:
         fields["given"], fields["estimator"], content = _encoded(estimator)
     with BundleWriter(folder, MANIFEST) as new:
-        if kind == "Pipeline":
-            new.write("pipeline", "skops", [content])
+        if kind in _BY_SKOPS:
+            new.write("model", "skops", [content])
         else:
             new.write("arrays", "safetensors", [content])
         if index is not None:
@@ -136,7 +128,7 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
             **fields,
             "sha256": _checksum(fields),
         }
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    write_card(readme, card)
 
 
 def load(
@@ -149,7 +141,8 @@ def load(
     """Load a model that `save` wrote.
 
     Every file is checked against its checksum, only classes of this package are built (and, for a
-    Pipeline, types that skops trusts), and nothing outside the folder is read.
+    Pipeline or an AlignedClassifier, types that skops trusts), and nothing outside the folder is
+    read.
 
     Parameters
     ----------
@@ -160,8 +153,9 @@ def load(
 
     Returns
     -------
-    CrossLingualAligner, LinearAligner, AdapterAligner, CrossLingualRetriever or Pipeline
-        The fitted model.
+    fitted estimator
+        Of the class that was saved: CrossLingualAligner, LinearAligner, AdapterAligner,
+        CrossLingualRetriever, AlignedClassifier or Pipeline.
 
     Raises
     ------
@@ -170,7 +164,7 @@ def load(
     ValueError
         If it is damaged, of another format version, or built with other objects than those passed.
     ImportError
-        If a Pipeline is to be loaded without skops.
+        If a Pipeline or an AlignedClassifier is to be loaded without skops.
 
     Examples
     --------
@@ -223,12 +217,12 @@ def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = 
             f"The model in {str(folder)!r} was built with an object as {missing[0]}, which is not "
             f"saved: pass load(..., {missing[0]}=)."
         )
-    content = "pipeline" if fields["kind"] == "Pipeline" else "arrays"
+    content = "model" if fields["kind"] in _BY_SKOPS else "arrays"
     if content not in saved.files:
         raise saved.damaged
     path = saved.path(content)
-    if content == "pipeline":
-        return _read_pipeline(saved, path)
+    if content == "model":
+        return read_dumped(saved, path)
     try:
         out = _read_tree(saved, path, passed)
         if fields["kind"] == "CrossLingualRetriever":
@@ -325,60 +319,16 @@ def _try_out(estimator: Any) -> None:
             raise ValueError("the maps do not fit each other")
 
 
-def _skops() -> Any:
-    need = "Whole pipelines are saved by skops, which is not installed"
-    return import_extra("skops.io", need, "skops")
-
-
-def _read_pipeline(saved: Bundle, path: Path) -> Any:
-    skops, where = _skops(), f"The pipeline in {str(saved.folder)!r}"
-    try:
-        content = path.read_bytes()
-        with ZipFile(io.BytesIO(content)) as file:
-            schema = json.loads(file.read("schema.json"))
-        types = skops.get_untrusted_types(data=content)
-    except Exception as error:  # whatever is no file of skops
-        raise saved.damaged from error
-    unknown = [name for name in types if name not in _TRUSTED]
-    if unknown:
-        raise ValueError(
-            f"{where} holds {unknown[0]!r}, which skops does not trust and which may execute "
-            "anything. Load it with skops.io.load if you do."
-        )
-    if _trusts_code(schema):
-        raise ValueError(
-            f"{where} has an encoder with trust_remote_code=True, which runs code of its repository. "
-            "Load it with skops.io.load if you trust that."
-        )
-    try:
-        pipeline = skops.loads(content, trusted=types)
-    except Exception as error:
-        raise saved.damaged from error
-    if type(pipeline).__name__ != saved.fields["kind"]:
-        raise saved.damaged
-    return pipeline
-
-
-def _trusts_code(node: Any) -> bool:
-    """Whether anything that skops is about to build lets a repository run its code."""
-    if isinstance(node, list):
-        return any(map(_trusts_code, node))
-    if not isinstance(node, dict):
-        return False
-    flag = node.get("trust_remote_code")
-    if flag is not None and not (isinstance(flag, dict) and flag.get("content") == "false"):
-        return True
-    return any(map(_trusts_code, node.values()))
-
-
 def _kind(estimator: Any) -> str:
     from sklearn.pipeline import Pipeline
 
     from .aligner import CrossLingualAligner
+    from .classifier import AlignedClassifier
     from .mapping import AdapterAligner, LinearAligner
     from .retrieval import CrossLingualRetriever
 
-    kinds = (CrossLingualAligner, LinearAligner, AdapterAligner, CrossLingualRetriever, Pipeline)
+    maps = (CrossLingualAligner, LinearAligner, AdapterAligner)
+    kinds = (*maps, CrossLingualRetriever, AlignedClassifier, Pipeline)
     for kind in kinds:
         if type(estimator) is kind:
             return kind.__name__

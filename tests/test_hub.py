@@ -74,8 +74,9 @@ class Hub(BaseHTTPRequestHandler):
             files = store["commits"][commit].items()
             tree = [{"type": "file", "path": n, "size": len(c), "oid": sha(c)} for n, c in files]
             self.answer(tree)
+        elif (content := store["commits"][commit].get(name)) is None:
+            self.refuse(404, "EntryNotFound")
         else:
-            content = store["commits"][commit][name]
             self.answer(content, ETag=f'"{sha(content)}"', X_Repo_Commit=commit)
 
     def do_POST(self):
@@ -86,7 +87,7 @@ class Hub(BaseHTTPRequestHandler):
             store["made"].append(json.loads(body))
             self.answer({"url": f"{url_of(self.server)}/me/model"})
         elif path.startswith("/api/models/me/model/branch/"):
-            store["branches"][path.rsplit("/", 1)[1]] = store["branches"]["main"]
+            store["branches"].setdefault(path.rsplit("/", 1)[1], store["branches"]["main"])
             self.answer({})
         elif path == "/api/validate-yaml":
             self.answer({"errors": [], "warnings": []})
@@ -202,6 +203,7 @@ def test_there_and_back(folders, hub):
         assert set(pushed) == {MANIFEST, "README.md", *named, *others}
         assert manifest["kind"] == json.loads((folders / folder / MANIFEST).read_bytes())["kind"]
 
+    del hub.asked[:]
     calls = f"""
 tell()
 tell(revision={one!r})
@@ -229,6 +231,38 @@ tell(repo="no such name")
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         assert run(PULL + "tell()\n", folders, endpoint) == "LinearAligner 2.0\n"
     assert run(PULL + "tell()\n", folders, url_of(hub), HF_HUB_OFFLINE="1") == "LinearAligner 2.0\n"
+
+
+PUSH_ONE = """
+from langalign_sk import load
+from langalign_sk.hub import push_to_hub
+print(push_to_hub(load("two"), "me/model", token="t", revision=REVISION))
+"""
+
+
+@pytest.mark.parametrize("revision", [None, "dev"])
+def test_what_a_person_wrote_into_the_card_is_kept(revision, folders, hub):
+    one, _, _ = run(PUSH, folders, url_of(hub)).split()
+    store = hub.store
+    branch = revision or "main"
+    fresh = store["commits"][one]["README.md"].decode()
+    assert fresh == (folders / "one" / "README.md").read_text(encoding="utf-8")
+    head, end = "license: cc-by-4.0\n---\n\n# Mine\n", "<!-- langalign_sk: end -->"
+    mine = fresh.replace("license: unknown\n---\n", head).replace("LinearAligner", "Old")
+    files = store["commits"][store["branches"][branch]]
+    files["README.md"] = (mine + "\nAfter.\n").encode()
+    commit = run(PUSH_ONE.replace("REVISION", repr(revision)), folders, url_of(hub)).strip()
+    assert store["branches"][branch] == commit
+    card = store["commits"][commit]["README.md"].decode()
+    assert card == fresh.replace("license: unknown\n---\n", head) + "\nAfter.\n"
+    # It went past the cache, which knows nothing of a model yet.
+    assert not list((folders / "hf").rglob("README.md"))
+
+    store["commits"][commit]["README.md"] = b"Somebody else's.\n"
+    commit = run(PUSH_ONE.replace("REVISION", repr(revision)), folders, url_of(hub)).strip()
+    card = store["commits"][commit]["README.md"].decode()
+    part = fresh[fresh.index("<!-- langalign_sk: begin -->") : fresh.index(end)]
+    assert card == f"Somebody else's.\n\n{part}{end}\n"
 
 
 def test_a_repository_that_is_changed_is_refused(folders, hub):

@@ -19,13 +19,18 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from saved_format_1.make import FOLDERS, JOBLIB, answers
 from sklearn.decomposition import TruncatedSVD
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
+from sklearn.utils.fixes import parse_version
 from toy import ENGLISH, KOREAN, EnglishOnly, ToyEncoder
 
 from langalign_sk import (
@@ -38,6 +43,7 @@ from langalign_sk import (
     save,
 )
 from langalign_sk._bundle import _described
+from langalign_sk.classifier import AlignedClassifier
 from langalign_sk.persistence import _CHECKED, _checksum
 
 JAPANESE = [f"文のばんごう {i}" for i in range(200)]
@@ -48,6 +54,7 @@ X = RNG.normal(size=(80, 6)).astype(np.float32)
 Y = (X @ np.linalg.qr(RNG.normal(size=(6, 6)))[0] + 0.1 * RNG.normal(size=X.shape)).astype("f4")
 ONE_EPOCH = {"max_epochs": 1}
 MIXED = [*KOREAN[:5], *ENGLISH[5:9]]
+LABELS = np.array(["a", "b", "c"])[Y[:, :3].argmax(axis=1)]
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -55,6 +62,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 def aligner(pairs=PAIRS, **parameters):
     defaults = {"encoder": ToyEncoder(), "method": "ridge", "alpha": 1.0, "random_state": 0}
     return CrossLingualAligner(**defaults | parameters).fit(pairs)
+
+
+def classifier(**parameters):
+    """A head of the English side, calibrated on rows of the other one."""
+    map_ = CrossLingualAligner(method="ridge", alpha=1.0, encoder="use-multilingual").fit(X, Y)
+    defaults = {"calibration": "temperature", "class_prior": [1.0, 1.0, 2.0]}
+    head = LogisticRegression().fit(Y, LABELS)
+    return AlignedClassifier(head, map_.freeze(), **defaults | parameters).fit(X, LABELS)
 
 
 def there_and_back(estimator, folder, **objects):
@@ -275,13 +290,72 @@ def test_a_pipeline_with_an_adapter(tmp_path):
     assert_array_equal(again.predict(X), pipeline.predict(X))
 
 
-def test_a_pipeline_of_things_that_nobody_trusts(tmp_path):
+@pytest.mark.parametrize(
+    "calibration", ["none", "temperature", "prior_shift", "temperature+prior_shift"]
+)
+def test_round_trip_of_a_classifier(calibration, tmp_path):
     pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
-    fitted = aligner()
-    pipeline = make_pipeline(fitted.freeze(), LogisticRegression()).fit(MIXED, np.arange(9) % 2)
-    save(pipeline, tmp_path)
-    with pytest.raises(ValueError, match=r"'toy\.ToyEncoder', which skops does not trust"):
-        load(tmp_path)
+    fitted = classifier(calibration=calibration)
+    again = there_and_back(fitted, tmp_path)
+    assert_array_equal(again.predict(X), fitted.predict(X))
+    assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
+    assert_array_equal(again.decision_function(X), fitted.decision_function(X))
+    assert again.calibration_ == calibration
+    assert again.temperature_ == fitted.temperature_
+    assert again.classifier is again.classifier_
+    assert repr(again.get_params()) == repr(fitted.get_params())
+    aligners = again.aligner_.estimator, fitted.aligner_.estimator
+    assert_same_report(*(e.alignment_report_ for e in aligners))
+    assert_array_equal(*(e.quality_score(X) for e in aligners))
+    assert_array_equal(again.fit(X, LABELS).predict_proba(X), fitted.predict_proba(X))
+
+
+def test_round_trip_of_a_classifier_of_texts(tmp_path):
+    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+    encoder = SentenceEncoder("use-multilingual")
+    head = LogisticRegression().fit(encoder.encode(ENGLISH[:20]), np.arange(20) % 2)
+    moving = CrossLingualAligner("ko", encoder=encoder, method="ridge", alpha=1.0, random_state=0)
+    fitted = AlignedClassifier(head, moving, calibration="temperature")
+    fitted.fit(KOREAN[:20], parallel=(KOREAN[:40], ENGLISH[:40]))
+    again = there_and_back(fitted, tmp_path)
+    assert_array_equal(again.predict(MIXED), fitted.predict(MIXED))
+    assert_array_equal(again.predict_proba(MIXED), fitted.predict_proba(MIXED))
+
+
+def test_a_pipeline_with_a_classifier(tmp_path):
+    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+    fitted = classifier()
+    pipeline = make_pipeline(StandardScaler(with_mean=False, with_std=False), fitted)
+    pipeline.fit(X, LABELS)
+    again = there_and_back(pipeline, tmp_path)
+    assert_array_equal(again.predict(X), fitted.predict(X))
+    assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "# Pipeline\n" in card
+    assert "- method: ridge\n" in card
+    assert "- calibration: temperature, at a temperature of " in card
+
+
+def test_things_that_nobody_trusts(tmp_path):
+    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+    frozen = aligner().freeze()
+    pipeline = make_pipeline(frozen, LogisticRegression()).fit(MIXED, np.arange(9) % 2)
+    head = LogisticRegression().fit(ToyEncoder().encode(MIXED), np.arange(9) % 2)
+    model = AlignedClassifier(head, frozen, calibration="none").fit(KOREAN[:5])
+    for estimator in (pipeline, model):
+        save(estimator, tmp_path)
+        name = type(estimator).__name__
+        with pytest.raises(ValueError, match=rf"The {name} in .* holds 'toy\.ToyEncoder', which"):
+            load(tmp_path)
+
+
+def test_a_file_of_another_kind(tmp_path):
+    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+    save(classifier(), tmp_path)
+    for kind in ("Pipeline", "CrossLingualAligner", "LogisticRegression"):
+        change_manifest(tmp_path, lambda manifest, kind=kind: manifest.update(kind=kind))
+        with pytest.raises(ValueError, match="is damaged"):
+            load(tmp_path)
 
 
 # Encoders
@@ -337,6 +411,11 @@ def test_code_of_a_repository_runs_for_none_but_who_asks(tmp_path):
     save(pipeline.fit(X, np.arange(80) % 2), tmp_path / "pipeline")
     with pytest.raises(ValueError, match="an encoder with trust_remote_code=True"):
         load(tmp_path / "pipeline")
+    model = classifier()
+    model.aligner_.estimator.set_params(encoder=handle)
+    save(model, tmp_path / "classifier")
+    with pytest.raises(ValueError, match="an encoder with trust_remote_code=True"):
+        load(tmp_path / "classifier")
     pipeline[0].estimator.set_params(encoder=SentenceEncoder("x/y"))
     assert_array_equal(
         there_and_back(pipeline, tmp_path / "pipeline").predict(X), pipeline.predict(X)
@@ -383,14 +462,18 @@ def test_what_is_no_model_of_this_package(tmp_path):
     assert not (tmp_path / "never-made").exists()
 
 
-def test_a_pipeline_without_skops(tmp_path, monkeypatch):
+def test_without_skops(tmp_path, monkeypatch):
     pipeline = make_pipeline(FrozenEstimator(LinearAligner().fit(X, Y)), LogisticRegression())
-    pipeline.fit(X, np.arange(80) % 2)
     monkeypatch.setitem(sys.modules, "skops", None)
     monkeypatch.setitem(sys.modules, "skops.io", None)
-    with pytest.raises(ImportError, match=r"pip install \"langalign-sk\[skops\]\""):
-        save(pipeline, tmp_path / "never-made")
+    match = r"A Pipeline or AlignedClassifier is saved by skops.* \"langalign-sk\[skops\]\""
+    for model in (pipeline.fit(X, LABELS), classifier()):
+        with pytest.raises(ImportError, match=match):
+            save(model, tmp_path / "never-made")
     assert not (tmp_path / "never-made").exists()
+    for name in ("pipeline", "classifier"):
+        with pytest.raises(ImportError, match=match):
+            load(FORMAT_1 / name)
 
 
 # The folder
@@ -411,6 +494,111 @@ def test_the_model_card(tmp_path):
     assert "# LinearAligner\n" in card
     assert "language:" not in card
     assert "Held-out" not in card
+
+
+def test_the_model_card_of_a_classifier(tmp_path):
+    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+    fitted = classifier()
+    fitted.temperature_ = 0.51234
+    save(fitted, tmp_path)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    facts = "- languages: ko, en\n- multilingual encoder: `use-multilingual`\n- method: ridge\n"
+    assert facts in card
+    facts = "- head: `LogisticRegression`\n- classes: 3\n"
+    assert facts + "- calibration: temperature, at a temperature of 0.512\n" in card
+    assert str(fitted.aligner_.estimator.alignment_report_) in card
+    save(classifier(calibration="none"), tmp_path)
+    assert facts + "- calibration: none\n" in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+BEGIN, END = "<!-- langalign_sk: begin -->", "<!-- langalign_sk: end -->"
+
+
+def generated(folder):
+    """What stands between the markers of a card."""
+    text = (folder / "README.md").read_bytes().decode("utf-8", "replace")
+    return text[text.index(BEGIN) + len(BEGIN) : text.index(END)]
+
+
+def test_saving_again_keeps_what_a_person_wrote(tmp_path):
+    path = tmp_path / "mine" / "README.md"
+    save(aligner(), tmp_path / "mine")
+    text = path.read_text(encoding="utf-8")
+    text = text.replace("license: unknown", "license: cc-by-4.0\ndatasets: [mine]")
+    path.write_text(text.replace(BEGIN, "Before.\n\n" + BEGIN) + "\nAfter. {x}\n", encoding="utf-8")
+    other = aligner(target_lang="ja", pairs=list(zip(JAPANESE, ENGLISH, strict=True)))
+    save(other, tmp_path / "mine")
+    save(other, tmp_path / "new")
+    assert path.read_text(encoding="utf-8") == (
+        "---\nlibrary_name: langalign-sk\n"
+        "tags: [cross-lingual, sentence-embeddings, scikit-learn]\n"
+        'language: ["ja", "en"]\n'
+        "license: cc-by-4.0\ndatasets: [mine]\n---\n\n"
+        f"Before.\n\n{BEGIN}{generated(tmp_path / 'new')}{END}\n\nAfter. {{x}}\n"
+    )
+    assert "- languages: ja, en\n" in generated(tmp_path / "mine")
+    there_and_back(other, tmp_path / "mine", encoder=other.encoder)
+
+
+def test_languages_of_the_front_matter_follow_the_model(tmp_path):
+    linear, path = LinearAligner("ridge", alpha=1.0).fit(X, Y), tmp_path / "README.md"
+    models_and_lines = [(linear, []), (aligner(), ['language: ["ko", "en"]']), (linear, [])]
+    for model, lines in models_and_lines:
+        save(model, tmp_path)
+        text = path.read_text(encoding="utf-8")
+        assert re.findall("^language:.*$", text, re.MULTILINE) == lines
+    mine = "license: mit\nlanguage: [ko]\n"
+    path.write_text(text.replace("license: unknown\n", mine), encoding="utf-8")
+    for model in (aligner(), linear):
+        save(model, tmp_path)
+        text = path.read_text(encoding="utf-8")
+        assert re.findall("^language:.*$", text, re.MULTILINE) == ["language: [ko]"]
+        assert mine in text
+
+
+@pytest.mark.parametrize(
+    "mine",
+    [
+        b"# My project\n",
+        b"# My project",
+        b"---\r\nlicense: mit\r\n---\r\n\r\n# Mine\r\n  \r\n",
+        "한국어 \ufeff 日本語\n".encode("utf-16"),
+        b"\xff\x00 no text\n",
+        f"{BEGIN}\nof which the end was lost\n".encode(),
+        f"{END}\nof which the begin was lost: {BEGIN}\n".encode(),
+    ],
+)
+def test_a_readme_of_somebody_else_gets_the_part_at_its_end(mine, tmp_path):
+    path = tmp_path / "README.md"
+    path.write_bytes(mine)
+    for alpha in (1.0, 2.0, 3.0):
+        save(LinearAligner("ridge", alpha=alpha).fit(X, Y), tmp_path)
+        text = path.read_bytes()
+        assert text.startswith(mine)
+        rest = text[len(mine) :].decode()
+        assert rest.strip().startswith(BEGIN)
+        assert rest.endswith(END + "\n")
+        assert (rest.count(BEGIN), rest.count(END)) == (1, 1)
+        assert "# LinearAligner\n" in rest
+        assert load(tmp_path).alpha == alpha
+
+
+def test_an_empty_readme_is_none(tmp_path):
+    fitted = aligner()
+    for folder in ("empty", "new"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "empty" / "README.md").write_text("\n")
+    for folder in ("empty", "new"):
+        save(fitted, tmp_path / folder)
+    empty, new = ((tmp_path / name / "README.md").read_bytes() for name in ("empty", "new"))
+    assert empty == new
+
+
+def test_a_readme_that_cannot_be_read_stops_the_save_at_its_start(tmp_path):
+    (tmp_path / "README.md").mkdir()
+    with pytest.raises(OSError, match=r"README\.md"):
+        save(LinearAligner().fit(X, Y), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
 
 
 def test_a_model_of_the_default_encoder_is_small(tmp_path):
@@ -439,7 +627,9 @@ class Stop(BaseException):
 def test_a_save_that_fails_anywhere_leaves_the_old_model(call, tmp_path, monkeypatch):
     old, new = LinearAligner("ridge", alpha=1.0).fit(X, Y), LinearAligner("procrustes").fit(X, Y)
     save(old, tmp_path)
-    whole, failed = getattr(os, call), 0
+    readme = tmp_path / "README.md"
+    readme.write_text(readme.read_text() + "Mine.\n")
+    card, whole, failed = readme.read_bytes(), getattr(os, call), 0
     for fails_at in range(5):
         calls = iter(range(100))
 
@@ -456,9 +646,13 @@ def test_a_save_that_fails_anywhere_leaves_the_old_model(call, tmp_path, monkeyp
         else:
             break
         assert_no_other_files(tmp_path)
-        assert_array_equal(load(tmp_path).coef_, old.coef_)
-    assert failed == (1 if call == "replace" else 2)  # the arrays, the manifest
+        assert readme.read_bytes() == card
+        # The card comes last.
+        there = new if failed == (2 if call == "replace" else 3) else old
+        assert_array_equal(load(tmp_path).coef_, there.coef_)
+    assert failed == (2 if call == "replace" else 3)  # the arrays, the manifest, the card
     assert_array_equal(load(tmp_path).coef_, new.coef_)
+    assert readme.read_text().endswith(END + "\nMine.\n")
 
 
 KILLED = """
@@ -743,10 +937,13 @@ def test_a_change_of_no_effect(tmp_path):
     assert_array_equal(load(tmp_path).transform(X), fitted.transform(X))
 
 
-def test_a_damaged_pipeline(tmp_path):
+@pytest.mark.parametrize("kind", ["Pipeline", "AlignedClassifier"])
+def test_a_damaged_file_of_skops(kind, tmp_path):
     skops = pytest.importorskip("skops.io", reason="needs pip install langalign-sk[skops]")
-    pipeline = make_pipeline(FrozenEstimator(LinearAligner().fit(X, Y)), LogisticRegression())
-    pipeline.fit(X, np.arange(80) % 2)
+    pipeline = classifier()
+    if kind == "Pipeline":
+        pipeline = make_pipeline(FrozenEstimator(LinearAligner().fit(X, Y)), LogisticRegression())
+    pipeline.fit(X, LABELS)
     folder, rng = tmp_path / "model", np.random.default_rng(1)
     save(pipeline, folder)
     load(folder)
@@ -762,7 +959,7 @@ def test_a_damaged_pipeline(tmp_path):
         with only_in(folder), pytest.raises(ValueError, match=r"damaged|cut short"):
             load(folder)
         described = _described(folder / name)
-        change_manifest(folder, lambda m, d=described: m["files"].update(pipeline=d))
+        change_manifest(folder, lambda m, d=described: m["files"].update(model=d))
         with only_in(folder):
             try:
                 again = load(folder)
@@ -802,6 +999,43 @@ def test_adapters_are_loaded_without_torch(tmp_path):
     subprocess.run(command, check=True)
     for model, folder in zip(made, folders, strict=True):
         assert_array_equal(np.load(folder + "/moved.npy"), model.transform(X))
+
+
+# Folders and pickles of former releases
+
+FORMAT_1 = Path(__file__).parent / "saved_format_1"
+
+
+@pytest.mark.parametrize("name", [*FOLDERS, JOBLIB])
+def test_models_of_format_1(name):
+    with np.load(FORMAT_1 / "expected.npz") as file:
+        arrays = dict(file)
+    if name in ("pipeline", "classifier", JOBLIB):
+        # What is not of this package's own format.
+        if name != JOBLIB:
+            pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+        if parse_version(sklearn.__version__) < parse_version(str(arrays["sklearn"])):
+            pytest.skip("scikit-learn reads no estimators of later releases")
+    with warnings.catch_warnings():
+        # The files outlast the releases that wrote them.
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
+        warnings.filterwarnings("ignore", r"This \w+ was pickled by", UserWarning)
+        model = joblib.load(FORMAT_1 / name) if name == JOBLIB else load(FORMAT_1 / name)
+    found = answers(name, model, arrays["X"], arrays["texts"])
+    place = f"{name}/"
+    expected = {k.removeprefix(place): v for k, v in arrays.items() if k.startswith(place)}
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        if value.dtype.kind == "f":
+            assert_allclose(found[key], value, rtol=0, atol=1e-5)
+        else:
+            assert_array_equal(found[key], value)
+
+
+def test_files_of_format_1_are_small():
+    sizes = [path.stat().st_size for path in FORMAT_1.rglob("*") if path.is_file()]
+    assert sum(sizes) < 500_000
 
 
 # Pickles

