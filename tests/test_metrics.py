@@ -257,6 +257,15 @@ def test_duplicate_groups_of_distinct_rows():
     assert duplicate_groups(np.array([[1.0, 2.0], [2.0, 1.0]])).tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("width", [15, 16, 17, 100])
+def test_duplicate_groups_look_at_every_column(width):
+    X = np.random.default_rng(0).normal(size=(width + 2, width))
+    for column in range(width):  # rows that differ from the first in one column
+        X[column + 1] = X[0] + (np.arange(width) == column)
+    X[-1] = X[2]
+    assert duplicate_groups(X).tolist() == [*range(width + 1), 2]
+
+
 def test_row_recall_averages_both_directions():
     # X -> Y finds row 0 only; Y -> X finds both.
     X, Y = np.array([[1.0, 0.0], [1.0, 0.9]]), np.array([[1.0, 0.1], [-1.0, 2.0]])
