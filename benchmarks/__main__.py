@@ -9,20 +9,34 @@ BENCHMARKS = (
     "adapters",
     "calibration",
     "encoding",
+    "grid",
+    "peers",
     "quality",
     "quickstart",
     "retrieval",
+    "scale",
     "service",
     "speed",
     "training",
 )
+# Every method, every peer, and what they cost.
+RUN = ("scale", "grid", "peers")
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("name", choices=BENCHMARKS)
-    name = parser.parse_args().name
+    parser.add_argument(
+        "name", choices=("run", *BENCHMARKS), help=f"run: {', '.join(RUN)}, one after another"
+    )
+    parser.add_argument("--smoke", action="store_true", help="check the ratios of a small run")
+    arguments = parser.parse_args()
+    if arguments.smoke and arguments.name != "run":
+        parser.error("--smoke goes with run")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    if name == "accuracy":
+    if arguments.name == "accuracy":
         # The order of sums, and with it the third digit of an accuracy, depends on the threads.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    import_module(f".{name}", __package__).main()
+    names = (arguments.name,)
+    if arguments.name == "run":
+        names = ("smoke",) if arguments.smoke else RUN
+    for name in names:
+        import_module(f".{name}", __package__).main()

@@ -54,10 +54,10 @@ def load_task(folder, task):
     return rows("en_train.tsv"), tests
 
 
-def load_pairs(folder, n):
+def load_pairs(folder, n, languages=LANGUAGES):
     """Up to `n` random pairs a language from all sources, as parallel= takes them."""
     out = {}
-    for lang in LANGUAGES:
+    for lang in languages:
         files = sorted((folder / "parallel" / lang).glob("*.tsv"))
         rows = [r for path in files for r in read_rows(path)]
         keep = np.random.default_rng(SEED).permutation(len(rows))[:n]

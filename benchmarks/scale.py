@@ -1,0 +1,389 @@
+"""How fits grow with rows and width, beside the matrix products that no such fit can do without."""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import Ridge
+
+from langalign_sk import LinearAligner
+
+from ._common import ROOT, machine, resident_bytes, to_rst, write_results
+
+ROWS = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
+WIDTHS = (128, 256, 512, 1024)
+LARGEST = 5e9  # bytes of X and Y; the largest copy made of them in a fit has to fit beside
+BLOCK = 10_000
+
+HEAD = 100_000, 512  # the point of the first table
+SMOKE = 20_000, 256
+FROM = 10_000  # fewer rows cost less than the decompositions, which do not grow with them
+
+# One candidate each, with nothing to choose, and the default, which chooses on held-out rows.
+METHODS = {
+    "procrustes": {},
+    "ridge": {"alpha": 1.0},
+    "spectral": {"alpha": 1.0, "power": 0.5},
+    "auto": {},
+}
+FLOOR, CROSS, PEER = "floor", "X'Y alone", "Ridge of scikit-learn"
+
+BATCHES = (1, 32, 1_000, 100_000)
+SKLEARN, PACKAGE = "import sklearn", "import langalign_sk"
+ALIGNER = "from langalign_sk import LinearAligner"
+IMPORTS = (
+    "pass",
+    SKLEARN,
+    PACKAGE,
+    "from sklearn.linear_model import Ridge",
+    ALIGNER,
+    "from langalign_sk import CrossLingualAligner",
+)
+HEAVY = ("torch", "transformers", "sentence_transformers", "onnxruntime", "pandas", "matplotlib")
+
+
+def pairs(n, d):
+    """Like two languages in one multilingual encoder: near the identity, a decaying spectrum.
+
+    Made a block at a time, so that no peak of memory is left behind.
+    """
+    rng = np.random.default_rng(0)
+    scale = ((1 + np.arange(d)) ** -0.5).astype(np.float32)
+    X, Y = (np.empty((n, d), dtype=np.float32) for _ in range(2))
+    for i in range(0, n, BLOCK):
+        shape = X[i : i + BLOCK].shape
+        Y[i : i + BLOCK] = rng.standard_normal(shape, dtype=np.float32) * scale
+        noise = rng.standard_normal(shape, dtype=np.float32) * scale
+        X[i : i + BLOCK] = Y[i : i + BLOCK] + 0.5 * noise + 0.3 * scale
+    return X, Y
+
+
+def fits(X, Y):
+    """What is timed on one set of pairs; those that make no copies of the rows come first."""
+    out = {FLOOR: lambda: (X.T @ X, Y.T @ Y, X.T @ Y), CROSS: lambda: X.T @ Y}
+    for method, settings in METHODS.items():
+        out[method] = LinearAligner(method, random_state=0, **settings)
+    out[PEER] = Ridge()
+    return {k: v if callable(v) else lambda v=v: v.fit(X, Y) for k, v in out.items()}
+
+
+def in_turns(functions, turns, number=1, peaks=None):
+    """Seconds of every turn of each; in turns, so that a slow moment of the machine hits all.
+
+    `peaks` gets by how much each made the resident memory grow at most.
+    """
+    times = {name: [] for name in functions}
+    for _ in range(turns):
+        for name, function in functions.items():
+            if peaks is not None:
+                Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+                before = resident_bytes("VmRSS")
+            start = time.perf_counter()
+            for _ in range(number):
+                function()
+            times[name].append((time.perf_counter() - start) / number)
+            if peaks is not None:
+                peaks[name] = max(peaks.get(name, 0), resident_bytes("VmHWM") - before)
+    return times
+
+
+def ratio(above, below):
+    """Of every turn, as a machine is faster in one moment than in the next."""
+    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+
+
+def turns_of(n, d):
+    """Fewer for the larger ones: an odd number, for some minutes in all."""
+    work = 4 * n * d**2 + 60 * d**3  # operations: of the products, and of the decompositions
+    return 7 if work < 5e10 else 5 if work < 2e11 else 3 if work < 6e11 else 1
+
+
+def measure(n, d, turns):
+    """Median times, ratios to the floor and memory of all fits of n pairs of width d."""
+    X, Y = pairs(n, d)
+    for function in fits(X[:500], Y[:500]).values():  # imports and threads are paid for here
+        function()
+    peaks = {}
+    times = in_turns(fits(X, Y), turns, peaks=peaks)
+    return {
+        "n": n,
+        "d": d,
+        "turns": turns,
+        "seconds": {k: statistics.median(v) for k, v in times.items()},
+        "over_floor": {k: ratio(v, times[FLOOR]) for k, v in times.items()},
+        "over_peer": {k: ratio(v, times[PEER]) for k, v in times.items()},
+        "input_bytes": X.nbytes + Y.nbytes,
+        "peak_bytes": peaks,
+    }
+
+
+def point(n, d):
+    """For a process of its own, whose memory nothing else has touched."""
+    print(json.dumps(measure(n, d, turns_of(n, d))))
+
+
+def python(code):
+    child = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return child.stdout
+
+
+def points():
+    out = []
+    for d in WIDTHS:
+        for n in ROWS:
+            if 2 * n * d * 4 > LARGEST:
+                continue
+            start = time.perf_counter()
+            code = f"from benchmarks.scale import point; point({n}, {d})"
+            r = json.loads(python(code).splitlines()[-1])
+            out.append(r)
+            ratios = ", ".join(f"{m} {r['over_floor'][m]:.2f}" for m in METHODS)
+            print(
+                f"n = {n:,}, d = {d}: floor {r['seconds'][FLOOR]:.3f} s; times the floor: {ratios}"
+                f" ({r['turns']} turns, {time.perf_counter() - start:.0f} s)",
+                flush=True,
+            )
+    return out
+
+
+def exponent(sizes, seconds):
+    """Slope of the logarithm of the time, by least squares."""
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+
+
+def exponents(measured):
+    """By name: in n for every width, and in d at the rows of the first table."""
+    out = {}
+    for name in (FLOOR, *METHODS, PEER):
+        of_n = {}
+        for d in WIDTHS:
+            line = [r for r in measured if r["d"] == d and r["n"] >= FROM]
+            of_n[str(d)] = exponent([r["n"] for r in line], [r["seconds"][name] for r in line])
+        line = [r for r in measured if r["n"] == HEAD[0]]
+        of_d = exponent([r["d"] for r in line], [r["seconds"][name] for r in line])
+        out[name] = {"n": of_n, "d": of_d}
+    return out
+
+
+def transforms(d, batches, turns):
+    """Rows a second of transform and of the bare product, by rows a call."""
+    X, Y = pairs(max(batches), d)
+    aligner = LinearAligner("procrustes").fit(X, Y)
+    W, b = aligner.coef_, aligner.intercept_
+    out = {}
+    for n in batches:
+        rows = X[:n]
+        calls = {
+            "bare": lambda rows=rows: rows @ W + b,
+            "transform": lambda rows=rows: aligner.transform(rows),
+        }
+        in_turns(calls, 1)
+        times = in_turns(calls, turns, number=max(1, 2_000 // n))
+        out[str(n)] = {
+            "bare_s": statistics.median(times["bare"]),
+            "transform_s": statistics.median(times["transform"]),
+            "rate_over_bare": ratio(times["bare"], times["transform"]),
+        }
+    return out
+
+
+def imports(codes, turns):
+    """Seconds of whole processes, and which heavy packages each has loaded at its end."""
+    loaded = {}
+    for code in codes:  # this also brings all files into the cache of the disk
+        names = python(f"{code}\nimport sys\nprint(*[m for m in {HEAVY} if m in sys.modules])")
+        loaded[code] = names.split()
+    times = in_turns({code: lambda code=code: python(code) for code in codes}, turns)
+    return {
+        code: {
+            "seconds": statistics.median(times[code]),
+            "over_sklearn": ratio(times[code], times[SKLEARN]),
+            "loaded": loaded[code],
+        }
+        for code in codes
+    }
+
+
+def small():
+    """Ratios of one small point."""
+    n, d = SMOKE
+    r = measure(n, d, turns=9)
+    loads = imports((SKLEARN, PACKAGE, ALIGNER), turns=3)
+    return {
+        **{f"{method}_fit_over_floor": r["over_floor"][method] for method in METHODS},
+        "ridge_fit_over_sklearn_ridge": r["over_peer"]["ridge"],
+        "auto_peak_over_inputs": r["peak_bytes"]["auto"] / r["input_bytes"],
+        "transform_rate_over_bare": transforms(d, (n,), turns=9)[str(n)]["rate_over_bare"],
+        "import_over_sklearn": loads[PACKAGE]["over_sklearn"],
+        "linear_aligner_import_over_sklearn": loads[ALIGNER]["over_sklearn"],
+    }
+
+
+def main(smoke=False):
+    if smoke:
+        return small()
+    print(machine(), "\n", flush=True)
+    measured = points()
+    results = {
+        "points": measured,
+        "exponents": exponents(measured),
+        "transform": transforms(HEAD[1], BATCHES, turns=9),
+        "imports": imports(IMPORTS, turns=5),
+    }
+    report(results)
+    return results
+
+
+def report(results):
+    """Write the results, and the tables and the plot of the docs."""
+    write_results("scale", results)
+    folder = ROOT / "docs" / "_generated"
+    plot(results["points"], folder / "scale.svg")
+    text = tables(results)
+    (folder / "scale.rst").write_text(text, encoding="utf-8")
+    print(text)
+
+
+def tables(results):
+    at = {(r["n"], r["d"]): r for r in results["points"]}
+    n, d = HEAD
+    return "\n".join(
+        [
+            f"Closed forms of `LinearAligner` on {n:,} pairs of {d}-d float32. The floor is "
+            "``X.T @ X``, ``Y.T @ Y`` and ``X.T @ Y`` of the rows as they come: no check of the "
+            "input, no means, no decomposition. Ridge and spectral maps, there and back, are made "
+            "of these products; a rotation needs ``X.T @ Y`` alone. Procrustes, ridge and "
+            'spectral have one setting each, "auto" chooses on held-out rows: of five folds up to '
+            "5,000 pairs, of one above. The last column is the same fit of "
+            f"{ROWS[0]:,} pairs, where the products are next to nothing. Median of "
+            f"{at[HEAD]['turns']} turns, each beside the floor of its turn:\n",
+            head_table(at[HEAD], at[ROWS[0], d]),
+            "Seconds of a fit by pairs and width and, in brackets, how many times the floor that "
+            "is; medians of seven turns, of fewer where they are slow, of one where the floor takes "
+            f"seconds. Empty where X and Y are over {LARGEST / 1e9:.0f} GB. Procrustes:\n",
+            grid_table(at, "procrustes"),
+            '"auto":\n',
+            grid_table(at, "auto"),
+            ".. image:: /_generated/scale.svg\n"
+            "   :alt: Seconds of a fit against the number of pairs on logarithmic axes, a line for "
+            "each width and the floor of each dashed; one panel for Procrustes and one for auto. "
+            "The numbers are those of the tables.\n",
+            f"Exponents of n from {FROM:,} pairs on, and of d at {n:,} pairs: the slope of the "
+            "logarithm of the seconds, by least squares:\n",
+            exponent_table(results["exponents"]),
+            f"By how much the resident memory grows during a fit at most, beside X and Y ({d}-d "
+            "float32, MB), every row of the table in a process of its own:\n",
+            memory_table([at[rows, d] for rows in ROWS if (rows, d) in at]),
+            f"`transform` beside ``X @ W + b`` of {d}-d float32, by rows a call:\n",
+            transform_table(results["transform"]),
+            "Whole processes of ``python -c`` with one import, and the heavy packages that are "
+            f"loaded at their end (of {', '.join(HEAVY)}):\n",
+            import_table(results["imports"]),
+            "Steps of adapters beside a plain torch loop are further down, under training, and a "
+            "grid search with and without the cache of rows under encoding.\n",
+            f"Written by ``python -m benchmarks scale``. Machine: {machine()}.\n",
+        ]
+    )
+
+
+def multiple(value):
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def head_table(r, few):
+    rows = [
+        [name, f"{s:.3f}", multiple(r["over_floor"][name]), f"{few['seconds'][name]:.3f}"]
+        for name, s in r["seconds"].items()
+    ]
+    return to_rst(["Fit", "s", "times the floor", f"s, {few['n']:,} pairs"], rows)
+
+
+def grid_table(at, name):
+    def cell(r):
+        return f"{r['seconds'][name]:.3f} ({multiple(r['over_floor'][name])})" if r else "–"
+
+    rows = [[f"{n:,}", *(cell(at.get((n, d))) for d in WIDTHS)] for n in ROWS]
+    return to_rst(["Pairs", *(f"d = {d:,}" for d in WIDTHS)], rows)
+
+
+def exponent_table(found):
+    rows = [
+        [name, *(f"{v:.2f}" for v in of["n"].values()), f"{of['d']:.2f}"]
+        for name, of in found.items()
+    ]
+    return to_rst(["Fit", *(f"n, d = {d:,}" for d in WIDTHS), "d"], rows)
+
+
+def memory_table(line):
+    names = ("procrustes", "spectral", "auto", PEER)
+    rows = [
+        [
+            f"{r['n']:,}",
+            f"{r['input_bytes'] / 1e6:,.0f}",
+            *(f"{r['peak_bytes'][name] / 1e6:,.0f}" for name in names),
+        ]
+        for r in line
+    ]
+    return to_rst(["Pairs", "X and Y", *names], rows)
+
+
+def transform_table(found):
+    rows = [
+        [
+            f"{int(n):,}",
+            f"{1e6 * r['bare_s']:,.1f}",
+            f"{1e6 * r['transform_s']:,.1f}",
+            f"{int(n) / r['transform_s']:,.0f}",
+            f"{r['rate_over_bare']:.2f}",
+        ]
+        for n, r in found.items()
+    ]
+    header = ["Rows", "bare product, µs", "`transform`, µs", "rows a second", "of the bare rate"]
+    return to_rst(header, rows)
+
+
+def import_table(found):
+    rows = [
+        [
+            f"``{code}``",
+            f"{r['seconds']:.3f}",
+            f"{r['over_sklearn']:.2f}",
+            ", ".join(r["loaded"]) or "none",
+        ]
+        for code, r in found.items()
+    ]
+    return to_rst(["Code", "s", "of ``import sklearn``", "heavy packages"], rows)
+
+
+def plot(measured, path):
+    import matplotlib  # here, as the processes whose memory is measured do without it
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    matplotlib.rcParams["svg.hashsalt"] = "scale"  # the same file for the same numbers
+    figure, panels = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True, layout="constrained")
+    colors = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+    for axes, method, title in zip(
+        panels, ("procrustes", "auto"), ("Procrustes", "auto"), strict=True
+    ):
+        for d, color, marker in zip(WIDTHS, colors, "osD^", strict=True):
+            line = [r for r in measured if r["d"] == d]
+            n = [r["n"] for r in line]
+            fit, floor = ([r["seconds"][name] for r in line] for name in (method, FLOOR))
+            axes.loglog(n, fit, color=color, marker=marker, markersize=4, label=f"d = {d:,}")
+            axes.loglog(n, floor, color=color, linestyle="--", linewidth=1)
+        axes.plot([], [], color="black", linestyle="--", linewidth=1, label="floor")
+        axes.set_title(title, fontsize="medium")
+        axes.set_xlabel("pairs, n")
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("fit, seconds")
+    panels[0].legend(fontsize="small", frameon=False, loc="lower right")
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)

@@ -1,0 +1,103 @@
+"""The fast part of all benchmarks: ratios within one run that hold on any machine, or it fails."""
+
+import math
+
+from langalign_sk import CrossLingualAligner
+
+from . import peers, scale
+from ._common import data_folder, machine
+from .grid import AUTO, BRIDGE, CEILING, CLOSED, NONE, STRAIGHT, Grid
+
+N, LANG, TASK, SET = 300, "ko", "sib200", "tatoeba"
+RIDGE = "ridge"
+# Bounds of every ratio, wide enough for a machine that has other work to do.
+BOUNDS = {
+    "accuracy of a bridge / of English test rows": (0.85, 1.1),
+    "accuracy of a bridge / of text fed straight in": (1.5, None),
+    "recall of auto / of no alignment": (0.995, None),
+    "recall of ridge / of no alignment": (0.98, None),
+    "recall of our Procrustes / of scipy's": (0.98, None),
+    "fit of our Procrustes / of scipy's, seconds": (None, 5.0),
+    "recall of LinearAligner() / of least squares": (1.05, None),
+    "procrustes_fit_over_floor": (None, 4.0),
+    "ridge_fit_over_floor": (None, 4.0),
+    "spectral_fit_over_floor": (None, 6.0),
+    "auto_fit_over_floor": (None, 12.0),
+    "ridge_fit_over_sklearn_ridge": (None, 3.0),
+    "auto_peak_over_inputs": (None, 2.0),
+    "transform_rate_over_bare": (0.4, None),
+    "import_over_sklearn": (None, 0.5),
+    "linear_aligner_import_over_sklearn": (None, 2.5),
+}
+
+
+def accuracies():
+    """Korean, the default encoder, one task and few pairs."""
+    small = Grid(
+        "USE",
+        data_folder(),
+        seeds=[0],
+        sizes=[N],
+        tasks={TASK: [LANG]},
+        sets=[SET],
+        languages=[LANG],
+        max_pairs=N,
+    )
+    methods = {
+        RIDGE: CLOSED[RIDGE],
+        AUTO: lambda seed: CrossLingualAligner(LANG, random_state=seed),
+    }
+    small.minilm(lambda lang: {})
+    small.itself(lambda lang: methods, forward=False)
+
+    def score(system, method, what, n=0):
+        return small.cells[f"USE/{system}/{LANG}/{method}/{n}/0"][what]
+
+    bridge, none = score("MiniLM", BRIDGE, TASK), score("itself", NONE, SET)
+    return {
+        "accuracy of a bridge / of English test rows": bridge / score("MiniLM", CEILING, TASK),
+        "accuracy of a bridge / of text fed straight in": bridge / score("MiniLM", STRAIGHT, TASK),
+        "recall of auto / of no alignment": score("itself", AUTO, SET, N) / none,
+        "recall of ridge / of no alignment": score("itself", RIDGE, SET, N) / none,
+    }
+
+
+def beside_peers():
+    """Our closed forms beside the same methods of others, on 1,000 pairs."""
+    found = peers.main(smoke=True)
+
+    def entry(name):
+        return found[f"{peers.ONE_SPACE}/{LANG}/{name}"]
+
+    ours, theirs = entry('LinearAligner("procrustes")'), entry("scipy orthogonal_procrustes")
+    auto, least_squares = entry("LinearAligner()"), entry("scikit-learn LinearRegression()")
+    return {
+        "recall of our Procrustes / of scipy's": ours["recall"][SET] / theirs["recall"][SET],
+        "fit of our Procrustes / of scipy's, seconds": ours["fit_s"] / theirs["fit_s"],
+        "recall of LinearAligner() / of least squares": auto["recall"][SET]
+        / least_squares["recall"][SET],
+    }
+
+
+def outside(ratios, bounds):
+    """Names of the ratios that are not within their bounds."""
+    return [
+        name
+        for name, (low, high) in bounds.items()
+        if not (-math.inf if low is None else low)
+        <= ratios[name]
+        <= (math.inf if high is None else high)
+    ]
+
+
+def main():
+    """Print every ratio beside its bounds, and exit with an error if one is not within them."""
+    print(machine(), "\n")
+    ratios = {**accuracies(), **beside_peers(), **scale.main(smoke=True)}
+    for name, (low, high) in BOUNDS.items():
+        told = f"{'' if low is None else low} to {'' if high is None else high}"
+        print(f"{name.ljust(66)} {ratios[name]:8.3f}   {told}")
+    wrong = outside(ratios, BOUNDS)
+    if wrong:
+        raise SystemExit(f"out of bounds: {'; '.join(wrong)}")
+    return ratios
