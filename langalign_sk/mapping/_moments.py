@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -32,7 +32,7 @@ class Moments:
     """Weighted sums over paired rows, taken about fixed origins.
 
     Sums of held-out rows can be subtracted, so every training fold costs one subtraction
-    instead of a pass over the rows.
+    instead of a pass over the rows. Those of one side may be left out, where no map needs them.
     """
 
     weight: float
@@ -40,9 +40,9 @@ class Moments:
     y_origin: NDArray
     sum_x: NDArray
     sum_y: NDArray
-    xx: NDArray
-    yy: NDArray
     xy: NDArray
+    xx: NDArray | None = None
+    yy: NDArray | None = None
 
     @classmethod
     def of(
@@ -51,6 +51,8 @@ class Moments:
         Y: NDArray,
         weight: NDArray | None = None,
         origins: tuple[NDArray, NDArray] | None = None,
+        *,
+        cross_only: bool = False,
     ) -> Moments:
         counts = np.ones(len(X), dtype=X.dtype) if weight is None else weight.astype(X.dtype)
         total = float(counts.sum(dtype=np.float64))
@@ -65,7 +67,9 @@ class Moments:
             if weight is not None:
                 root = np.sqrt(c)[:, None]
                 x, y = x * root, y * root
-            part = (*first, x.T @ x, y.T @ y, x.T @ y)
+            part = [*first, x.T @ y]
+            if not cross_only:
+                part += [x.T @ x, y.T @ y]
             if not sums:
                 sums = [np.asarray(m, dtype=np.float64) for m in part]
                 continue
@@ -74,16 +78,9 @@ class Moments:
         return cls(total, *origins, *sums)
 
     def __sub__(self, other: Moments) -> Moments:
-        return Moments(
-            self.weight - other.weight,
-            self.x_origin,
-            self.y_origin,
-            self.sum_x - other.sum_x,
-            self.sum_y - other.sum_y,
-            self.xx - other.xx,
-            self.yy - other.yy,
-            self.xy - other.xy,
-        )
+        sums = ("sum_x", "sum_y", "xy", "xx", "yy")
+        less = {name: getattr(self, name) - getattr(other, name) for name in sums}
+        return replace(self, weight=self.weight - other.weight, **less)
 
 
 def _origin(X: NDArray, share: NDArray) -> NDArray:
@@ -105,15 +102,26 @@ class Solver:
 
     def __init__(self, moments: Moments, *, one_map: bool = False) -> None:
         self.one_map = one_map
-        w, dtype = moments.weight, moments.x_origin.dtype
-        dx, dy = moments.sum_x / w, moments.sum_y / w
-        self.x_mean = (moments.x_origin + dx).astype(dtype)
-        self.y_mean = (moments.y_origin + dy).astype(dtype)
-        self.cov_x = (moments.xx / w - np.outer(dx, dx)).astype(dtype)
-        self.cov_y = (moments.yy / w - np.outer(dy, dy)).astype(dtype)
-        self.cov_xy = (moments.xy / w - np.outer(dx, dy)).astype(dtype)
+        self._moments = moments
+        dtype = moments.x_origin.dtype
+        self._dx, self._dy = (m / moments.weight for m in (moments.sum_x, moments.sum_y))
+        self.x_mean = (moments.x_origin + self._dx).astype(dtype)
+        self.y_mean = (moments.y_origin + self._dy).astype(dtype)
+        self.cov_xy = self._covariance(moments.xy, self._dx, self._dy)
         self.square = self.cov_xy.shape[0] == self.cov_xy.shape[1]
         self._correlations: dict[float, tuple[NDArray, ...]] = {}
+
+    def _covariance(self, sums: NDArray | None, d: NDArray, e: NDArray) -> NDArray:
+        assert sums is not None
+        return (sums / self._moments.weight - np.outer(d, e)).astype(self.x_mean.dtype)
+
+    @cached_property
+    def cov_x(self) -> NDArray:
+        return self._covariance(self._moments.xx, self._dx, self._dx)
+
+    @cached_property
+    def cov_y(self) -> NDArray:
+        return self._covariance(self._moments.yy, self._dy, self._dy)
 
     @cached_property
     def _eigen_x(self) -> tuple[NDArray, NDArray, float]:

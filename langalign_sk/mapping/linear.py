@@ -180,8 +180,10 @@ class LinearAligner(PairedMap):
             counted = weight > 0
             X, Y, weight = X[counted], Y[counted], weight[counted]
         candidates = self._check_parameters(X.shape[1] == Y.shape[1])
-        moments = Moments.of(X, Y, weight)
         best = candidates[0]
+        # A rotation needs one of the three products, and no alignment not even that.
+        few = len(candidates) == 1 and best.method in ("identity", "procrustes")
+        moments = Moments.of(X, Y, weight, cross_only=few and not self.match_scale)
         self.cv_results_ = None
         if len(candidates) > 1:
             choice = choose(
