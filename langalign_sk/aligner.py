@@ -71,7 +71,8 @@ class CrossLingualAligner(
         see :class:`~langalign_sk.mapping.AdapterAligner`. "auto" takes the simplest within one
         standard error of the best held-out retrieval, among the closed forms and, from 2,000
         pairs on, contrastive adapters; no alignment is always a candidate, and the choice never
-        finds fewer held-out translations.
+        finds fewer held-out translations. An adapter that moves rows away from where English
+        models know them is not taken, unless it is trained for search (``mse_weight=0``).
     alpha : float, sequence of float or "auto", default="auto"
         Regularisation of a closed-form language map, in units of the mean eigenvalue.
     adapter_dim : int, default=None

@@ -138,6 +138,23 @@ def test_no_r2_in_a_shared_space():
     assert np.isnan(choose(X, Y, [SHARED], random_state=draw()).results["held_out_r2"][0])
 
 
+def far_away(self, X, Y, pool, deadline):
+    """A map that finds every translation, and puts all rows where no model knows them."""
+    return [(10 * Y[fold], Y[fold]) for fold in pool]
+
+
+@pytest.mark.parametrize(
+    ("params", "taken"), [({}, False), ({"mse_weight": 0.0}, True), ({"shared": True}, True)]
+)
+def test_an_adapter_that_leaves_the_english_rows_is_for_search_alone(params, taken, monkeypatch):
+    X, Y = noisy_pairs()
+    monkeypatch.setattr(Trained, "move_folds", far_away)
+    candidate = trained(0, **params)
+    choice = choose(X, Y, [IDENTITY, PROCRUSTES, candidate], random_state=draw())
+    assert choice.results["held_out_recall"][2] == 1.0 > choice.results["held_out_recall"][1]
+    assert (choice.best is candidate) == taken
+
+
 @pytest.mark.parametrize(("make", "wins"), [(bent_pairs, True), (noisy_pairs, False)])
 def test_one_standard_error_rule_over_all_candidates(make, wins):
     X, Y = make()

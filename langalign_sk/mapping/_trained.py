@@ -25,6 +25,8 @@ class Trained:
         self.method = aligner.loss
         self.adapter_dim = aligner.adapter_dim or 0
         self.shared = aligner.shared
+        # Without a pull towards the rows of Y, nobody can want them where a model knows them.
+        self.for_search = aligner.shared or not aligner.mse_weight
 
     @property
     def complexity(self) -> tuple[float, ...]:

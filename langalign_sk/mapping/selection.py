@@ -143,7 +143,9 @@ def choose(
     Maps are compared by the log-likelihood of retrieving the translation. Of all within one
     standard error of the best (paired over rows), the simplest is taken (the one-standard-error
     rule: Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2nd ed.,
-    section 7.10). A map whose recall at 1 is not above that of no alignment is never taken.
+    section 7.10). A map whose recall at 1 is not above that of no alignment is never taken, nor
+    a trained one that leaves rows further from their counterparts than no alignment does, unless
+    it is trained for search alone.
 
     Candidates stand in the order of their complexity: closed forms, then trained ones
     (:class:`~langalign_sk.mapping._trained.Trained`), which may run out of `time_budget` seconds.
@@ -234,6 +236,11 @@ class Tried:
     seconds: float
 
     @property
+    def may_stray(self) -> bool:
+        """Whether it is trained, and for a model that knows the rows of Y."""
+        return not isinstance(self.candidate, Candidate) and not self.candidate.for_search
+
+    @property
     def likelihood(self) -> float:
         return float(self.likelihoods.mean()) if len(self.likelihoods) else np.nan
 
@@ -251,6 +258,9 @@ def _choice(tried: list[Tried], has_identity: bool) -> Choice:
     # Where no alignment finds all that a map finds, nothing speaks for the map.
     floor = finished[0].recall if has_identity else -1.0
     allowed = [t for t in finished if t.recall > floor or t is finished[0]]
+    if has_identity:
+        # Retrieval does not feel where a trained map puts all rows, and an English head does.
+        allowed = [t for t in allowed if not (t.may_stray and t.r2 < finished[0].r2)]
     top = max(allowed, key=lambda t: t.likelihood)
     eligible = [t for t in allowed if top.likelihood - t.likelihood <= t.error_to(top) + 1e-6]
     best = min(eligible, key=lambda t: t.candidate.complexity)
