@@ -65,12 +65,6 @@ class Cells:
         by_seed = np.mean([v[:k] for v in values], axis=0)
         return float(by_seed.mean()), float(by_seed.std(ddof=1)) if k > 1 else None
 
-    def over_languages(self, name, system, method, n, scores):
-        found = [self.mean(name, system, lang, method, n, scores) for lang in LANGUAGES]
-        if None in found:
-            return None
-        return float(np.mean([mean for mean, _ in found]))
-
 
 def hits(cell):
     return {task: np.array([c == "1" for c in text]) for task, text in cell["hits"].items()}
@@ -189,12 +183,12 @@ def shown(value):
     return f"{mean:.3f}" if deviation is None else f"{mean:.3f} ± {deviation:.3f}"
 
 
-def method_table(cells, name, system, methods, scores, languages=LANGUAGES, sizes=None):
+def method_table(cells, name, system, methods, scores, sizes=SIZES):
     """Methods by number of pairs, for every language."""
-    sizes = [n for n in (sizes or SIZES) if n <= POOL[name]]
+    sizes = [n for n in sizes if n <= POOL[name]]
     header = ["Language", "Method", *(f"{n:,}" for n in sizes)]
     rows = []
-    for lang in languages:
+    for lang in LANGUAGES:
         for method in methods:
             found = [cells.mean(name, system, lang, method, n, scores) for n in sizes]
             if any(found):

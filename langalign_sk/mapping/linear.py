@@ -181,7 +181,7 @@ class LinearAligner(PairedMap):
             X, Y, weight = X[counted], Y[counted], weight[counted]
         candidates = self._check_parameters(X.shape[1] == Y.shape[1])
         best = candidates[0]
-        # A rotation needs one of the three products, and no alignment not even that.
+        # A rotation needs one of the three products, and no alignment no more.
         few = len(candidates) == 1 and best.method in ("identity", "procrustes")
         moments = Moments.of(X, Y, weight, cross_only=few and not self.match_scale)
         self.cv_results_ = None
