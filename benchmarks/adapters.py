@@ -51,7 +51,13 @@ ONE_SPACE = {
     "contrastive": lambda seed, lang: trained(seed=seed),
     "contrastive, adapter_dim=256": lambda seed, lang: trained(adapter_dim=256, seed=seed),
     "contrastive for search (mse_weight=0)": lambda seed, lang: trained(mse_weight=0.0, seed=seed),
+    "contrastive for search, adapter_dim=256": lambda seed, lang: trained(
+        mse_weight=0.0, adapter_dim=256, seed=seed
+    ),
     "contrastive, shared space": lambda seed, lang: trained(shared=True, seed=seed),
+    "contrastive, shared space, adapter_dim=256": lambda seed, lang: trained(
+        shared=True, adapter_dim=256, seed=seed
+    ),
     "auto": lambda seed, lang: CrossLingualAligner(lang, random_state=seed),
 }
 PAPER = {
@@ -161,6 +167,8 @@ def run(part, language, systems, seeds, done):
                 warnings.simplefilter("ignore", UserWarning)
                 aligner.fit(X, Y)
             entry = {"seconds": time.perf_counter() - start, **language.scores(aligner)}
+            if hasattr(aligner, "held_out_recall_"):
+                entry["held_out_recall"] = aligner.held_out_recall_
             if name == "auto":
                 entry["chose"] = aligner.method_
                 entry["adapter_dim"] = getattr(aligner.language_map_, "adapter_dim", None)

@@ -41,7 +41,7 @@ CLOSED = {
     "spectral": lambda seed: LinearAligner("spectral", random_state=seed),
 }
 TRAINED = {
-    "contrastive": lambda seed: trained("contrastive", seed),
+    "contrastive": lambda seed: trained("contrastive", seed, adapter_dim=256),
     "paper: FC": lambda seed: trained("mse", seed, batch_size=128),
     "paper: AE": lambda seed: trained("autoencoder", seed, batch_size=128),
 }

@@ -45,7 +45,7 @@ def modules(X, Y, loss):
     layers = initial_layers([D, WIDTH, D], np.random.RandomState(0), zero_last=True)
     network = Network(start.coef_, start.intercept_, layers)
     trainable = Trainable(network, dropout=0.1, rank=None, linear=False, seed=0)
-    contrastive = Contrastive(0.05, 1.0, 0, False)
+    contrastive = Contrastive(0.05, (1.0, 1.0), 0, False)
     return BothWays(trainable, None), contrastive if loss == "contrastive" else SquaredError()
 
 

@@ -31,6 +31,8 @@ ADAPTERS = tuple(ARCHITECTURES)
 # Below, what an adapter gains on held-out pairs was within the noise, in all three languages that
 # it was measured in.
 MIN_ADAPTER_PAIRS = 2_000
+# A linear adapter finds as many translations; on English heads, this one lost less. Measured on
+# held-out pairs, and on dev rows and target-language training rows of the tasks.
 _ADAPTER_DIM = 256
 
 MIN_BRIDGE_ROWS = 20
@@ -152,8 +154,9 @@ def _chosen(
     adapter = s.adapter_for("contrastive", language)
     free = adapter.adapter_dim is None and adapter.rank is None
     free = free and adapter.architecture in (None, "residual")
-    widths = (0, _ADAPTER_DIM) if free else (adapter.adapter_dim,)
-    candidates += [Trained(clone(adapter).set_params(adapter_dim=width)) for width in widths]
+    if free:
+        adapter.set_params(adapter_dim=_ADAPTER_DIM)
+    candidates.append(Trained(adapter))
     choice = choose(
         X,
         Y,

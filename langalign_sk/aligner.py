@@ -70,14 +70,14 @@ class CrossLingualAligner(
         variant of the LANGALIGN paper) and "autoencoder" (its autoencoder variant) are trained,
         see :class:`~langalign_sk.mapping.AdapterAligner`. "auto" takes the simplest within one
         standard error of the best held-out retrieval, among the closed forms and, from 2,000
-        pairs on, contrastive adapters; no alignment is always a candidate, and the choice never
+        pairs on, a contrastive adapter; no alignment is always a candidate, and the choice never
         finds fewer held-out translations. An adapter that moves rows away from where English
         models know them is not taken, unless it is trained for search (``mse_weight=0``).
     alpha : float, sequence of float or "auto", default="auto"
         Regularisation of a closed-form language map, in units of the mean eigenvalue.
     adapter_dim : int, default=None
-        Width of a trained map; 0 is a linear one. None lets "auto" try 0 and 256, and is the
-        default of AdapterAligner otherwise.
+        Width of a trained map; 0 is a linear one. None is 256 for "auto", and the default of
+        AdapterAligner otherwise.
     adapter_params : dict, default=None
         Further parameters of AdapterAligner, such as ``{"mse_weight": 0.0, "verbose": True}``. A
         `checkpoint` folder gets one folder a language, and one for the bridge.

@@ -452,6 +452,18 @@ def test_first_training_loss(n_hard):
     assert loss == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("unit", [1.0, 30.0])
+def test_squared_error_in_the_first_training_loss_is_relative_to_the_variance(unit):
+    X, Y = noisy_pairs(60, 8, 6, noise=2)
+    X, Y = X + 3, unit * (Y - 5)  # most of a row is what all rows have in common
+    aligner, loss = first_loss(X, Y, mse_weight=0.7)
+    expected = 0
+    for moved, rows in ((aligner.transform(X), Y), (aligner.inverse_transform(Y), X)):
+        expected += info_nce(moved, rows)
+        expected += 0.7 * ((moved - rows) ** 2).sum() / ((rows - rows.mean(axis=0)) ** 2).sum()
+    assert loss == pytest.approx(expected, rel=1e-3)
+
+
 def test_first_training_loss_in_a_shared_space():
     X, Y = noisy_pairs(60, 8, 6, noise=2)
     aligner, loss = first_loss(X, Y, mse_weight=0, shared=True)

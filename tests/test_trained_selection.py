@@ -423,7 +423,7 @@ def test_auto_tries_adapters_from_a_number_of_pairs_on(monkeypatch, least, tries
         for m, w in zip(results["method"], results["adapter_dim"], strict=True)
         if m == "contrastive"
     ]
-    assert widths == ([0, 256] if tries else [])
+    assert widths == ([256] if tries else [])
 
 
 def test_auto_tries_no_adapter_on_200_pairs_by_default():
@@ -444,8 +444,9 @@ def test_too_little_time_lists_adapters_and_takes_a_closed_form(monkeypatch):
     monkeypatch.setattr("langalign_sk._fitting.MIN_ADAPTER_PAIRS", 100)
     aligner = toy(time_budget=1e-6).fit(PAIRS)
     results = candidates_of(aligner)
-    assert results["method"][-2:] == ["contrastive"] * 2
-    assert np.isnan(results["held_out_recall"][-2:]).all()
+    assert results["method"].count("contrastive") == 1
+    assert results["method"][-1] == "contrastive"
+    assert np.isnan(results["held_out_recall"][-1])
     assert isinstance(aligner.language_map_, LinearAligner)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["POOL", "PairBatches", "PairRows", "n_batches", "unit_of"]
+__all__ = ["POOL", "PairBatches", "PairRows", "n_batches", "spread_of", "unit_of"]
 
 POOL = 4_096  # rows that hard negatives are looked for among, drawn anew in every epoch
 
@@ -94,3 +94,11 @@ def unit_of(X: NDArray) -> float:
     """The root mean square norm of the rows, or 1 where it is so near that it tells nothing."""
     size = float(np.sqrt(np.einsum("ij,ij->", X, X, dtype=np.float64) / len(X)))
     return 1.0 if not size or 0.5 < size < 2 else size
+
+
+def spread_of(X: NDArray) -> float:
+    """The mean squared distance of the rows from their mean."""
+    size = np.einsum("ij,ij->", X, X, dtype=np.float64) / len(X)
+    center = X.mean(axis=0, dtype=np.float64)
+    # Of rows that hardly differ, the difference of the two is of rounding errors only.
+    return float(max(size - center @ center, np.finfo(np.float32).eps * size))

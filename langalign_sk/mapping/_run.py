@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from ._adapter_start import batch_size_for, closed_form, first_layers, hold_out
-from ._batches import POOL, PairRows, unit_of
+from ._batches import POOL, PairRows, spread_of, unit_of
 from ._callbacks import FitTasks, Kept
 from ._checkpoint import Checkpoint, fingerprint
 from ._moments import Moments, Solver
@@ -87,7 +87,13 @@ def run(
     pool = min(POOL, len(rows)) if contrastive and a.hard_negatives else 0
     criterion: torch.nn.Module = SquaredError()
     if contrastive:
-        criterion = Contrastive(a.temperature, a.mse_weight, min(a.hard_negatives, pool), a.shared)
+        # Not by their norms: where all rows have much in common, their differences are small
+        # beside these, and would be given away.
+        to_y, to_x = (
+            a.mse_weight * unit**2 / spread_of(A)
+            for A, unit in zip((Y, X), units[::-1], strict=True)
+        )
+        criterion = Contrastive(a.temperature, (to_y, to_x), min(a.hard_negatives, pool), a.shared)
     state = a._partial_state if going_on and one_pass else None
     if state is not None:
         state = _converted(state, np.ndarray, torch.from_numpy)

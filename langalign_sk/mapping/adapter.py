@@ -60,10 +60,10 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         closed form's, or least squares for "fc" and "ae". Nothing to choose with `shared`.
     temperature : float, default=0.05
         Of the contrastive loss at the start of training.
-    mse_weight : float, default=1.0
-        Weight of the squared error beside the contrastive loss, relative to the squared norm of
-        `y`. It keeps rows where a model trained on `y` knows them; 0 is best for search. Not
-        used with `shared`.
+    mse_weight : float, default=2.0
+        Weight of the squared error beside the contrastive loss, relative to the variance of `y`:
+        the squared distance of its rows from their mean. It keeps rows where a model trained on
+        `y` knows them; 0 is best for search. Not used with `shared`.
     hard_negatives : int, default=0
         Nearest rows, of 4,096 drawn anew in every epoch, that every row has as further negatives.
         Rows nearer than 95 % of the translation's cosine are left out as likely translations
@@ -182,7 +182,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         shared: bool = False,
         inverse: bool = True,
         temperature: float = 0.05,
-        mse_weight: float = 1.0,
+        mse_weight: float = 2.0,
         hard_negatives: int = 0,
         dropout: float = 0.1,
         weight_decay: float = 2e-3,

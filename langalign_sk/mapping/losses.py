@@ -42,9 +42,9 @@ class Contrastive(nn.Module):
     ----------
     temperature : float
         At the start.
-    mse_weight : float
-        Weight of the squared error, in units of the mean squared norm of the counterparts. It
-        keeps rows where a model trained on the counterparts knows them; cosines alone would not.
+    mse_weights : (float, float)
+        Weights of the squared errors of both maps. They keep rows where a model trained on the
+        counterparts knows them; cosines alone would not.
     hard_negatives : int
         How many of the nearest rows of `pool` join the negatives of every row.
     shared : bool
@@ -52,12 +52,16 @@ class Contrastive(nn.Module):
     """
 
     def __init__(
-        self, temperature: float, mse_weight: float, hard_negatives: int, shared: bool
+        self,
+        temperature: float,
+        mse_weights: tuple[float, float],
+        hard_negatives: int,
+        shared: bool,
     ) -> None:
         super().__init__()
         self.shared = shared
         self.log_scale = nn.Parameter(torch.full((2,), math.log(1 / temperature)))
-        self.mse_weight = mse_weight
+        self.mse_weights = mse_weights
         self.hard_negatives = hard_negatives
 
     def forward(self, moved: tuple[Tensor, ...], pairs: tuple[Tensor, ...]) -> Tensor:
@@ -82,9 +86,8 @@ class Contrastive(nn.Module):
                 forward = torch.cat([logits, hard], dim=1)
             total = total + functional.cross_entropy(forward, right) / 2
             total = total + functional.cross_entropy(logits.T, right) / 2
-            if self.mse_weight and not self.shared:
-                size = t.square().sum(1).mean()
-                total = total + self.mse_weight * (z - t).square().sum(1).mean() / size
+            if self.mse_weights[i] and not self.shared:
+                total = total + self.mse_weights[i] * (z - t).square().sum(1).mean()
         return total
 
     def _hard(self, Z: Tensor, T: Tensor, pool: Tensor, known: Tensor) -> Tensor:
