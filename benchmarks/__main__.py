@@ -16,7 +16,6 @@ BENCHMARKS = (
     "retrieval",
     "scale",
     "service",
-    "speed",
     "training",
 )
 # Every method, every peer, and what they cost.
