@@ -72,6 +72,8 @@ TWO_SPACES = {
         "plain linear InfoNCE",
         "contrastive",
         "contrastive for search (mse_weight=0)",
+        "contrastive for search, adapter_dim=256",
+        "contrastive, shared space",
     )
 }
 
