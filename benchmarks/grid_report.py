@@ -300,7 +300,7 @@ def report(cells):
     tasks = list(TASKS)
     for name in POOL:
         for kind, scores, label in (
-            ("accuracy", tasks, "mean accuracy over tasks"),
+            ("accuracy", tasks, MEAN),
             ("tatoeba", ["tatoeba"], "Tatoeba recall at 1"),
         ):
             plot(found, name, scores, OUT / f"grid_{name}_{kind}.svg", f"{name}: {label}")

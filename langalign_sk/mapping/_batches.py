@@ -92,13 +92,18 @@ def n_batches(n_rows: int, batch_size: int) -> int:
 
 def unit_of(X: NDArray) -> float:
     """The root mean square norm of the rows, or 1 where it is so near that it tells nothing."""
-    size = float(np.sqrt(np.einsum("ij,ij->", X, X, dtype=np.float64) / len(X)))
+    size = float(np.sqrt(_mean_square(X)))
     return 1.0 if not size or 0.5 < size < 2 else size
 
 
 def spread_of(X: NDArray) -> float:
     """The mean squared distance of the rows from their mean."""
-    size = np.einsum("ij,ij->", X, X, dtype=np.float64) / len(X)
+    size = _mean_square(X)
     center = X.mean(axis=0, dtype=np.float64)
     # Of rows that hardly differ, the difference of the two is of rounding errors only.
     return float(max(size - center @ center, np.finfo(np.float32).eps * size))
+
+
+def _mean_square(X: NDArray) -> float:
+    """The mean squared norm of the rows, without a copy of them."""
+    return float(np.einsum("ij,ij->", X, X, dtype=np.float64) / len(X))
