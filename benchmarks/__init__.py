@@ -1,1 +1,1 @@
-"""Benchmarks: ``python -m benchmarks accuracy``, ``speed`` or ``quickstart``."""
+"""Benchmarks: ``python -m benchmarks --help`` names them."""

@@ -14,9 +14,9 @@ from langalign_sk.mapping.modules import BothWays, Trainable, initial_layers
 from langalign_sk.mapping.network import Network
 
 from ._common import ROOT, machine, resident_bytes, to_rst, write_results
-from .speed import pairs_of_one_space
+from .scale import pairs
 
-EPOCHS, WIDTH, BATCH, D = 20, 256, 2_000, 512
+N, D, EPOCHS, WIDTH, BATCH = 20_000, 512, 20, 256, 2_000
 MEMORY_PAIRS = 200_000
 
 
@@ -120,8 +120,8 @@ def fit_large():
 
 
 def main():
-    print(f"20,000 pairs of {D}-d, adapter_dim={WIDTH}, {EPOCHS} epochs; {machine()}\n")
-    X, Y = pairs_of_one_space(np.random.default_rng(0))
+    print(f"{N:,} pairs of {D}-d, adapter_dim={WIDTH}, {EPOCHS} epochs; {machine()}\n")
+    X, Y = pairs(N, D)
     results = {}
     for loss, batch_size in CASES:
         fit = AdapterAligner(**settings(loss, batch_size)).fit
@@ -151,7 +151,7 @@ def main():
     ]
     header = ["Batches", "AdapterAligner, s", "bare torch loop, s", "skorch's own loader, s"]
     text = (
-        f"Training on 20,000 pairs of {D}-d, ``adapter_dim={WIDTH}``, {EPOCHS} epochs, one "
+        f"Training on {N:,} pairs of {D}-d, ``adapter_dim={WIDTH}``, {EPOCHS} epochs, one "
         "direction, no held-out pairs; the bare loop makes the same steps, and the last column is "
         "the same net with the dataset and loader that skorch takes by default (one epoch, times "
         f"{EPOCHS}):\n\n"
