@@ -4,20 +4,20 @@ import argparse
 import os
 from importlib import import_module
 
-BENCHMARKS = (
-    "accuracy",
-    "adapters",
-    "calibration",
-    "encoding",
-    "grid",
-    "peers",
-    "quality",
-    "quickstart",
-    "retrieval",
-    "scale",
-    "service",
-    "training",
-)
+BENCHMARKS = {
+    "accuracy": "scores.accuracy",
+    "adapters": "scores.adapters",
+    "calibration": "scores.calibration",
+    "encoding": "costs.encoding",
+    "grid": "grid.run",
+    "peers": "peers.run",
+    "quality": "scores.quality",
+    "quickstart": "costs.quickstart",
+    "retrieval": "scores.retrieval",
+    "scale": "costs.scale",
+    "service": "costs.service",
+    "training": "costs.training",
+}
 # Every method, every peer, and what they cost.
 RUN = ("scale", "grid", "peers")
 
@@ -38,4 +38,4 @@ if __name__ == "__main__":
     if arguments.name == "run":
         names = ("smoke",) if arguments.smoke else RUN
     for name in names:
-        import_module(f".{name}", __package__).main()
+        import_module(f".{BENCHMARKS.get(name, name)}", __package__).main()

@@ -4,9 +4,12 @@ import math
 
 from langalign_sk import CrossLingualAligner
 
-from . import peers, scale
-from ._common import data_folder, machine
-from .grid import AUTO, BRIDGE, CEILING, CLOSED, NONE, STRAIGHT, Grid
+from ._lib.data import data_folder
+from ._lib.machine import machine
+from .costs import scale
+from .grid.cells import Grid
+from .grid.methods import AUTO, BRIDGE, CEILING, CLOSED, NONE, STRAIGHT
+from .peers import run as peers
 
 N, LANG, TASK, SET = 300, "ko", "sib200", "tatoeba"
 RIDGE = "ridge"

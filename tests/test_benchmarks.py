@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmarks import grid_report
-from benchmarks._tasks import draw
-from benchmarks.grid import AUTO, BRIDGE, CEILING, NONE, STRAIGHT
+from benchmarks._lib.data import draw
+from benchmarks.grid import report as grid_report
+from benchmarks.grid.methods import AUTO, BRIDGE, CEILING, NONE, STRAIGHT
 from benchmarks.smoke import BOUNDS, outside
 
 

@@ -8,7 +8,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
-from benchmarks.e5_folder import BLOCK, build, dequantize
+from benchmarks._lib.e5_folder import BLOCK, build, dequantize
 from langalign_sk.datasets import load_service_requests, load_starter_corpus
 
 LANGUAGES = ("en", "ko", "ja", "zh")

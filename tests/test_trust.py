@@ -327,7 +327,7 @@ def test_bad_input_of_drift():
 
 def _real(data_folder, monkeypatch):
     monkeypatch.setenv("LANGALIGN_DATA", str(data_folder))
-    from benchmarks import quality
+    from benchmarks.scores import quality
 
     return quality
 

@@ -15,19 +15,12 @@ from langalign_sk import CrossLingualAligner, LinearAligner
 from langalign_sk.mapping import AdapterAligner
 from langalign_sk.metrics.pairs import duplicate_groups, retrieval_scores, row_recall
 
-from ._common import (
-    CACHE,
-    ROOT,
-    data_folder,
-    encoder,
-    machine,
-    read_rows,
-    to_markdown,
-    to_rst,
-    write_readme,
-    write_results,
-)
-from .accuracy import HEAD, LANGUAGES, TASKS, load_task
+from .._lib.data import LANGUAGES, TASKS, data_folder, load_task, read_rows
+from .._lib.encoders import encoder
+from .._lib.heads import HEAD
+from .._lib.machine import machine
+from .._lib.paths import CACHE, ROOT
+from .._lib.tables import to_markdown, to_rst, write_readme, write_results
 
 SEEDS = (0, 1, 2)
 MAX_PAIRS = 20_000

@@ -5,7 +5,9 @@ import subprocess
 import sys
 import time
 
-from ._common import ROOT, machine, write_readme
+from .._lib.machine import machine
+from .._lib.paths import ROOT
+from .._lib.tables import write_readme
 
 
 def main():

@@ -23,7 +23,9 @@ from langalign_sk import CrossLingualAligner, SentenceEncoder, save
 from langalign_sk.datasets import load_service_requests, load_starter_corpus
 from langalign_sk.encoders.cache import shared_memory_cache
 
-from ._common import ROOT, machine, to_rst, write_results
+from .._lib.machine import machine
+from .._lib.paths import ROOT
+from .._lib.tables import to_rst, write_results
 
 EXAMPLE = ROOT / "examples" / "service.py"
 THREADS, REQUESTS, MAX_ROWS = 8, 2_000, 32

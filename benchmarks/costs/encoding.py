@@ -14,15 +14,10 @@ from sklearn.pipeline import make_pipeline
 from langalign_sk import CrossLingualAligner, SentenceEncoder
 from langalign_sk.encoders import FolderCache, MemoryCache
 
-from ._common import (
-    ROOT,
-    data_folder,
-    machine,
-    read_rows,
-    resident_bytes,
-    to_rst,
-    write_results,
-)
+from .._lib.data import data_folder, read_rows
+from .._lib.machine import machine, resident_bytes
+from .._lib.paths import ROOT
+from .._lib.tables import to_rst, write_results
 
 NAME = "use-multilingual"  # the fastest encoder: beside any other the layer costs less
 N_TEXTS, PARTS, REPEATS, N_STREAMED = 20_000, 10, 3, 200_000
@@ -98,7 +93,7 @@ def grid(cache):
 
 def peak_of_stream():
     """Peak memory above the loaded model, in bytes; in a process of its own."""
-    code = "from benchmarks.encoding import stream; stream()"
+    code = "from benchmarks.costs.encoding import stream; stream()"
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )

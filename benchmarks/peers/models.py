@@ -1,4 +1,4 @@
-"""Fits of other packages and of ours, one a process: ``python -m benchmarks._peer_models DIR NAME``.
+"""Fits of other packages and of ours, one a process: ``python -m benchmarks.peers.models DIR NAME``.
 
 DIR holds arrays.npz: the pairs "X" and "Y", and test rows by the names "task ...", "X ..." and
 "Y ...". The process writes measured.json, and the moved test rows as moved.npz.
@@ -16,8 +16,8 @@ import numpy as np
 
 from langalign_sk.metrics import retrieval_scores
 
-from ._common import resident_bytes
-from ._distillation import distilled
+from .._lib.machine import resident_bytes
+from .distillation import distilled
 
 ONE_SPACE, INTO_MINILM, UNPAIRED = "one space", "into MiniLM", "one space, unpaired"
 # A fit that takes less than SLOW seconds is repeated.

@@ -6,7 +6,11 @@ from sklearn.metrics import roc_auc_score
 from langalign_sk import CrossLingualAligner
 from langalign_sk.languages import script_of
 
-from ._common import ROOT, data_folder, encoder, machine, read_rows, to_rst, write_results
+from .._lib.data import data_folder, read_rows
+from .._lib.encoders import encoder
+from .._lib.machine import machine
+from .._lib.paths import ROOT
+from .._lib.tables import to_rst, write_results
 
 NAME = "use-multilingual"
 LANGUAGES = ("ko", "ja", "zh")

@@ -13,8 +13,10 @@ from langalign_sk.mapping.losses import Contrastive, SquaredError
 from langalign_sk.mapping.modules import BothWays, Trainable, initial_layers
 from langalign_sk.mapping.network import Network
 
-from ._common import ROOT, machine, resident_bytes, to_rst, write_results
-from .scale import pairs
+from .._lib.data import pairs
+from .._lib.machine import machine, resident_bytes
+from .._lib.paths import ROOT
+from .._lib.tables import to_rst, write_results
 
 N, D, EPOCHS, WIDTH, BATCH = 20_000, 512, 20, 256, 2_000
 MEMORY_PAIRS = 200_000
@@ -101,7 +103,7 @@ def seconds(function, *args):
 
 def peak_memory():
     """Peak resident memory of a fit, relative to its two input arrays; in a process of its own."""
-    code = "from benchmarks.training import fit_large; fit_large()"
+    code = "from benchmarks.costs.training import fit_large; fit_large()"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return [float(v) for v in out.stdout.split()[-2:]]
 

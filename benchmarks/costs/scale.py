@@ -12,12 +12,14 @@ from sklearn.linear_model import Ridge
 
 from langalign_sk import LinearAligner
 
-from ._common import ROOT, machine, resident_bytes, to_rst, write_results
+from .._lib.data import pairs
+from .._lib.machine import machine, resident_bytes
+from .._lib.paths import ROOT
+from .._lib.tables import to_rst, write_results
 
 ROWS = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 WIDTHS = (128, 256, 512, 1024)
 LARGEST = 5e9  # bytes of X and Y; the largest copy made of them in a fit has to fit beside
-BLOCK = 10_000
 
 HEAD = 100_000, 512  # the point of the first table
 SMOKE = 20_000, 256
@@ -44,22 +46,6 @@ IMPORTS = (
     "from langalign_sk import CrossLingualAligner",
 )
 HEAVY = ("torch", "transformers", "sentence_transformers", "onnxruntime", "pandas", "matplotlib")
-
-
-def pairs(n, d):
-    """Like two languages in one multilingual encoder: near the identity, a decaying spectrum.
-
-    Made a block at a time, so that no peak of memory is left behind.
-    """
-    rng = np.random.default_rng(0)
-    scale = ((1 + np.arange(d)) ** -0.5).astype(np.float32)
-    X, Y = (np.empty((n, d), dtype=np.float32) for _ in range(2))
-    for i in range(0, n, BLOCK):
-        shape = X[i : i + BLOCK].shape
-        Y[i : i + BLOCK] = rng.standard_normal(shape, dtype=np.float32) * scale
-        noise = rng.standard_normal(shape, dtype=np.float32) * scale
-        X[i : i + BLOCK] = Y[i : i + BLOCK] + 0.5 * noise + 0.3 * scale
-    return X, Y
 
 
 def fits(X, Y):
@@ -140,7 +126,7 @@ def points():
             if 2 * n * d * 4 > LARGEST:
                 continue
             start = time.perf_counter()
-            code = f"from benchmarks.scale import point; point({n}, {d})"
+            code = f"from benchmarks.costs.scale import point; point({n}, {d})"
             r = json.loads(python(code).splitlines()[-1])
             out.append(r)
             ratios = ", ".join(f"{m} {r['over_floor'][m]:.2f}" for m in METHODS)

@@ -15,7 +15,11 @@ from langalign_sk import CrossLingualAligner
 from langalign_sk.classifier import AlignedClassifier
 from langalign_sk.metrics.calibration import expected_calibration_error
 
-from ._common import ROOT, data_folder, encoder, machine, read_rows, to_rst, write_results
+from .._lib.data import data_folder, read_rows
+from .._lib.encoders import encoder
+from .._lib.machine import machine
+from .._lib.paths import ROOT
+from .._lib.tables import to_rst, write_results
 
 LANGUAGES = ("ko", "ja", "zh")
 SEED, N_BINS, MARGIN = 0, 15, 0.03

@@ -1,39 +1,9 @@
 """Pairs, test rows and English heads that the table of methods and its peers share."""
 
-import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
-
 from langalign_sk.metrics.pairs import retrieval_scores
 
-from ._common import read_rows
-from .accuracy import TASKS, load_pairs, load_task
-
-LANGUAGES = ("ko", "ja", "zh")
-SETS = ("tatoeba", "ntrex")
-SIZES = (100, 300, 1_000, 3_000, 10_000, 20_000)
-SEEDS = (0, 1, 2)
-CS = (0.1, 1.0, 10.0, 100.0)
-FOLDS = 5
-
-
-def pool(folder, lang, limit):
-    """The distinct ones of up to `limit` random pairs, as (target, english) lists."""
-    target, english = load_pairs(folder, limit, [lang])[lang]
-    pairs = dict.fromkeys(zip(target, english, strict=True))
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-
-
-def draw(n_pool, n, seed):
-    """Places of n pairs of a pool; those of a seed lie within its larger draws."""
-    return np.random.default_rng(seed).permutation(n_pool)[:n]
-
-
-def fit_head(X, y):
-    """A classifier whose C is chosen by cross-validation on the rows it is fitted on."""
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    search = GridSearchCV(LogisticRegression(max_iter=2_000), {"C": CS}, cv=folds)
-    return search.fit(X, y).best_estimator_
+from .data import LANGUAGES, SETS, TASKS, load_task, read_rows
+from .heads import fit_head
 
 
 class Bench:

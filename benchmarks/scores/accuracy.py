@@ -8,65 +8,22 @@ import warnings
 import numpy as np
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from langalign_sk import CrossLingualAligner
 
-from ._common import (
-    ROOT,
-    data_folder,
-    e5,
-    encoder,
-    machine,
-    read_rows,
-    to_markdown,
-    to_rst,
-    write_readme,
-    write_results,
-)
+from .._lib.data import LANGUAGES, MAX_PAIRS, SEED, TASKS, data_folder, load_pairs, load_task
+from .._lib.encoders import e5, encoder
+from .._lib.heads import HEAD, head
+from .._lib.machine import machine
+from .._lib.paths import ROOT
+from .._lib.tables import to_markdown, to_rst, write_readme, write_results
 
-TASKS = {
-    "sib200": ("ko", "ja", "zh"),
-    "debian_section": ("ko", "ja", "zh"),
-    "xrisawoz_domain": ("ko", "zh"),
-}
-LANGUAGES = ("ko", "ja", "zh")
-# Most pairs a language; fewer for e5, which encodes a hundredth of the texts a second.
-MAX_PAIRS = {"USE": 20_000, "e5": 5_000}
-SEED = 0
 ENGLISH = "English test rows"
 CEILING = f"{ENGLISH} (ceiling)"  # a bag of words is no ceiling for a sentence encoder behind it
 STRAIGHT, UNALIGNED = "text fed straight in", "no alignment"
 NO_PAIRS, STARTER = "aligned, no parallel sentence", "aligned, starter corpus"
 MANY_PAIRS = {f: f"aligned, up to {n:,} pairs" for f, n in MAX_PAIRS.items()}
-HEAD = {"C": 10, "max_iter": 2000}
-
-
-def load_task(folder, task):
-    """English training rows and the test rows of every language, as (texts, labels)."""
-
-    def rows(name):
-        labels, texts = zip(*(r[:2] for r in read_rows(folder / "eval" / task / name)), strict=True)
-        return list(texts), np.array(labels)
-
-    tests = {lang: rows(f"{lang}_test.tsv") for lang in ("en", *TASKS[task])}
-    return rows("en_train.tsv"), tests
-
-
-def load_pairs(folder, n, languages=LANGUAGES):
-    """Up to `n` random pairs a language from all sources, as parallel= takes them."""
-    out = {}
-    for lang in languages:
-        files = sorted((folder / "parallel" / lang).glob("*.tsv"))
-        rows = [r for path in files for r in read_rows(path)]
-        keep = np.random.default_rng(SEED).permutation(len(rows))[:n]
-        out[lang] = [rows[i][1] for i in keep], [rows[i][0] for i in keep]
-    return out
-
-
-def head():
-    return LogisticRegression(**HEAD)
 
 
 def main():

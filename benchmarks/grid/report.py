@@ -5,9 +5,11 @@ from itertools import product
 
 import numpy as np
 
-from ._common import CACHE, ROOT, machine, to_markdown, to_rst, write_readme, write_results
-from ._tasks import LANGUAGES, SEEDS, SETS, SIZES, TASKS
-from .grid import (
+from .._lib.data import LANGUAGES, SEEDS, SETS, SIZES, TASKS
+from .._lib.machine import machine
+from .._lib.paths import CACHE, ROOT
+from .._lib.tables import to_markdown, to_rst, write_readme, write_results
+from .methods import (
     AUTO,
     BRIDGE,
     BRIDGE_PAIRS,

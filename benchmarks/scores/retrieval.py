@@ -14,19 +14,11 @@ from sklearn.model_selection import GridSearchCV
 from langalign_sk import CrossLingualAligner, CrossLingualRetriever, mine_pairs
 from langalign_sk.metrics import retrieval_recall_score
 
-from ._common import (
-    CACHE,
-    ROOT,
-    data_folder,
-    encoder,
-    machine,
-    read_rows,
-    resident_bytes,
-    to_markdown,
-    to_rst,
-    write_readme,
-    write_results,
-)
+from .._lib.data import data_folder, read_rows
+from .._lib.encoders import encoder
+from .._lib.machine import machine, resident_bytes
+from .._lib.paths import CACHE, ROOT
+from .._lib.tables import to_markdown, to_rst, write_readme, write_results
 
 LANGUAGES = ("ko", "ja", "zh")
 N_PAIRS, N_BANK = 20_000, 5_000
@@ -176,7 +168,7 @@ def indexes():
         pairs = zip(truth, other, strict=True)
         return float(np.mean([np.isin(a, b).mean() for a, b in pairs]))
 
-    code = "from benchmarks.retrieval import peak; peak()"
+    code = "from benchmarks.scores.retrieval import peak; peak()"
     child = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )

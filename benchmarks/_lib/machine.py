@@ -1,0 +1,25 @@
+"""Description of the machine, and memory of the process."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGES = ("numpy", "scikit-learn", "torch", "sentence-transformers")
+
+
+def machine() -> str:
+    """Processor, cores and versions, in one line."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(x.split(":")[1].strip() for x in lines if x.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    return f"{name}, {os.cpu_count()} cores; Python {platform.python_version()}, {versions}"
+
+
+def resident_bytes(field: str) -> int:
+    """Memory of this process; getrusage would give that of the process it was started by."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(x.split()[1]) for x in lines if x.startswith(field)) * 1024

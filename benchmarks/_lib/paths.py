@@ -1,0 +1,6 @@
+"""Folders that the benchmarks read and write."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / "benchmarks" / ".cache"

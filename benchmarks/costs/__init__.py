@@ -1,0 +1,1 @@
+"""What fits, encoders and services cost."""

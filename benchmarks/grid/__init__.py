@@ -1,0 +1,1 @@
+"""Every method at every number of pairs."""

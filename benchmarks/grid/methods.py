@@ -1,0 +1,54 @@
+"""Rows of the grid: methods, baselines and bounds."""
+
+from langalign_sk import CrossLingualAligner, LinearAligner
+from langalign_sk.mapping import AdapterAligner
+
+# Pairs a language: e5 encodes a hundredth of the texts a second.
+POOL = {"USE": 20_000, "e5": 5_000}
+FORWARD_SIZES = (300, 3_000, 20_000)
+NONE, CENTRED, AUTO = "no alignment", "centring", "auto"
+BRIDGE, BRIDGE_PAIRS = "bridge", "bridge and pairs"
+STRAIGHT, CEILING = "text fed straight in", "English test rows"
+UPPER = "trained on target-language labels"
+
+
+def trained(loss, seed, **settings):
+    return AdapterAligner(loss, inverse=False, random_state=seed, **settings)
+
+
+# "ridge" is shrunk to the identity where both sides have one width, and to zero otherwise.
+CLOSED = {
+    "ridge": lambda seed: LinearAligner("ridge", random_state=seed),
+    "Procrustes": lambda seed: LinearAligner("procrustes"),
+    "spectral": lambda seed: LinearAligner("spectral", random_state=seed),
+}
+TRAINED = {
+    "contrastive": lambda seed: trained("contrastive", seed, adapter_dim=256),
+    "paper: FC": lambda seed: trained("mse", seed, batch_size=128),
+    "paper: AE": lambda seed: trained("autoencoder", seed, batch_size=128),
+}
+FREE = {**CLOSED, **TRAINED}  # learned from pairs alone
+
+
+class Centring:
+    """Moves the mean of the target rows to that of their translations."""
+
+    def fit(self, X, Y):
+        self.offset = Y.mean(axis=0) - X.mean(axis=0)
+        return self
+
+    def transform(self, X):
+        return X + self.offset
+
+
+def one_space(lang):
+    """Methods inside one encoder."""
+    return {
+        CENTRED: lambda seed: Centring(),
+        **FREE,
+        AUTO: lambda seed: CrossLingualAligner(lang, random_state=seed),
+    }
+
+
+def same(X):
+    return X
