@@ -8,11 +8,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ._card import CARD, merged, write_card
-from .encoders.registry import failure_of_hub
-from .persistence import MANIFEST, load_folder, save
+from .encoders.models.hub import failure_of_hub
+from .persistence import save
+from .persistence._card import CARD, merged, write_card
+from .persistence._folder import MANIFEST, load_folder
 
 __all__ = ["from_pretrained", "push_to_hub"]
+
 
 # What `save` writes, by the names it gives: other files of a repository are left alone.
 _SUFFIXES = ("safetensors", "skops", "npy", "jsonl", "bin")

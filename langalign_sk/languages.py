@@ -9,6 +9,7 @@ from typing import Any
 
 __all__ = ["LanguageRouter", "script_of", "scripts_of_language"]
 
+
 # Letters of each script outside Latin, as ranges of code points (Unicode 15, Scripts.txt).
 _SCRIPTS: dict[str, str] = {
     "Hangul": "\u1100-\u11ff\u3131-\u318e\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb",
@@ -39,7 +40,6 @@ _SCRIPTS: dict[str, str] = {
     "Khmer": "\u1780-\u17ff",
     "Mongolian": "\u1820-\u18aa",
 }
-
 # Languages (ISO 639-1) written in a script other than Latin; all others need `detect`.
 _LANGUAGE_SCRIPTS: dict[str, tuple[str, ...]] = {
     "ko": ("Hangul",),
@@ -69,7 +69,6 @@ _LANGUAGE_SCRIPTS: dict[str, tuple[str, ...]] = {
     "km": ("Khmer",),
     "mn": ("Cyrillic", "Mongolian"),
 }
-
 _PATTERNS = {name: re.compile(f"[{ranges}]") for name, ranges in _SCRIPTS.items()}
 _FOREIGN = re.compile("[" + "".join(_SCRIPTS.values()) + "]")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
@@ -256,3 +255,17 @@ class LanguageRouter:
 def shorten(text: str, width: int = 40) -> str:
     """A text as error messages quote it."""
     return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def languages_of(target_lang: str | Sequence[str]) -> tuple[str, ...]:
+    """The declared languages, checked."""
+    languages = (target_lang,) if isinstance(target_lang, str) else tuple(target_lang)
+    if not languages or not all(isinstance(lang, str) and lang for lang in languages):
+        raise ValueError(
+            f"target_lang must be a language code or a sequence of them, got {target_lang!r}."
+        )
+    if len(set(languages)) < len(languages):
+        raise ValueError(f"target_lang names a language twice: {languages}.")
+    if any(base_code(lang) == "en" for lang in languages):
+        raise ValueError("target_lang names English, which is the language of the other side.")
+    return languages

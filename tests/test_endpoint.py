@@ -16,8 +16,8 @@ from toy import ENGLISH, KOREAN, ToyEncoder
 
 from langalign_sk import CrossLingualAligner
 from langalign_sk.encoders import EndpointEncoder, FolderCache, MemoryCache, as_encoder
-from langalign_sk.encoders import cache as cache_module
 from langalign_sk.encoders import endpoint as endpoint_module
+from langalign_sk.encoders.cache import lookup as cache_module
 
 pytest.importorskip("openai", reason="needs pip install langalign-sk[openai]")
 

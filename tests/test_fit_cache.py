@@ -10,7 +10,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from toy import ENGLISH, KOREAN, ToyEncoder
 
-from langalign_sk import CrossLingualAligner, _fit_cache, _fitting
+from langalign_sk import CrossLingualAligner
+from langalign_sk.aligner import _fit_cache, _learn
 from langalign_sk.model_selection import CrossLingualSplit
 
 PAIRS = list(zip(KOREAN[:100], ENGLISH[:100], strict=True))
@@ -21,13 +22,13 @@ def fits(monkeypatch):
     """Methods of the language maps that were really fitted; the cache is empty at first."""
     _fit_cache._kept.clear()
     done = []
-    fit = _fitting._fit
+    fit = _learn._fit
 
     def counted(X, Y, language, setting):
         done.append(setting.method)
         return fit(X, Y, language, setting)
 
-    monkeypatch.setattr(_fitting, "_fit", counted)
+    monkeypatch.setattr(_learn, "_fit", counted)
     yield done
     _fit_cache._kept.clear()
 

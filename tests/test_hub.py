@@ -319,7 +319,7 @@ def test_a_folder_is_loaded_as_it_is(folders):
 def test_links_lead_into_the_cache_only(tmp_path):
     save(LinearAligner("ridge", alpha=1.0).fit(X, Y), tmp_path / "snapshots" / "model")
     folder, blobs = tmp_path / "snapshots" / "model", tmp_path / "blobs"
-    from langalign_sk.persistence import load_folder
+    from langalign_sk.persistence._folder import load_folder
 
     blobs.mkdir()
     for path in list(folder.iterdir()):

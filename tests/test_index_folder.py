@@ -19,9 +19,9 @@ from sklearn.exceptions import NotFittedError
 from toy import ENGLISH, KOREAN, ToyEncoder
 
 from langalign_sk import CrossLingualAligner, CrossLingualRetriever
-from langalign_sk._bundle import _described
+from langalign_sk._utils.bundle import _described
 from langalign_sk.encoders.base import TextEncoder
-from langalign_sk.encoders.registry import Model
+from langalign_sk.encoders.models.model import Model
 from langalign_sk.mapping import LinearAligner
 
 PAIRS = list(zip(KOREAN, ENGLISH, strict=True))

@@ -5,13 +5,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from langalign_sk.metrics.pairs import (
-    duplicate_groups,
-    retrieval_recall_score,
-    retrieval_scores,
-    row_log_likelihood,
-    row_recall,
-)
+from langalign_sk.metrics._core import duplicate_groups, row_log_likelihood, row_recall
+from langalign_sk.metrics.pairs import retrieval_recall_score, retrieval_scores
 
 
 def cosines(X, Y):

@@ -16,7 +16,8 @@ from toy import ENGLISH, KOREAN, EnglishOnly, ToyEncoder
 
 from langalign_sk import CrossLingualAligner, LinearAligner
 from langalign_sk.inspection import PairLearningCurveDisplay
-from langalign_sk.metrics.pairs import retrieval_recall_score, row_recall
+from langalign_sk.metrics._core import row_recall
+from langalign_sk.metrics.pairs import retrieval_recall_score
 from langalign_sk.model_selection import PairLearningCurve, learning_curve
 
 matplotlib.use("Agg")

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from langalign_sk.mapping import Network
-from langalign_sk.mapping.losses import Contrastive, SquaredError
-from langalign_sk.mapping.modules import BothWays, Trainable, initial_layers
+from langalign_sk.mapping.training.losses import Contrastive, SquaredError
+from langalign_sk.mapping.training.modules import BothWays, Trainable, initial_layers
 
 rng = np.random.default_rng(0)
 ROWS = rng.normal(size=(20, 5))

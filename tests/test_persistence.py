@@ -42,9 +42,9 @@ from langalign_sk import (
     load,
     save,
 )
-from langalign_sk._bundle import _described
+from langalign_sk._utils.bundle import _described
 from langalign_sk.classifier import AlignedClassifier
-from langalign_sk.persistence import _CHECKED, _checksum
+from langalign_sk.persistence._folder import _CHECKED, _checksum
 
 JAPANESE = [f"文のばんごう {i}" for i in range(200)]
 PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
@@ -1062,7 +1062,7 @@ def test_pickles_know_their_release(i, tmp_path, monkeypatch):
     assert_array_equal(answer(twin), answer(model))
     with pytest.warns(UserWarning, match=r"pickled by langalign_sk 0\.0\.9 and is loaded by \d"):
         twin.__setstate__(state | {"_langalign_sk_version": "0.0.9"})
-    monkeypatch.setattr("langalign_sk._stamp.__version__", "9.9")
+    monkeypatch.setattr("langalign_sk._utils.stamp.__version__", "9.9")
     with pytest.warns(UserWarning, match=r"is loaded by 9\.9: .*langalign_sk\.save"):
         joblib.load(path)
 

@@ -8,12 +8,12 @@ from scipy.stats import skew
 from sklearn.metrics import label_ranking_average_precision_score, ndcg_score
 
 from langalign_sk.metrics import (
+    _core,
+    hubness,
     hubness_score,
-    hubs,
     k_occurrence,
     mean_reciprocal_rank_score,
     ndcg_retrieval_score,
-    pairs,
     reciprocity_score,
     retrieval_recall_score,
     retrieval_scores,
@@ -82,7 +82,7 @@ def tied_rows(n, seed):
 
 @pytest.fixture(params=[7, 1024])
 def block(request, monkeypatch):
-    for module in (pairs, hubs):
+    for module in (_core, hubness):
         monkeypatch.setattr(module, "_BLOCK", request.param)
     return request.param
 
@@ -157,7 +157,7 @@ def test_mrr_of_ties_is_of_the_expected_first_place(seed, direction):
     X, Y = tied_rows(5, seed), tied_rows(5, seed + 50)
     first = [
         np.mean([min(places) for places in of_orders])
-        for of_orders in slow_places(cosines(X, Y), pairs.duplicate_groups(Y), direction)
+        for of_orders in slow_places(cosines(X, Y), _core.duplicate_groups(Y), direction)
     ]
     got = mean_reciprocal_rank_score(X, Y, direction=direction)
     assert got == pytest.approx(np.mean(1 / np.array(first)))
@@ -198,7 +198,7 @@ def test_ndcg_equals_scikit_learn(similarity, direction, k, block):
 def test_ndcg_of_ties_equals_scikit_learn_and_all_orders(seed, k):
     X, Y = tied_rows(5, seed), tied_rows(5, seed + 50)
     Y[3] = Y[1]
-    groups = pairs.duplicate_groups(Y)
+    groups = _core.duplicate_groups(Y)
     S = np.round(cosines(X, Y), 9)
     relevance = groups[:, None] == groups
     expected = np.mean([ndcg_score(relevance, M, k=k) for M in (S, S.T)])
@@ -299,7 +299,7 @@ def test_reciprocity_equals_slow_reference(n_X, n_Y, block):
 @pytest.mark.parametrize("size", [2, 1024])
 @pytest.mark.parametrize("seed", range(6))
 def test_reciprocity_of_ties_is_the_mean_of_all_choices(seed, size, monkeypatch):
-    monkeypatch.setattr(hubs, "_BLOCK", size)
+    monkeypatch.setattr(hubness, "_BLOCK", size)
     X, Y = tied_rows(3, seed), tied_rows(4, seed + 50)
     S = np.round(cosines(X, Y), 9)
     of_rows = [np.flatnonzero(row == row.max()) for row in S]
@@ -352,7 +352,7 @@ def test_k_occurrence_equals_slow_reference(k, similarity, block):
 @pytest.mark.parametrize("k", [1, 2, 4, 5])
 @pytest.mark.parametrize("seed", range(4))
 def test_k_occurrence_of_ties_is_the_mean_of_all_orders(seed, k, size, monkeypatch):
-    monkeypatch.setattr(hubs, "_BLOCK", size)
+    monkeypatch.setattr(hubness, "_BLOCK", size)
     X, Y = tied_rows(6, seed), tied_rows(5, seed + 50)
     expected = np.zeros(5)
     for row in cosines(X, Y):

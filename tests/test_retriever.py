@@ -20,7 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from toy import ENGLISH, KOREAN, EnglishOnly, NeverEncode, ToyEncoder
 
 from langalign_sk import CrossLingualAligner, CrossLingualRetriever, ParallelCorpus, SentenceEncoder
-from langalign_sk.retrieval import exact, hubs
+from langalign_sk.retrieval import exact, hubness
 
 PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
 JAPANESE = [f"文のばんごう {i}" for i in range(200)]
@@ -70,8 +70,8 @@ def reference(scoring, Q, D, bank, hub_neighbors=10, temperature=0.05):
 def small_blocks(monkeypatch):
     monkeypatch.setattr(exact, "_ROWS", 7)
     monkeypatch.setattr(exact, "QUERIES", 3)
-    monkeypatch.setattr(hubs, "_BLOCK", 5)
-    monkeypatch.setattr(hubs, "QUERIES", 3)  # "margin" needs no more than those of `exact`
+    monkeypatch.setattr(hubness, "_BLOCK", 5)
+    monkeypatch.setattr(hubness, "QUERIES", 3)  # "margin" needs no more than those of `exact`
 
 
 @pytest.mark.parametrize("scoring", SCORINGS)

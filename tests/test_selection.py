@@ -5,19 +5,17 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from langalign_sk.mapping import LinearAligner
-from langalign_sk.mapping.selection import (
+from langalign_sk.mapping.candidates import Candidate, candidates_for
+from langalign_sk.mapping.selection import TEMPERATURE, choose, held_out_pairs
+from langalign_sk.metrics._core import (
     MAX_CROSS_FIT,
     N_FOLDS,
     POOL_OF_FOLDS,
     POOL_OF_ONE,
-    TEMPERATURE,
-    Candidate,
     _held_out_rows,
-    candidates_for,
-    choose,
-    held_out_pairs,
+    duplicate_groups,
 )
-from langalign_sk.metrics.pairs import duplicate_groups, retrieval_scores
+from langalign_sk.metrics.pairs import retrieval_scores
 
 IDENTITY, PROCRUSTES = Candidate("identity"), Candidate("procrustes")
 RIDGE, STRONG_RIDGE = Candidate("ridge", 1.0), Candidate("ridge", 30.0)

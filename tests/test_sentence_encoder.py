@@ -29,9 +29,10 @@ from toy import ENGLISH, KOREAN
 
 from langalign_sk import CrossLingualAligner, ParallelCorpus, SentenceEncoder
 from langalign_sk.datasets import load_service_requests, load_starter_corpus
-from langalign_sk.encoders import MemoryCache, list_encoders, registry
-from langalign_sk.encoders import cache as cache_module
-from langalign_sk.encoders.presets import PRESETS
+from langalign_sk.encoders import MemoryCache, list_encoders
+from langalign_sk.encoders.cache import lookup as cache_module
+from langalign_sk.encoders.models import registry
+from langalign_sk.encoders.models.presets import PRESETS
 
 TEXTS = ["the cat sat", "a dog", "rain fell all day", "sat", "the dog sat all day"]
 LABELS = np.array([0, 1, 0, 1, 0])

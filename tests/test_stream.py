@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from langalign_sk import SentenceEncoder
-from langalign_sk.encoders import MemoryCache, registry
+from langalign_sk.encoders import MemoryCache
 from langalign_sk.encoders.base import TextEncoder
+from langalign_sk.encoders.models import registry
 
 N_KILLED, CHUNK_KILLED = 1000, 8
 

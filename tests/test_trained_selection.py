@@ -11,9 +11,15 @@ from toy import ENGLISH, KOREAN, ToyEncoder
 
 from langalign_sk import CrossLingualAligner
 from langalign_sk.mapping import AdapterAligner, LinearAligner
-from langalign_sk.mapping._trained import Trained
-from langalign_sk.mapping.selection import N_FOLDS, Candidate, _held_out_rows, choose
-from langalign_sk.metrics.pairs import calibrated_log_likelihood, row_log_likelihood
+from langalign_sk.mapping.adapter import Trained
+from langalign_sk.mapping.candidates import Candidate
+from langalign_sk.mapping.selection import choose
+from langalign_sk.metrics._core import (
+    N_FOLDS,
+    _held_out_rows,
+    calibrated_log_likelihood,
+    row_log_likelihood,
+)
 
 PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
 IDENTITY, PROCRUSTES = Candidate("identity"), Candidate("procrustes")
@@ -415,7 +421,7 @@ def test_ctrl_c_in_a_closed_form_is_raised(monkeypatch):
 
 @pytest.mark.parametrize(("least", "tries"), [(100, True), (200, True), (201, False)])
 def test_auto_tries_adapters_from_a_number_of_pairs_on(monkeypatch, least, tries):
-    monkeypatch.setattr("langalign_sk._fitting.MIN_ADAPTER_PAIRS", least)
+    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", least)
     results = candidates_of(toy().fit(PAIRS))
     assert {"identity", "ridge", "procrustes"} <= set(results["method"])
     widths = [
@@ -431,7 +437,7 @@ def test_auto_tries_no_adapter_on_200_pairs_by_default():
 
 
 def test_no_time_at_all_is_closed_forms_only(monkeypatch):
-    monkeypatch.setattr("langalign_sk._fitting.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
     aligner = toy(time_budget=0).fit(PAIRS)
     assert "contrastive" not in candidates_of(aligner)["method"]
     monkeypatch.undo()
@@ -441,7 +447,7 @@ def test_no_time_at_all_is_closed_forms_only(monkeypatch):
 
 
 def test_too_little_time_lists_adapters_and_takes_a_closed_form(monkeypatch):
-    monkeypatch.setattr("langalign_sk._fitting.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
     aligner = toy(time_budget=1e-6).fit(PAIRS)
     results = candidates_of(aligner)
     assert results["method"].count("contrastive") == 1
@@ -452,13 +458,13 @@ def test_too_little_time_lists_adapters_and_takes_a_closed_form(monkeypatch):
 
 @pytest.mark.parametrize("adapter_dim", [0, 5])
 def test_a_given_width_is_the_only_one_tried(monkeypatch, adapter_dim):
-    monkeypatch.setattr("langalign_sk._fitting.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
     results = candidates_of(toy(adapter_dim=adapter_dim).fit(PAIRS))
     assert [w for w in results["adapter_dim"] if w is not None] == [adapter_dim]
 
 
 def test_auto_ends_with_the_adapter_that_won(monkeypatch):
-    monkeypatch.setattr("langalign_sk._fitting.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
     X, Y = bent_pairs()
     aligner = toy(adapter_dim=16, adapter_params=QUICK).fit(X, Y)
     assert aligner.method_ == "contrastive"
@@ -477,14 +483,14 @@ def test_auto_ends_with_the_adapter_that_won(monkeypatch):
 
 
 def test_auto_repeats_with_its_seed(monkeypatch):
-    monkeypatch.setattr("langalign_sk._fitting.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
     first, again = (toy(adapter_dim=8).fit(PAIRS) for _ in range(2))
     assert without_seconds(candidates_of(first)) == without_seconds(candidates_of(again))
     assert_allclose(first.transform(KOREAN), again.transform(KOREAN), rtol=0)
 
 
 def test_auto_of_a_shared_space_tries_shared_adapters(monkeypatch):
-    monkeypatch.setattr("langalign_sk._fitting.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
     X, Y = bent_pairs()
     aligner = toy(adapter_dim=16, adapter_params=QUICK, output_space="shared").fit(X, Y)
     assert candidates_of(aligner)["method"] == ["spectral", "contrastive"]
@@ -493,7 +499,7 @@ def test_auto_of_a_shared_space_tries_shared_adapters(monkeypatch):
 
 
 def test_interrupted_auto_fits_the_best_so_far(monkeypatch):
-    monkeypatch.setattr("langalign_sk._fitting.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
     monkeypatch.setattr(Trained, "move_folds", interrupt)
     with pytest.warns(UserWarning, match="interrupted"):
         aligner = toy().fit(PAIRS)
@@ -503,7 +509,7 @@ def test_interrupted_auto_fits_the_best_so_far(monkeypatch):
 
 @pytest.mark.parametrize("params", [{"rank": 2}, {"architecture": "fc"}, {"architecture": "ae"}])
 def test_auto_takes_every_adapter_parameter_that_passed_the_check(monkeypatch, params):
-    monkeypatch.setattr("langalign_sk._fitting.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
     aligner = toy(adapter_params={**SHORT, **params})
     aligner.fit(PAIRS)
     assert "contrastive" in candidates_of(aligner)["method"]
@@ -517,7 +523,7 @@ def test_auto_takes_every_adapter_parameter_that_passed_the_check(monkeypatch, p
     ],
 )
 def test_auto_under_a_global_frame_output(monkeypatch, output_space):
-    monkeypatch.setattr("langalign_sk._fitting.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
     expected = toy(adapter_dim=0, output_space=output_space).fit(PAIRS)
     with sklearn.config_context(transform_output="pandas"):
         aligner = toy(adapter_dim=0, output_space=output_space).fit(PAIRS)

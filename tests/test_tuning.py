@@ -34,7 +34,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from toy import ENGLISH, KOREAN, EnglishOnly, NeverEncode, ToyEncoder
 
 from langalign_sk import AdapterAligner, CrossLingualAligner, LinearAligner, ParallelCorpus
-from langalign_sk._bypass import warn_of_bypass
+from langalign_sk.aligner._bypass import warn_of_bypass
 from langalign_sk.metrics import reciprocity_score, xsim_error
 from langalign_sk.model_selection import CrossLingualSplit, make_retrieval_scorer, pair_groups
 

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 
 from langalign_sk import CrossLingualAligner, SentenceEncoder, save
 from langalign_sk.datasets import load_service_requests, load_starter_corpus
-from langalign_sk.encoders.cache import shared_memory_cache
+from langalign_sk.encoders.cache.lookup import shared_memory_cache
 
 from .._lib.machine import machine
 from .._lib.paths import ROOT

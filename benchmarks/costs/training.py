@@ -9,9 +9,9 @@ import skorch
 import torch
 
 from langalign_sk.mapping import AdapterAligner, LinearAligner
-from langalign_sk.mapping.losses import Contrastive, SquaredError
-from langalign_sk.mapping.modules import BothWays, Trainable, initial_layers
 from langalign_sk.mapping.network import Network
+from langalign_sk.mapping.training.losses import Contrastive, SquaredError
+from langalign_sk.mapping.training.modules import BothWays, Trainable, initial_layers
 
 from .._lib.data import pairs
 from .._lib.machine import machine, resident_bytes

@@ -13,7 +13,8 @@ from sklearn.linear_model import LogisticRegression
 
 from langalign_sk import CrossLingualAligner, LinearAligner
 from langalign_sk.mapping import AdapterAligner
-from langalign_sk.metrics.pairs import duplicate_groups, retrieval_scores, row_recall
+from langalign_sk.metrics._core import duplicate_groups, row_recall
+from langalign_sk.metrics.pairs import retrieval_scores
 
 from .._lib.data import LANGUAGES, TASKS, data_folder, load_task, read_rows
 from .._lib.encoders import encoder

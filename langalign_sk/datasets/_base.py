@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_service_requests", "load_starter_corpus"]
 
+
 _LANGUAGES = ("en", "ko", "ja", "zh")
 _SUBSETS = ("train", "test", "all")
 

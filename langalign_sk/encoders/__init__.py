@@ -1,10 +1,12 @@
 """Frozen sentence encoders: by name, over HTTP, and a user's own objects; and caches of rows."""
 
-from .cache import MemoryCache
+from .cache.folder import FolderCache
+from .cache.memory import MemoryCache
 from .endpoint import EndpointEncoder
-from .folder_cache import FolderCache
-from .handles import EncodingSession, SentenceEncoder, as_encoder
-from .presets import list_encoders
+from .models.presets import list_encoders
+from .objects import as_encoder
+from .sentence import SentenceEncoder
+from .session import EncodingSession
 
 __all__ = [
     "EncodingSession",

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .cache import as_cache
-from .folder_cache import FolderCache
-from .registry import Model
+from .._utils.texts import _column
+from .cache.folder import FolderCache
+from .cache.lookup import as_cache
+from .models.model import Model
 
 __all__ = ["TextEncoder", "as_rows"]
+
 
 _CHUNK = 2_048
 _OF_NO_EFFECT = ("batch_size", "cache", "device", "max_retries", "timeout", "verbose")
@@ -309,29 +311,6 @@ class TextEncoder(TransformerMixin, BaseEstimator):
     def _parameters(self) -> dict[str, Any]:
         """What get_params returns, without the inspection that would cost more than a cached row."""
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
-
-
-def _column(X: Any) -> list[str]:
-    from .._inputs import check_texts
-
-    if isinstance(X, str | bytes):
-        raise ValueError(f"X is one {type(X).__name__}: pass a sequence of texts, such as [text].")
-    values = X[X.columns[0]] if hasattr(X, "columns") and len(X.columns) == 1 else X
-    if isinstance(values, list | tuple):
-        # Not by np.array, which would turn numbers among the texts into text.
-        cells = [v if isinstance(v, list | tuple | np.ndarray) else [v] for v in values]
-        rows = [v for cell in cells for v in cell]
-        one_column = all(len(cell) == 1 for cell in cells)
-    else:
-        array = np.asarray(values, dtype=object)
-        rows = array.ravel().tolist()
-        one_column = array.ndim == 1 or array.shape[1:] == (1,)
-    if not one_column or not rows:
-        raise ValueError(
-            "X must be one column of text: a list, array, Series or one-column frame of str, with at "
-            "least one row."
-        )
-    return check_texts(rows)
 
 
 def _to_array(out: Any) -> Any:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from .base import TextEncoder
-from .cache import as_cache
-from .registry import Model
+from .cache.lookup import as_cache
+from .models.model import Model
 
 __all__ = ["EndpointEncoder"]
+
 
 _models: dict[tuple[Any, ...], Model] = {}
 _lock = threading.RLock()

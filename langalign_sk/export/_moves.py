@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import languages_of
 from ..aligner import CrossLingualAligner
+from ..languages import languages_of
 from ..mapping import LinearAligner, Network
 from ..mapping._base import PairedMap
 
 __all__ = ["Move", "move_of"]
+
 
 _SIDES = ("target", "english")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .._checks import thawed
+from ..aligner._frozen import thawed
 from ._moves import move_of
 
 __all__ = ["to_linear"]

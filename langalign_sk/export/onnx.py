@@ -16,10 +16,10 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import thawed
-from .._compat import import_extra
+from .._utils.optional import import_extra
 from .._version import __version__
 from ..aligner import CrossLingualAligner
+from ..aligner._frozen import thawed
 from ..mapping import Network
 from ._moves import Move, move_of
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 __all__ = ["to_onnx"]
+
 
 # The first opset whose elementwise operators take every shape that is needed here.
 _OLDEST_OPSET = 13

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
-from .._checks import thawed
 from ..aligner import CrossLingualAligner
+from ..aligner._frozen import thawed
 from ..encoders import SentenceEncoder
-from ..encoders.registry import DEFAULT
+from ..encoders.models.presets import DEFAULT
 from ..mapping import Network
 from ._moves import move_of
 

@@ -1,8 +1,8 @@
 """What a fitted aligner tells about itself."""
 
+from ..aligner._report import AlignmentReport, Evaluation
 from .hubness import HubnessDisplay
 from .learning_curve import PairLearningCurveDisplay
-from .report import AlignmentReport, Evaluation
 from .retrieval import RetrievalDisplay
 
 __all__ = [

@@ -11,12 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["BLUE", "ROLES", "VERMILLION", "before", "check_k", "move_both"]
-
-# Colour-blind safe, of Okabe and Ito, "Color Universal Design" (2008).
-BLUE, VERMILLION = "#0072B2", "#D55E00"
-# Who looks, who is found.
-ROLES = {"forward": ("target", "English"), "backward": ("English", "target")}
+__all__ = ["before", "check_k", "move_both"]
 
 
 class _Sides(NamedTuple):
@@ -31,9 +26,9 @@ class _Sides(NamedTuple):
 def move_both(aligner: Any, X: Any, y: Any, k: Sequence[int]) -> _Sides:
     """Both sides of pairs as a fitted aligner puts them together."""
     # They import this package's report.
-    from .._inputs import Pairs, check_pairs_y
-    from .._moving import english_side
     from ..aligner import CrossLingualAligner
+    from ..aligner._aligner import english_side
+    from ..corpus._inputs import Pairs, check_pairs_y
     from ..encoders import EncodingSession
     from ..mapping._base import check_counterparts
     from ..model_selection.splits import pair_groups, text_groups

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..metrics import k_occurrence as count_occurrences
-from ..metrics.hubs import HubSimilarity, skewness
-from ..metrics.pairs import _check_choice
-from ._sides import BLUE, ROLES, VERMILLION, before, check_k, move_both
-from .learning_curve import _check_matplotlib, axes_or_new
+from ..metrics._core import _check_choice
+from ..metrics.hubness import HubSimilarity, skewness
+from ._plot import BLUE, ROLES, VERMILLION, _check_matplotlib, axes_or_new
+from ._sides import before, check_k, move_both
 
 __all__ = ["HubnessDisplay"]
+
 
 OneWay = Literal["forward", "backward"]
 

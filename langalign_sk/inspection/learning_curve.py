@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._compat import import_extra
+from ._plot import _check_matplotlib, axes_or_new
 
 if TYPE_CHECKING:
     from ..model_selection import PairLearningCurve
 
 __all__ = ["PairLearningCurveDisplay"]
+
 
 _LABELS = {"recall": "held-out recall at 1", "accuracy": "accuracy on target rows"}
 
@@ -149,15 +150,3 @@ def _check_metric(metric: str, has_accuracy: bool) -> None:
             "The curve has no accuracies: pass classifier=, english= and target_dev= to "
             "learning_curve."
         )
-
-
-def _check_matplotlib() -> Any:
-    return import_extra(
-        "matplotlib.pyplot", "Plots need matplotlib, which is not installed", "plot"
-    )
-
-
-def axes_or_new(ax: Any) -> Any:
-    """Where to draw: the given axes, or those of a new figure."""
-    plt = _check_matplotlib()
-    return plt.subplots(layout="constrained")[1] if ax is None else ax

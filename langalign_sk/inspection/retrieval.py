@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..metrics.pairs import (
+from ..metrics._core import (
     Similarity,
     _blocks,
     _check_choice,
@@ -18,8 +18,8 @@ from ..metrics.pairs import (
     duplicate_groups,
     normalize_rows,
 )
-from ._sides import BLUE, ROLES, VERMILLION, before, check_k, move_both
-from .learning_curve import _check_matplotlib, axes_or_new
+from ._plot import BLUE, ROLES, VERMILLION, _check_matplotlib, axes_or_new
+from ._sides import before, check_k, move_both
 
 __all__ = ["RetrievalDisplay"]
 

@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._stamp import VersionStampMixin
-from ..metrics.pairs import duplicate_groups, row_recall
+from .._utils.stamp import VersionStampMixin
+from ..metrics._core import duplicate_groups, row_recall
 
 __all__ = ["PairedMap", "check_counterparts"]
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import numbers
+import os
 import warnings
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from .._compat import CallbackSupportMixin, fit_context, with_callbacks
-from ..metrics.pairs import duplicate_groups
-from ._adapter_checks import ARCHITECTURES, check_adapter_parameters, check_callbacks
+from .._utils.compat import CallbackSupportMixin, fit_context, with_callbacks
+from ..metrics._core import duplicate_groups
 from ._base import PairedMap
+from .candidates import METHODS
 from .network import Network
 
-__all__ = ["AdapterAligner"]
+__all__ = [
+    "ARCHITECTURES",
+    "AdapterAligner",
+    "Trained",
+    "check_adapter_parameters",
+    "check_callbacks",
+]
 
 
 # Parameters that two sets of weights must share for one to go on from the other.
@@ -292,7 +302,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         context = None if one_pass else fit_context(self, self.max_epochs)
         if context is not None:
             context.call_on_fit_task_begin(estimator=self, X=X, y=Y)
-        from ._run import run  # loads torch, which only training needs
+        from .training.run import run  # loads torch, which only training needs
 
         outcome = run(
             self,
@@ -369,3 +379,156 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
     @property
     def _n_features_out(self) -> int:
         return self.network_.n_targets
+
+
+ARCHITECTURES = {"contrastive": "residual", "mse": "fc", "autoencoder": "ae"}
+
+
+def check_adapter_parameters(aligner: Any, square: bool) -> None:
+    """Raise for a parameter out of its range, or for two that do not go together."""
+    a = aligner
+    if a.loss not in ARCHITECTURES:
+        raise ValueError(f"loss must be one of {tuple(ARCHITECTURES)}, got {a.loss!r}.")
+    known = (None, *ARCHITECTURES.values())
+    if a.architecture not in known:
+        raise ValueError(f"architecture must be one of {known}, got {a.architecture!r}.")
+    architecture = a._architecture
+    if a.loss == "autoencoder" and architecture != "ae":
+        raise ValueError(
+            f'loss="autoencoder" trains architecture="ae", got {a.architecture!r}. Use loss="mse".'
+        )
+    if a.start not in ("auto", *METHODS):
+        raise ValueError(f"start must be one of {('auto', *METHODS)}, got {a.start!r}.")
+    if a.start == "identity" and not square:
+        raise ValueError('start="identity" needs X and y of one width. Use "auto".')
+    if a.shared and (a.loss != "contrastive" or architecture != "residual"):
+        raise ValueError(
+            f'shared=True goes with loss="contrastive" and architecture="residual", got {a.loss!r} '
+            f"and {architecture!r}: a squared error is least where both sides are one point."
+        )
+    if a.shared and a.hard_negatives:
+        raise ValueError("hard_negatives are not looked for with shared=True: leave one out.")
+    if a.shared and a.start not in ("auto", "spectral"):
+        raise ValueError(f'shared=True starts from "spectral", got start={a.start!r}.')
+    for name in ("shared", "inverse", "early_stopping", "warm_start"):
+        if not isinstance(getattr(a, name), bool | np.bool_):
+            raise ValueError(f"{name} must be True or False, got {getattr(a, name)!r}.")
+    lowest = 0 if architecture == "residual" else 1
+    _check(
+        a,
+        "adapter_dim",
+        numbers.Integral,
+        lambda v: v >= lowest,
+        f"an int of at least {lowest} or None",
+        True,
+    )
+    _check(a, "rank", numbers.Integral, lambda v: v >= 1, "a positive int or None", True)
+    if a.rank is not None and (architecture != "residual" or a.adapter_dim):
+        raise ValueError(
+            "rank is that of a linear adapter: leave adapter_dim and architecture out."
+        )
+    _check(
+        a,
+        "learning_rate",
+        numbers.Real,
+        lambda v: 0 < v < np.inf,
+        "a positive number or None",
+        True,
+    )
+    for name in ("temperature", "max_grad_norm"):
+        _check(a, name, numbers.Real, lambda v: 0 < v < np.inf, "a positive number")
+    for name in ("mse_weight", "weight_decay"):
+        _check(a, name, numbers.Real, lambda v: 0 <= v < np.inf, "a non-negative number")
+    _check(a, "dropout", numbers.Real, lambda v: 0 <= v < 1, "a number in [0, 1)")
+    _check(a, "validation_fraction", numbers.Real, lambda v: 0 < v < 1, "a number in (0, 1)")
+    _check(a, "hard_negatives", numbers.Integral, lambda v: v >= 0, "a non-negative int")
+    for name in ("max_epochs", "n_iter_no_change"):
+        _check(a, name, numbers.Integral, lambda v: v >= 1, "a positive int")
+    _check(
+        a, "batch_size", numbers.Integral, lambda v: v >= 2, "an int of at least 2 or None", True
+    )
+    if a.checkpoint is not None and not isinstance(a.checkpoint, str | os.PathLike):
+        raise ValueError(f"checkpoint must be the path of a folder or None, got {a.checkpoint!r}.")
+    if a.checkpoint is not None and a.warm_start:
+        raise ValueError(
+            "checkpoint goes on with a run of its own, and warm_start with the last fit: give one."
+        )
+
+
+def check_callbacks(callbacks: Any) -> list[Any]:
+    """The skorch callbacks of the user as a list."""
+    from skorch.callbacks import Callback
+
+    if callbacks is None:
+        return []
+    if not isinstance(callbacks, list | tuple):
+        callbacks = [callbacks]
+    for entry in callbacks:
+        named = isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str)
+        callback = entry[1] if named else entry
+        is_class = isinstance(callback, type) and issubclass(callback, Callback)
+        if not (is_class or isinstance(callback, Callback)):
+            raise TypeError(
+                f"callbacks must hold skorch callbacks or (name, callback) pairs, got {entry!r}. "
+                "Callbacks of scikit-learn go to set_callbacks."
+            )
+    return list(callbacks)
+
+
+def _check(
+    aligner: Any, name: str, kind: type, valid: Any, allowed: str, optional: bool = False
+) -> None:
+    value = getattr(aligner, name)
+    if optional and value is None:
+        return
+    if not isinstance(value, kind) or isinstance(value, bool) or not valid(value):
+        raise ValueError(f"{name} must be {allowed}, got {value!r}.")
+
+
+_MAX_ROWS = 50_000  # more pairs make an adapter better, and its advantage no clearer
+
+
+class Trained:
+    """An adapter as a candidate: its settings, and how it does on rows it did not see."""
+
+    alpha = power = rank = None
+
+    def __init__(self, aligner: AdapterAligner) -> None:
+        self.aligner = aligner
+        self.method = aligner.loss
+        self.adapter_dim = aligner.adapter_dim or 0
+        self.shared = aligner.shared
+        # Without a pull towards the rows of Y, nobody can want them where a model knows them.
+        self.for_search = aligner.shared or not aligner.mse_weight
+
+    @property
+    def complexity(self) -> tuple[float, ...]:
+        """Sorts behind every closed form, the smaller adapter first."""
+        return (np.inf, self.adapter_dim)
+
+    def move_folds(
+        self, X: NDArray, Y: NDArray, pool: list[NDArray[np.intp]], deadline: float
+    ) -> list[tuple[NDArray, NDArray]] | None:
+        """Held-out rows of both sides, moved by maps of the other rows; None if time ran out."""
+        from .training.callbacks import Deadline  # loads skorch
+
+        moved = []
+        for fold in pool:
+            clock = Deadline(deadline)
+            if clock.passed:
+                return None
+            rows = np.setdiff1d(np.arange(len(X)), fold)
+            if len(rows) > _MAX_ROWS:
+                draw = np.random.RandomState(0).permutation(len(rows))[:_MAX_ROWS]
+                rows = rows[np.sort(draw)]
+            aligner = clone(self.aligner).set_params(inverse=False, checkpoint=None)
+            aligner.set_params(callbacks=[("deadline", clock)])
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", ".*was interrupted")
+                aligner.fit(X[rows], Y[rows])
+            if clock.passed:
+                return None
+            if aligner.stopped_ == "interrupted":
+                raise KeyboardInterrupt
+            moved.append((aligner._there(X[fold]), aligner._across(Y[fold])))
+        return moved

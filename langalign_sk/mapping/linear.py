@@ -8,18 +8,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from .._codec import is_identity
+from .._utils.arrays import is_identity
 from ._base import PairedMap
-from ._moments import Moments, Solver
-from .selection import METHODS, Candidate, candidates_for, choose
+from .candidates import METHODS, Candidate, candidates_for
+from .closed_form import Moments, Solver
+from .selection import choose
 
-__all__ = ["LinearAligner"]
+__all__ = ["LinearAligner", "method_of"]
+
 
 _MATRICES = ("coef_", "inverse_coef_")
-
 # With too few pairs to hold any out, nothing supports leaving the identity by more than this.
 _CAUTIOUS_ALPHA = 10.0
 
@@ -315,3 +317,32 @@ def _grid(name: str, value: Any, kind: type, valid: Any) -> list[Any] | None:
         )
         raise ValueError(f"{name} must be {allowed}, got {value!r}.")
     return values
+
+
+def method_of(aligner: PairedMap) -> str:
+    """The method that a map was fitted by, in the words of CrossLingualAligner."""
+    return aligner.method_ if isinstance(aligner, LinearAligner) else aligner.loss
+
+
+def _linear(candidate: Candidate, seed: int) -> LinearAligner:
+    alpha, power = ("auto" if v is None else v for v in (candidate.alpha, candidate.power))
+    return LinearAligner(
+        candidate.method,
+        alpha=alpha,
+        power=power,
+        rank=candidate.rank,
+        shared=candidate.shared,
+        random_state=seed,
+    )
+
+
+def _again(aligner: PairedMap) -> PairedMap:
+    """The same map, unfitted, to be fitted on fewer rows."""
+    if isinstance(aligner, LinearAligner):
+        return _linear(_candidate(aligner), 0).set_params(match_scale=aligner.match_scale)
+    return clone(aligner).set_params(checkpoint=None, verbose=False, inverse=False)
+
+
+def _candidate(aligner: LinearAligner) -> Candidate:
+    a = aligner
+    return Candidate(a.method_, a.alpha_, a.power_, a.rank_, shared=a.shared)

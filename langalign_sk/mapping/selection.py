@@ -4,84 +4,29 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics.pairs import (
+from ..metrics._core import (
+    POOL_OF_ONE,
+    _held_out_rows,
     calibrated_log_likelihood,
     duplicate_groups,
     row_log_likelihood,
     row_recall,
 )
-from ._moments import AffineMap, Moments, Solver
+from .candidates import METHODS, Candidate
+from .closed_form import Moments, Solver
 
-__all__ = ["Candidate", "Choice", "candidates_for", "choose", "held_out_pairs"]
+__all__ = ["Choice", "choose", "held_out_pairs"]
 
-ALPHAS = (1.0, 3.0, 10.0, 30.0)
-ZERO_PRIOR_ALPHAS = (0.1, 0.3, 1.0)  # towards zero, where the widths differ
-SPECTRAL_ALPHAS = (1.0,)
-POWERS = (0.25, 0.5)
-METHODS = ("identity", "ridge", "procrustes", "spectral")  # simplest first
 
-N_FOLDS = 5
-# Above this many pairs one held-out pool is as telling as five folds, at a fifth of the cost.
-MAX_CROSS_FIT = 5_000
-POOL_OF_FOLDS = 2_000
-# Where nearly every translation is found, few held-out rows leave the choice to chance: at 500, no
-# alignment was chosen where maps found 2 % more on other text.
-POOL_OF_ONE = 1_000
 POOL_WITH_TRAINED = 2_000  # at most; trained maps cost so much that a larger pool is no matter
 TEMPERATURE = 0.05
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One closed-form map: a method and its settings."""
-
-    method: str
-    alpha: float | None = None
-    power: float | None = None
-    rank: int | None = None
-    shared: bool = False
-    adapter_dim: None = None  # trained candidates have one
-
-    def solve(self, solver: Solver, reverse: bool = False) -> AffineMap:
-        if self.method == "identity":
-            return solver.identity(reverse)
-        if self.method == "procrustes":
-            return solver.procrustes(reverse)
-        if self.method == "ridge":
-            assert self.alpha is not None
-            return solver.ridge(self.alpha, reverse)
-        return solver.spectral(*self.spectral_settings(), reverse)
-
-    def spectral_settings(self) -> tuple[float, float, int | None]:
-        """Strength, power and rank of a spectral map."""
-        assert self.alpha is not None
-        assert self.power is not None
-        return self.alpha, self.power, self.rank
-
-    def move(self, solver: Solver, X: NDArray, Y: NDArray) -> tuple[NDArray, NDArray]:
-        """Rows of both sides where the map brings them together."""
-        if self.shared:
-            there, across, _ = solver.canonical(*self.spectral_settings())
-            return there(X), across(Y)
-        return self.solve(solver)(X), Y
-
-    @property
-    def complexity(self) -> tuple[int, float, float, float]:
-        """Sorts the simplest map first: fewest free directions, then strongest shrinkage."""
-        return (
-            METHODS.index(self.method),
-            float("inf") if self.rank is None else self.rank,
-            -(self.alpha or 0.0),
-            self.power or 0.0,
-        )
 
 
 @dataclass(frozen=True)
@@ -98,34 +43,6 @@ class Choice:
 
     best: Candidate
     results: dict[str, list]
-
-
-def candidates_for(
-    method: str,
-    *,
-    square: bool,
-    alpha: Iterable[float] | None = None,
-    power: Iterable[float] | None = None,
-    rank: Iterable[int | None] = (None,),
-) -> list[Candidate]:
-    """All maps of a method, or of every method for "auto"; None stands for the default grid."""
-    wanted = METHODS if method == "auto" else (method,)
-    out: list[Candidate] = []
-    if "identity" in wanted and square:
-        out.append(Candidate("identity"))
-    if "ridge" in wanted:
-        default = ALPHAS if square else ZERO_PRIOR_ALPHAS
-        out += [Candidate("ridge", float(a)) for a in (default if alpha is None else alpha)]
-    if "procrustes" in wanted:
-        out.append(Candidate("procrustes"))
-    if "spectral" in wanted:
-        alphas = SPECTRAL_ALPHAS if alpha is None else alpha
-        powers = POWERS if power is None else power
-        out += [
-            Candidate("spectral", float(a), float(p), r)
-            for a, p, r in product(alphas, powers, rank)
-        ]
-    return out
 
 
 def choose(
@@ -148,7 +65,7 @@ def choose(
     it is trained for search alone.
 
     Candidates stand in the order of their complexity: closed forms, then trained ones
-    (:class:`~langalign_sk.mapping._trained.Trained`), which may run out of `time_budget` seconds.
+    (:class:`~langalign_sk.mapping.adapter.Trained`), which may run out of `time_budget` seconds.
 
     Returns None where too few distinct rows exist to hold any out.
     """
@@ -306,22 +223,6 @@ def held_out_pairs(
     moved, counterparts = (np.concatenate(side) for side in zip(*parts, strict=True))
     rows = np.concatenate(pool)
     return rows, moved, counterparts, groups[rows]
-
-
-def _held_out_rows(
-    groups: NDArray[np.intp],
-    random_state: np.random.RandomState,
-    pool_of_one: int = POOL_OF_ONE,
-) -> list[NDArray[np.intp]] | None:
-    """Folds of rows that share no duplicate group with the rows outside the fold."""
-    n_groups = int(groups.max()) + 1
-    if n_groups < 2 * N_FOLDS:
-        return None
-    place = random_state.permutation(n_groups)[groups]
-    n_folds, size = (N_FOLDS, POOL_OF_FOLDS) if len(groups) <= MAX_CROSS_FIT else (1, pool_of_one)
-    filled = np.cumsum(np.bincount(place))
-    last = max(n_folds, int(np.searchsorted(filled, size)))
-    return [np.flatnonzero((place < last) & (place % n_folds == f)) for f in range(n_folds)]
 
 
 def _fold_solvers(

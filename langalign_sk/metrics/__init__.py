@@ -1,7 +1,7 @@
 """Retrieval metrics for aligned embeddings."""
 
 from .calibration import expected_calibration_error
-from .hubs import hubness_score, k_occurrence, reciprocity_score
+from .hubness import hubness_score, k_occurrence, reciprocity_score
 from .pairs import RetrievalScores, retrieval_recall_score, retrieval_scores
 from .ranking import mean_reciprocal_rank_score, ndcg_retrieval_score, xsim_error
 

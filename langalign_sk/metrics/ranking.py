@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .pairs import (
+from ._core import (
     _TIE,
     Direction,
     Similarity,
@@ -24,6 +24,7 @@ from .pairs import (
 )
 
 __all__ = ["mean_reciprocal_rank_score", "ndcg_retrieval_score", "xsim_error"]
+
 
 Margin = Literal["ratio", "distance", "absolute"]
 

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state
 
-from .._inputs import Pairs
-from .._moving import english_side
 from ..aligner import CrossLingualAligner
+from ..aligner._aligner import english_side
+from ..corpus._inputs import Pairs
 from ..mapping._base import check_counterparts
-from ..metrics.pairs import duplicate_groups, row_recall
+from ..metrics._core import duplicate_groups, row_recall
 
 __all__ = ["PairLearningCurve", "learning_curve"]
+
 
 _MAX_TEST = 1_000
 _DRAWS = 1_000

@@ -12,16 +12,17 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
-from .._inputs import Pairs, check_pairs_y
-from .._moving import english_side
 from ..aligner import CrossLingualAligner
+from ..aligner._aligner import english_side
+from ..corpus._inputs import Pairs, check_pairs_y
 from ..mapping._base import check_counterparts
-from ..metrics.hubs import reciprocity_score
-from ..metrics.pairs import _find_hubs, _retrieve, normalize_rows
+from ..metrics._core import _find_hubs, _retrieve, normalize_rows
+from ..metrics.hubness import reciprocity_score
 from ..metrics.ranking import _ndcg
 from .splits import pair_groups, text_groups
 
 __all__ = ["make_retrieval_scorer"]
+
 
 _CHOICES = {
     "metric": ("recall", "mrr", "ndcg", "neg_xsim_error", "reciprocity"),

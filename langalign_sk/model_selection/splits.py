@@ -17,14 +17,16 @@ from sklearn.model_selection import (
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
-from .._checks import languages_of
-from .._inputs import Text, _cells, check_texts, read_input
-from ..corpus import ParallelCorpus, _letters_and_digits
-from ..languages import LanguageRouter
+from .._utils.texts import _cells, check_texts
+from ..corpus import ParallelCorpus
+from ..corpus._corpus import _letters_and_digits
+from ..corpus._inputs import Text, read_input
+from ..languages import LanguageRouter, languages_of
 from ..mapping._base import check_counterparts
-from ..metrics.pairs import duplicate_groups
+from ..metrics._core import duplicate_groups
 
 __all__ = ["CrossLingualSplit", "pair_groups"]
+
 
 _FLOATS = [np.float64, np.float32]
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .._compat import import_extra
+from .._utils.optional import import_extra
 from .exact import Rows, nearest
 
 __all__ = ["BACKENDS", "Index", "make_index"]

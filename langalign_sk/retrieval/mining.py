@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state, check_scalar
 
-from .._inputs import text_column
 from ..corpus import ParallelCorpus
+from ..corpus._inputs import text_column
 from ..languages import script_of, scripts_of_language
 from .backends import Index, make_index
-from .checks import check_width, unit
 from .exact import Rows
+from .index import check_width, unit
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["MinedPairs", "mine_pairs"]
+
 
 _ROUNDS = 10
 _HIDDEN = 0.25  # of the pairs, on either side, in a round

@@ -9,11 +9,10 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import fitted_aligner
-from .._stamp import VersionStampMixin
-from .checks import checked_ids
+from .._utils.stamp import VersionStampMixin
+from ..aligner._frozen import fitted_aligner
 from .exact import Rows
-from .indexing import IndexMixin
+from .index import IndexMixin, checked_ids
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -329,7 +328,7 @@ class CrossLingualRetriever(VersionStampMixin, IndexMixin, BaseEstimator):
         ValueError
             If the index is empty.
         """
-        from .folder import write_index
+        from .index_folder import write_index
 
         check_is_fitted(self)
         write_index(self, folder)
@@ -370,7 +369,7 @@ class CrossLingualRetriever(VersionStampMixin, IndexMixin, BaseEstimator):
            query  rank id  score
         0      0     1  b    1.0
         """
-        from .folder import read_index
+        from .index_folder import read_index
 
         return read_index(self, folder, verify)
 

@@ -1,0 +1,6 @@
+"""How much a row is like those of a fit."""
+
+from .texts import TextModel, TextQuality
+from .vectors import VectorModel, VectorQuality
+
+__all__ = ["TextModel", "TextQuality", "VectorModel", "VectorQuality"]

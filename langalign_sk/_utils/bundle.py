@@ -1,0 +1,251 @@
+"""A folder of plain files and a manifest that names them, replaced all at once."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+__all__ = ["Bundle", "BundleWriter", "DamagedError"]
+
+
+_CHUNK = 1 << 22
+_MAX_MANIFEST = 1 << 24
+_NAME = re.compile(r"(?!\.+$)[\w.-]{1,200}", re.ASCII)  # of a file in the folder itself
+
+
+class DamagedError(ValueError):
+    """What is in a folder is not what was written there."""
+
+
+class BundleWriter:
+    """Writes all files under new names; on success the manifest names them, and old ones go.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    manifest : str
+        Name of the manifest.
+    """
+
+    def __init__(self, folder: Path, manifest: str) -> None:
+        self.folder = folder
+        self._manifest = manifest
+        self._token = secrets.token_hex(4)
+        self._files: dict[str, dict[str, Any]] = {}
+        self.fields: dict[str, Any] = {}
+
+    def write(self, kind: str, suffix: str, parts: Iterable[bytes]) -> None:
+        """A file of these bytes."""
+        self._files[kind] = _write(self.folder / f"{kind}-{self._token}.{suffix}", parts)
+
+    def let_write(self, kind: str, suffix: str, write: Callable[[str], None]) -> None:
+        """A file that a library writes to the path that it is given."""
+        path = self.folder / f"{kind}-{self._token}.{suffix}"
+        write(os.fspath(path))
+        self._files[kind] = _described(path)
+
+    def __enter__(self) -> BundleWriter:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._commit()
+        finally:
+            # Whatever the manifest does not name: of this try, and of the bundle before.
+            for path in self.folder.glob(f"*-{self._token}*"):
+                if path.name not in _names(self.folder, self._manifest):
+                    path.unlink()
+
+    def _commit(self) -> None:
+        before = _names(self.folder, self._manifest)
+        text = json.dumps({**self.fields, "files": self._files}, indent=1, ensure_ascii=False)
+        new = self.folder / f"{self._manifest}-{self._token}"
+        _write(new, [text.encode()])
+        os.replace(new, self.folder / self._manifest)
+        for name in before:
+            with suppress(OSError):  # another process may have it open, where that forbids it
+                (self.folder / name).unlink()
+
+
+class Bundle:
+    """A folder that a BundleWriter wrote, whose manifest was found to be sound.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    manifest : str
+        Name of the manifest.
+    version : int
+        The format version that is read.
+    what : str
+        What it holds, and what makes one, for messages, such as "index (save_index makes one)".
+    needed : mapping of str to type or tuple of types
+        Fields that the manifest must have.
+    files : sequence of str
+        Files that it must name.
+    links_into : Path, default=None
+        Links to files in this folder are followed, others never: the cache of the Hugging Face
+        Hub is made of such links.
+
+    Attributes
+    ----------
+    fields, files : dict
+        What the manifest says.
+    damaged : DamagedError
+        To be raised for whatever else is wrong with it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no manifest.
+    ValueError
+        If it is damaged or of another version.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        manifest: str,
+        *,
+        version: int,
+        what: str,
+        needed: dict[str, Any],
+        files: Iterable[str],
+        links_into: Path | None = None,
+    ) -> None:
+        self.folder, self._links_into = folder, links_into
+        path = folder / manifest
+        if not path.is_file():
+            raise FileNotFoundError(f"{str(folder)!r} holds no {what}: there is no {manifest}.")
+        self._name = repr(str(path))
+        self.damaged = damaged = DamagedError(
+            f"{self._name} is damaged. Copy the folder again, or save it anew."
+        )
+        try:
+            if self._leads_out(path) or path.stat().st_size > _MAX_MANIFEST:
+                raise damaged
+            fields = json.loads(path.read_bytes())
+        except (ValueError, RecursionError):
+            raise damaged from None
+        if not isinstance(fields, dict) or type(fields.get("format_version")) is not int:
+            raise damaged
+        if fields["format_version"] != version:
+            raise ValueError(
+                f"{self._name} has format version {fields['format_version']}, and this langalign_sk "
+                f"reads version {version}: install the release that wrote it, or save it anew."
+            )
+        named: dict[str, Any] = fields.get("files")  # type: ignore[assignment]
+        if not _sound(named) or not set(files) <= set(named):
+            raise damaged
+        self.fields, self.files = fields, named
+        self._check_fields(needed)
+
+    def within(self, field: str, needed: dict[str, Any], files: Iterable[str]) -> Bundle:
+        """The same files, described by a part of the manifest."""
+        part = copy.copy(self)
+        part.fields = self.fields[field]
+        part._check_fields(needed)
+        if not set(files) <= set(self.files):
+            raise self.damaged
+        return part
+
+    def _check_fields(self, needed: dict[str, Any]) -> None:
+        missing = set(needed) - set(self.fields)
+        if missing or any(not _is_a(self.fields[name], kind) for name, kind in needed.items()):
+            raise self.damaged
+
+    def path(self, kind: str, *, verify: bool = True) -> Path:
+        """Path of a file, after its size and, if asked for, its checksum were compared.
+
+        Raises
+        ------
+        ValueError
+            If it is missing, was cut short or is damaged.
+        """
+        file = self.files[kind]
+        path = self.folder / file["name"]
+        if not path.is_file() or self._leads_out(path):
+            raise DamagedError(
+                f"{str(path)!r}, which {self._name} names, is missing. Copy the folder again."
+            )
+        size = path.stat().st_size
+        if size != file["size"]:
+            raise DamagedError(
+                f"{str(path)!r} has {size:,} bytes and should have {file['size']:,}: it was cut short "
+                "or written over. Copy the folder again, or save it anew."
+            )
+        if verify and _described(path)["sha256"] != file["sha256"]:
+            raise DamagedError(
+                f"{str(path)!r} is damaged: its checksum is another than when it was written. Copy "
+                "the folder again, or save it anew."
+            )
+        return path
+
+    def _leads_out(self, path: Path) -> bool:
+        if not path.is_symlink():
+            return False
+        into = self._links_into
+        return into is None or not path.resolve().is_relative_to(into.resolve())
+
+
+def _is_a(value: Any, kind: Any) -> bool:
+    # True is an int to isinstance, and no number of anything.
+    return isinstance(value, kind) and not (isinstance(value, bool) and kind in (int, float))
+
+
+def _sound(files: Any) -> bool:
+    return isinstance(files, dict) and all(
+        isinstance(file, dict)
+        and _is_a(file.get("size"), int)
+        and isinstance(file.get("sha256"), str)
+        and isinstance(file.get("name"), str)
+        and _NAME.fullmatch(file["name"]) is not None
+        for file in files.values()
+    )
+
+
+def _names(folder: Path, manifest: str) -> list[str]:
+    """Files of the bundle that is in the folder, if there is a readable one."""
+    try:
+        files = json.loads((folder / manifest).read_bytes())["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [file["name"] for file in files.values()] if _sound(files) else []
+
+
+def _write(path: Path, parts: Iterable[bytes]) -> dict[str, Any]:
+    digest, size = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        for part in parts:
+            file.write(part)
+            digest.update(part)
+            size += len(part)
+        file.flush()
+        os.fsync(file.fileno())
+    return {"name": path.name, "size": size, "sha256": digest.hexdigest()}
+
+
+def _described(path: Path) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(_CHUNK):
+            digest.update(part)
+    return {"name": path.name, "size": path.stat().st_size, "sha256": digest.hexdigest()}

@@ -1,0 +1,5 @@
+"""The aligner of text."""
+
+from ._aligner import CrossLingualAligner
+
+__all__ = ["CrossLingualAligner"]

@@ -1,0 +1,41 @@
+"""Frozen and fitted aligners inside other estimators."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["fitted_aligner", "thawed"]
+
+
+def thawed(estimator: Any) -> Any:
+    """The estimator inside a frozen one."""
+    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+
+
+def fitted_aligner(
+    aligner: Any, texts: list[str] | None, parallel: Any, rows: str, on: str = ""
+) -> Any:
+    """The aligner of a meta-estimator: as it is if it is frozen, else a clone, fitted on text.
+
+    To be called by `fit` itself, whose caller is warned. `rows` and `on` are words of messages.
+    """
+    if isinstance(aligner, FrozenEstimator):
+        check_is_fitted(aligner)
+        return aligner
+    if texts is None:
+        raise ValueError(
+            f"{rows} embeddings, which an aligner cannot be fitted on without those of their "
+            "translations: pass aligner=fitted.freeze(), fitted beforehand."
+        )
+    if hasattr(aligner, "language_map_"):
+        warnings.warn(
+            f"The aligner is fitted already, and fit() fits a clone of it{on}: pass "
+            "aligner.freeze() to use it as it is.",
+            stacklevel=3,
+        )
+    return clone(aligner).fit(texts, parallel=parallel)

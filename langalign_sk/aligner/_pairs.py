@@ -1,0 +1,51 @@
+"""Where the translation pairs of a fit come from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from ..corpus import ParallelCorpus
+from ..corpus._inputs import Sides, pairs_from
+from ..corpus._readers import MissingLanguageError
+from ..languages import base_code
+
+__all__ = ["CORPORA", "pairs_of_corpus"]
+
+
+CORPORA = ("starter",)
+
+
+def pairs_of_corpus(corpus: Any, languages: Sequence[str]) -> dict[str, Sides]:
+    """Pairs of the languages that a built-in corpus or a file has."""
+    if corpus is None:
+        return {}
+    if corpus in CORPORA:
+        from ..datasets import load_starter_corpus
+
+        known = [lang for lang in languages if base_code(lang) in ("ko", "ja", "zh")]
+        return {lang: _sides(load_starter_corpus(base_code(lang))) for lang in known}
+    if not isinstance(corpus, str | os.PathLike):
+        raise ValueError(
+            f"corpus must be the name of a built-in corpus, a path or None, got "
+            f"{type(corpus).__name__}. Pairs in memory go to fit as parallel=."
+        )
+    path = os.fspath(corpus)
+    if not os.path.exists(path):
+        raise FileNotFoundError(
+            f"corpus={path!r} is neither a file nor the name of a built-in corpus "
+            f"({', '.join(map(repr, CORPORA))}). Pass None for no pairs."
+        )
+    out: dict[str, Sides] = {}
+    for language in languages:
+        try:
+            read = ParallelCorpus.read(path, language)
+        except MissingLanguageError:
+            continue  # the language gets no map, and a warning
+        out.update(pairs_from(read, None, [language]))
+    return out
+
+
+def _sides(corpus: ParallelCorpus) -> Sides:
+    return list(corpus.target), list(corpus.source)

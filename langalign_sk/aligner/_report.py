@@ -1,0 +1,201 @@
+"""The held-out report of a fitted aligner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..metrics import RetrievalScores
+
+__all__ = ["AlignmentReport", "AlignmentWarning", "Evaluation"]
+
+
+_LEVEL = 0.01  # of the test against shuffled pairs
+_CANDIDATE_COLUMNS = [
+    "method",
+    "alpha",
+    "power",
+    "rank",
+    "adapter_dim",
+    "held_out_recall",
+    "held_out_r2",
+    "held_out_log_likelihood",
+    "standard_error_to_best",
+    "seconds",
+]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Held-out retrieval of one map beside its baseline.
+
+    The map of every row did not see that row. Where "auto" or a grid chose the map, it chose by
+    these rows, so the scores are slightly optimistic; score pairs of your own for a figure to
+    publish.
+
+    Attributes
+    ----------
+    part : {"language map", "bridge", "end to end"}
+        What was measured. "language map": target rows against English rows of one encoder.
+        "bridge": English rows of the multilingual encoder against the English system's own.
+        "end to end": target text against the English system's vectors of its translation.
+    language : str
+        Language of the rows that are moved.
+    method : str
+        The method in use.
+    n_fit : int
+        Pairs (for the bridge: English texts) that the fitted map learned from.
+    n_held_out : int
+        Rows scored by maps that did not see them.
+    unaligned : RetrievalScores or None
+        No alignment. For "end to end" the target text is fed straight to the English encoder.
+        None where there is no such baseline, since two spaces have nothing in common.
+    aligned : RetrievalScores or None
+        The map. None where there were too few rows to hold any out.
+    candidates : dict
+        Held-out scores and seconds of every candidate that "auto" or a grid compared.
+    forward_recall, backward_recall : float or None
+        Recall at 1 of the map by cosine, from moved rows to their counterparts and the other way.
+    shuffled_p_value : float or None
+        Share of 999 shuffles of the held-out pairs with at least that recall.
+    hubness, unaligned_hubness : float or None
+        Skewness of how often a counterpart is among the ten nearest of a row, see
+        :func:`~langalign_sk.metrics.hubness_score`.
+
+    Examples
+    --------
+    >>> from langalign_sk import CrossLingualAligner
+    >>> aligner = CrossLingualAligner("ko", random_state=0).fit(["Good morning."])
+    >>> evaluation = aligner.alignment_report_.evaluations[0]
+    >>> evaluation.part, evaluation.n_fit, evaluation.n_held_out
+    ('language map', 640, 640)
+    >>> evaluation.aligned.recall_at_1 >= evaluation.unaligned.recall_at_1
+    True
+    """
+
+    part: str
+    language: str
+    method: str
+    n_fit: int
+    n_held_out: int
+    unaligned: RetrievalScores | None
+    aligned: RetrievalScores | None
+    candidates: dict[str, list] = field(default_factory=dict)
+    forward_recall: float | None = None
+    backward_recall: float | None = None
+    shuffled_p_value: float | None = None
+    hubness: float | None = None
+    unaligned_hubness: float | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether no more held-out translations are found than for shuffled pairs (p >= .01)."""
+        return self.shuffled_p_value is not None and self.shuffled_p_value >= _LEVEL
+
+
+@dataclass(frozen=True)
+class AlignmentReport:
+    """How well a fit did on rows it did not see, against no alignment.
+
+    Attributes
+    ----------
+    evaluations : tuple of Evaluation
+        One per language map, one for the bridge, one per language end to end.
+    warnings : tuple of str
+        What a user should know before trusting the fit.
+
+    Examples
+    --------
+    >>> from langalign_sk import CrossLingualAligner
+    >>> report = CrossLingualAligner("ko", random_state=0).fit(["Good morning."]).alignment_report_
+    >>> list(report.to_frame().columns[:4])
+    ['part', 'language', 'system', 'method']
+    >>> report.trusted
+    True
+    """
+
+    evaluations: tuple[Evaluation, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether all maps were measured, and find more translations than for shuffled pairs.
+
+        False also where nothing was measured: no pairs, or too few to hold any out.
+        """
+        measured = [e.shuffled_p_value is not None for e in self.evaluations]
+        return any(measured) and all(measured) and not any(e.failed for e in self.evaluations)
+
+    def to_frame(self) -> Any:
+        """Table of all scores, one row a system.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns part, language, system, method, recall_at_1, csls_recall_at_1,
+            mean_reciprocal_rank, mean_cosine, n_held_out, n_fit.
+        """
+        import pandas as pd
+
+        rows = []
+        for e in self.evaluations:
+            for system, scores in (("no alignment", e.unaligned), ("aligned", e.aligned)):
+                if scores is None:
+                    continue
+                rows.append(
+                    {
+                        "part": e.part,
+                        "language": e.language,
+                        "system": system,
+                        "method": e.method if system == "aligned" else "",
+                        **vars(scores),
+                        "n_held_out": e.n_held_out,
+                        "n_fit": e.n_fit,
+                    }
+                )
+        columns = ["part", "language", "system", "method", *RetrievalScores.__dataclass_fields__]
+        return pd.DataFrame(rows, columns=[*columns, "n_held_out", "n_fit"])
+
+    def candidates_to_frame(self) -> Any:
+        """Table of every map that "auto" or a grid compared, one row a candidate.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns language, method, alpha, power, rank, adapter_dim, held_out_recall,
+            held_out_r2, held_out_log_likelihood, standard_error_to_best, seconds. ``held_out_r2``
+            is the coefficient of determination of the counterparts, NaN in a shared space. All
+            scores are NaN for a candidate that ran out of time.
+        """
+        import pandas as pd
+
+        frames = [
+            pd.DataFrame({"language": e.language, **e.candidates})
+            for e in self.evaluations
+            if e.candidates
+        ]
+        if not frames:
+            return pd.DataFrame(columns=["language", *_CANDIDATE_COLUMNS])
+        return pd.concat(frames, ignore_index=True)[["language", *_CANDIDATE_COLUMNS]]
+
+    def __str__(self) -> str:
+        frame = self.to_frame()
+        text = "no held-out scores" if frame.empty else frame.round(3).to_string(index=False)
+        parts = [text, *(f"warning: {w}" for w in self.warnings)]
+        candidates = self.candidates_to_frame()
+        if candidates["adapter_dim"].notna().any():  # the choice cost minutes: show what for
+            shown = candidates.drop(columns=["rank", "standard_error_to_best"]).round(3)
+            parts += ["", "candidates:", shown.to_string(index=False, na_rep="")]
+        return "\n".join(parts)
+
+
+class AlignmentWarning(UserWarning):
+    """A map finds no more translations of held-out rows than one of shuffled pairs would.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from langalign_sk.aligner._report import AlignmentWarning
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", AlignmentWarning)  # a fit in here fails where it warned
+    """

@@ -1,0 +1,400 @@
+"""Translation pairs: the data that alignment is learned from."""
+
+from __future__ import annotations
+
+import hashlib
+import numbers
+import os
+import re
+import statistics
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+
+from ..languages import _LATIN, _PATTERNS, script_of, scripts_of_language
+from ._readers import as_texts, check_language, read_lines, read_pairs, sides_of_frame, stem_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ParallelCorpus"]
+
+
+_NEITHER_LETTER_NOR_DIGIT = re.compile(r"[\W_]+")
+# The lengths of short translations vary by more than any sensible ratio ("OK" is "알겠습니다").
+_MIN_JUDGED_LENGTH = 20
+
+
+# No __len__, shape, __array__, __getitem__ or __iter__: GridSearchCV slices every fit argument
+# whose length equals the number of rows of X, and would cut the corpus to the training fold.
+@dataclass(frozen=True, init=False, repr=False)
+class ParallelCorpus:
+    """Immutable collection of sentences and their English translations.
+
+    Parameters
+    ----------
+    target : sequence of str
+        Sentences of the target language: a list, a tuple, a 1-d array, a pandas or a polars
+        Series.
+    source : sequence of str
+        Their English counterparts, in the same order.
+    target_lang : str
+        Code of the target language, such as "ko" or "zh-TW".
+    name : str or None, default=None
+        What to call the corpus in reports.
+
+    Attributes
+    ----------
+    target, source : tuple of str
+        The two sides.
+    target_lang : str
+        Language code of `target`.
+    source_lang : str
+        Language code of `source`, always "en".
+    name : str or None
+        Name in reports; it has no say in equality.
+
+    Raises
+    ------
+    ValueError
+        If the sides differ in length, a row is missing, or the target language is English.
+    TypeError
+        If a side is no sequence, or a row is no text.
+
+    Notes
+    -----
+    A corpus has no length on purpose, so that it goes through ``GridSearchCV`` uncut; use
+    `n_pairs`. Empty sentences are allowed; `clean` drops them.
+
+    Examples
+    --------
+    >>> from langalign_sk.corpus import ParallelCorpus
+    >>> corpus = ParallelCorpus(
+    ...     ["안녕하세요", "고맙습니다"], ["Hello", "Thank you"], target_lang="ko", name="greetings"
+    ... )
+    >>> corpus
+    ParallelCorpus(n_pairs=2, target_lang='ko', name='greetings')
+    """
+
+    source_lang: ClassVar[str] = "en"
+
+    target: tuple[str, ...]
+    source: tuple[str, ...]
+    target_lang: str
+    name: str | None = field(compare=False)
+    _cleaning_counts: dict[str, int] | None = field(compare=False)
+
+    def __init__(
+        self, target: ArrayLike, source: ArrayLike, *, target_lang: str, name: str | None = None
+    ) -> None:
+        check_language(target_lang)
+        sides = {"target": as_texts(target, "target"), "source": as_texts(source, "source")}
+        if len(sides["target"]) != len(sides["source"]):
+            raise ValueError(
+                f"target has {len(sides['target'])} sentences and source has "
+                f"{len(sides['source'])}: give one English sentence for every target sentence, "
+                "in the same order."
+            )
+        self.__dict__.update(sides, target_lang=target_lang, name=name, _cleaning_counts=None)
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs."""
+        return len(self.target)
+
+    @property
+    def cleaning_report(self) -> Mapping[str, int] | None:
+        """What `clean` kept and dropped, as a read-only mapping; None if it did not make this."""
+        return None if self._cleaning_counts is None else MappingProxyType(self._cleaning_counts)
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that stand for the language and all pairs, the same everywhere."""
+        digest = hashlib.sha256()
+        for text in (self.target_lang, *self.target, *self.source):
+            # A text from a broken file may hold half a surrogate pair.
+            data = text.encode("utf-8", "surrogatepass")
+            digest.update(b"%d:" % len(data) + data)
+        return digest.hexdigest()[:16]
+
+    def __hash__(self) -> int:
+        return int(self.fingerprint, 16)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ParallelCorpus:
+        # Nothing in it changes, and `clone` deep-copies the parameters of an estimator.
+        return self
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(n_pairs={self.n_pairs}, target_lang={self.target_lang!r}, "
+            f"name={self.name!r})"
+        )
+
+    @classmethod
+    def from_frame(cls, frame: Any, target_lang: str, *, name: str | None = None) -> ParallelCorpus:
+        """Take the pairs from two columns of a DataFrame.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame or polars.DataFrame
+            It has a column "en" and one named by the code of the target language.
+        target_lang : str
+            Code of the target language; the column may bear the code without its region.
+        name : str or None, default=None
+            Name of the corpus.
+
+        Returns
+        -------
+        ParallelCorpus
+            One pair a row.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from langalign_sk.corpus import ParallelCorpus
+        >>> frame = pd.DataFrame({"en": ["Hello"], "zh": ["你好"], "id": [7]})
+        >>> ParallelCorpus.from_frame(frame, "zh-TW").target
+        ('你好',)
+        """
+        target, source = sides_of_frame(frame, target_lang)
+        return cls(target, source, target_lang=target_lang, name=name)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Put the pairs into a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns `target_lang` and "en", in this order.
+
+        Examples
+        --------
+        >>> from langalign_sk.corpus import ParallelCorpus
+        >>> ParallelCorpus(["안녕"], ["Hi"], target_lang="ko").to_frame()
+           ko  en
+        0  안녕  Hi
+        """
+        import pandas as pd
+
+        return pd.DataFrame(
+            {self.target_lang: list(self.target), self.source_lang: list(self.source)}
+        )
+
+    @classmethod
+    def read(
+        cls,
+        path: str | os.PathLike[str],
+        target_lang: str,
+        *,
+        columns: Sequence[str] | None = None,
+        encoding: str = "utf-8",
+    ) -> ParallelCorpus:
+        """Read a file of pairs; its suffix says which format it has.
+
+        Parameters
+        ----------
+        path : str or path-like
+            - .tsv, .txt (tab-separated, quotes are plain text) and .csv (with the usual quotes).
+              A first row that holds "en" and the target code is a header.
+            - .jsonl, .ndjson: one object a line, its keys are language codes.
+            - .tmx: Translation Memory eXchange. Of several variants in one language the one in
+              the very code asked for is taken, else the first; inline markup is left out.
+            - .parquet: needs pyarrow.
+
+            All but .parquet may be compressed, with .gz behind the suffix.
+        target_lang : str
+            Code of the target language; the file may use the code without its region.
+        columns : sequence of str or None, default=None
+            Names of all columns of a table without a header, in the order of the file, such as
+            ``("en", "ko")``. Without it, a table of two columns is judged by script, which
+            works for languages with a script of their own.
+        encoding : str, default="utf-8"
+            Encoding of the text formats. TMX and parquet files name theirs themselves.
+
+        Returns
+        -------
+        ParallelCorpus
+            All pairs in the order of the file, named after it. Missing cells become "".
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is broken, holds no pairs, or does not tell which column is which.
+        ImportError
+            If a .parquet file is to be read without pyarrow.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> from langalign_sk.corpus import ParallelCorpus
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "mine.tsv"
+        ...     _ = path.write_text("Hello\\t안녕하세요\\n", "utf-8")
+        ...     ParallelCorpus.read(path, "ko")
+        ParallelCorpus(n_pairs=1, target_lang='ko', name='mine')
+        """
+        path = Path(path).expanduser()
+        target, source = read_pairs(path, target_lang, columns=columns, encoding=encoding)
+        return cls(target, source, target_lang=target_lang, name=stem_of(path))
+
+    @classmethod
+    def read_moses(
+        cls,
+        target_path: str | os.PathLike[str],
+        source_path: str | os.PathLike[str],
+        target_lang: str,
+        *,
+        encoding: str = "utf-8",
+    ) -> ParallelCorpus:
+        """Read two text files whose lines correspond (the format of Moses and of OPUS).
+
+        Parameters
+        ----------
+        target_path, source_path : str or path-like
+            The target and the English sentences, one a line; either may be compressed (.gz).
+        target_lang : str
+            Code of the target language.
+        encoding : str, default="utf-8"
+            Encoding of both files.
+
+        Returns
+        -------
+        ParallelCorpus
+            All pairs, named after the file of the target sentences. Empty lines are kept.
+
+        Raises
+        ------
+        ValueError
+            If the files differ in their numbers of lines.
+        """
+        paths = [Path(path).expanduser() for path in (target_path, source_path)]
+        target, source = (read_lines(path, encoding) for path in paths)
+        if len(target) != len(source):
+            raise ValueError(
+                f"{str(paths[0])!r} has {len(target)} lines and {str(paths[1])!r} has "
+                f"{len(source)}: line i of one must be the translation of line i of the other."
+            )
+        return cls(target, source, target_lang=target_lang, name=stem_of(paths[0]))
+
+    def sample(self, n: int, random_state: Any = None) -> ParallelCorpus:
+        """Draw pairs without replacement.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        random_state : int, RandomState instance or None, default=None
+            Pass an int for the same pairs in every call.
+
+        Returns
+        -------
+        ParallelCorpus
+            `n` pairs in their order here, with the same name.
+
+        Examples
+        --------
+        >>> from langalign_sk.corpus import ParallelCorpus
+        >>> corpus = ParallelCorpus(["하나", "둘", "셋"], ["one", "two", "three"], target_lang="ko")
+        >>> corpus.sample(2, random_state=0).source
+        ('two', 'three')
+        """
+        if not isinstance(n, numbers.Integral):
+            raise TypeError(f"n must be an int, got {n!r}.")
+        if not 0 <= n <= self.n_pairs:
+            raise ValueError(
+                f"n={n} pairs cannot be drawn without replacement from a corpus of {self.n_pairs}."
+            )
+        rows = sorted(check_random_state(random_state).permutation(self.n_pairs)[:n])
+        return self._like([(self.target[row], self.source[row]) for row in rows])
+
+    def clean(self, *, max_length_ratio: float = 4.0) -> ParallelCorpus:
+        """Drop pairs that teach nothing or mislead.
+
+        Parameters
+        ----------
+        max_length_ratio : float, default=4.0
+            How many times longer or shorter than usual in this corpus a target sentence may be
+            for its English one. Only pairs whose longer side has 20 characters are judged.
+
+        Returns
+        -------
+        ParallelCorpus
+            The pairs that were kept, stripped of surrounding white space. Its `cleaning_report`
+            counts, with every pair in the first that applies:
+
+            - "empty": a side is blank;
+            - "untranslated": both sides are the same letters and digits, or the target is in
+              Latin letters only, although its language is not;
+            - "wrong_script": a side is not in the script of its language (not tested for target
+              languages in Latin script);
+            - "length_mismatch": see `max_length_ratio`;
+            - "duplicate": the pair was there before, but for case, spaces and punctuation;
+            - "kept": none of these.
+
+        Examples
+        --------
+        >>> from langalign_sk.corpus import ParallelCorpus
+        >>> corpus = ParallelCorpus(
+        ...     ["안녕하세요 ", "안녕하세요!", "Firefox", ""], ["Hello", "hello", "Firefox", "Bye"],
+        ...     target_lang="ko",
+        ... )
+        >>> {reason: n for reason, n in corpus.clean().cleaning_report.items() if n}
+        {'kept': 1, 'empty': 1, 'duplicate': 1, 'untranslated': 1}
+        """
+        if not isinstance(max_length_ratio, numbers.Real) or not max_length_ratio > 1:
+            raise ValueError(
+                f"max_length_ratio must be a number greater than 1, got {max_length_ratio!r}."
+            )
+        pairs = [(t.strip(), s.strip()) for t, s in zip(self.target, self.source, strict=True)]
+        ratios = [len(t) / len(s) for t, s in pairs if t and s]
+        usual = statistics.median(ratios) if ratios else 1.0
+        scripts = scripts_of_language(self.target_lang)
+        reasons = ("kept", "empty", "duplicate", "wrong_script", "untranslated", "length_mismatch")
+        counts = dict.fromkeys(reasons, 0)
+        kept: list[tuple[str, str]] = []
+        seen: set[tuple[str, str]] = set()
+        for target, source in pairs:
+            key = (_letters_and_digits(target), _letters_and_digits(source))
+            if not target or not source:
+                reason = "empty"
+            elif key[0] == key[1] or _is_latin_only(target, scripts):
+                reason = "untranslated"
+            elif scripts and (script_of(target) not in scripts or script_of(source) != "Latin"):
+                reason = "wrong_script"
+            elif max(len(target), len(source)) >= _MIN_JUDGED_LENGTH and not (
+                1 / max_length_ratio <= len(target) / len(source) / usual <= max_length_ratio
+            ):
+                reason = "length_mismatch"
+            elif key in seen:
+                reason = "duplicate"
+            else:
+                reason = "kept"
+                seen.add(key)
+                kept.append((target, source))
+            counts[reason] += 1
+        cleaned = self._like(kept)
+        cleaned.__dict__["_cleaning_counts"] = counts
+        return cleaned
+
+    def _like(self, pairs: list[tuple[str, str]]) -> ParallelCorpus:
+        target, source = zip(*pairs, strict=True) if pairs else ((), ())
+        return type(self)(target, source, target_lang=self.target_lang, name=self.name)
+
+
+def _letters_and_digits(text: str) -> str:
+    return _NEITHER_LETTER_NOR_DIGIT.sub("", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _is_latin_only(text: str, scripts: tuple[str, ...]) -> bool:
+    """Whether a text of a language with `scripts` has Latin letters and none of its own."""
+    text = unicodedata.normalize("NFKC", text)
+    own = any(_PATTERNS[script].search(text) for script in scripts)
+    return bool(scripts) and not own and _LATIN.search(text) is not None

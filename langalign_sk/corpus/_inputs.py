@@ -1,0 +1,260 @@
+"""What a user passed: one column of text, pairs of text, or embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._utils.texts import _cells, check_texts
+from ..languages import LanguageRouter, base_code, script_of, scripts_of_language, shorten
+from ._corpus import ParallelCorpus
+from ._readers import column_of
+
+__all__ = [
+    "Pairs",
+    "Sides",
+    "Text",
+    "looks_like_sentences",
+    "pairs_from",
+    "read_input",
+    "text_column",
+]
+
+
+Sides = tuple[list[str], list[str]]  # target and English sentences, row by row
+_HOW_TO_PASS_PAIRS = (
+    "Pass translation pairs either as X itself, a two-column [target, English] frame, array or list "
+    "of 2-tuples, or as fit(X, parallel=(target_sentences, english_sentences))"
+)
+
+
+@dataclass(frozen=True)
+class Text:
+    """One column of text."""
+
+    rows: list[str]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rows of pairs: all cells of the target side by language, row order kept."""
+
+    target: list[str]
+    english: list[str]
+    languages: list[str]
+
+    def by_language(self) -> dict[str, Sides]:
+        out: dict[str, Sides] = {}
+        for target, english, language in zip(
+            self.target, self.english, self.languages, strict=True
+        ):
+            sides = out.setdefault(language, ([], []))
+            sides[0].append(target)
+            sides[1].append(english)
+        return out
+
+
+def read_input(
+    X: Any, router: LanguageRouter | None, languages: Sequence[str]
+) -> Text | Pairs | None:
+    """Text or pairs; None for anything else, which is left to array validation."""
+    if isinstance(X, str | bytes):
+        raise ValueError(
+            f"X is one {type(X).__name__}: pass a sequence of texts, such as [text]. Expected 2D array "
+            "or a column of text."
+        )
+    if isinstance(X, ParallelCorpus):
+        return _from_corpus(X, languages)
+    if hasattr(X, "columns") and not isinstance(X, Mapping):
+        return _read_frame(X, router, languages)
+    values = _cells(X)
+    if values is None:
+        return None
+    if values.ndim == 1:
+        return Text(check_texts(list(values)))
+    if values.shape[1] == 1:
+        return Text(check_texts(list(values[:, 0])))
+    if values.shape[1] == 2:
+        return _label(values[:, 0], values[:, 1], router, languages)
+    raise ValueError(
+        f"X holds text in {values.shape[1]} columns. Pass one column of text, or two columns "
+        "[target, English] of translation pairs."
+    )
+
+
+def text_column(X: Any, what: str) -> list[str] | None:
+    """The rows of one column of text; None for embeddings."""
+    if isinstance(X, list | tuple) and not len(X):
+        raise ValueError(f"There are no {what}: pass at least one.")
+    if hasattr(X, "columns") and not isinstance(X, Mapping):
+        several = len(X.columns) > 1 and np.asarray(X).dtype.kind not in "biuf"
+    else:
+        values = None if isinstance(X, str | bytes | ParallelCorpus) else _cells(X)
+        several = values is not None and values.ndim == 2 and values.shape[1] > 1
+    if several or isinstance(X, ParallelCorpus):
+        raise ValueError(
+            f"The {what} must be one column of text, and X holds pairs or more columns."
+        )
+    data = read_input(X, None, ())
+    return data.rows if isinstance(data, Text) else None
+
+
+def _read_frame(
+    frame: Any, router: LanguageRouter | None, languages: Sequence[str]
+) -> Text | Pairs | None:
+    if np.asarray(frame).dtype.kind in "biuf":
+        return None
+    names = [str(c) for c in frame.columns]
+    columns = [list(frame[c]) for c in frame.columns]
+    if not any(isinstance(v, str | bytes) for column in columns for v in column):
+        return None
+    if len(columns) == 1:
+        return Text(check_texts(columns[0]))
+    found = {lang: at for lang in ("en", *languages) if (at := column_of(names, lang)) is not None}
+    declared = [lang for lang in languages if lang in found]
+    if "en" not in found or not declared:
+        raise ValueError(
+            f"X is a frame with the columns {names}. Pairs need a column 'en' and one of "
+            f"{list(languages)}; rename them. Task text is a single column."
+        )
+    english = check_texts(columns[found["en"]], "X column 'en',")
+    out = Pairs([], [], [])
+    for lang in declared:
+        out.target.extend(check_texts(columns[found[lang]], f"X column {lang!r},"))
+        out.english.extend(english)
+        out.languages.extend([lang] * len(english))
+    _check_not_swapped(out)
+    return out
+
+
+def _label(
+    target: Any, english: Any, router: LanguageRouter | None, languages: Sequence[str]
+) -> Pairs:
+    """Pairs of one language, or routed by the script of their target side."""
+    targets, englishes = (
+        check_texts(list(target), "Pairs, target side,"),
+        check_texts(list(english), "Pairs, English side,"),
+    )
+    if len(targets) != len(englishes):
+        raise ValueError(
+            f"parallel has {len(targets)} target sentences and {len(englishes)} English ones: row i of "
+            "both must be translations of each other."
+        )
+    if len(languages) == 1:
+        pairs = Pairs(targets, englishes, [languages[0]] * len(targets))
+        _check_not_swapped(pairs)
+        return pairs
+    assert router is not None
+    return Pairs(targets, englishes, _routed(targets, router))
+
+
+def _routed(targets: list[str], router: LanguageRouter) -> list[str]:
+    languages = router(targets)
+    if "en" in languages:
+        row = languages.index("en")
+        raise ValueError(
+            f"The target side of pair {row} is in English or in no declared language: "
+            f"{shorten(targets[row])!r}. Pairs are [target, English], in this order."
+        )
+    return languages
+
+
+def _check_not_swapped(pairs: Pairs) -> None:
+    """Both columns in the wrong order would fit without an error and map the wrong way."""
+    step = max(1, len(pairs.target) // 200)
+    swapped = told = 0
+    for i in range(0, len(pairs.target), step):
+        scripts = scripts_of_language(pairs.languages[i])
+        if scripts:
+            told += 1
+            swapped += (
+                script_of(pairs.english[i]) in scripts and script_of(pairs.target[i]) == "Latin"
+            )
+    if told and 2 * swapped > told:
+        raise ValueError(
+            "The pairs look swapped: the first side is English and the second is not. Pass "
+            "[target, English], in this order."
+        )
+
+
+def _from_corpus(corpus: ParallelCorpus, languages: Sequence[str]) -> Pairs:
+    known = {lang.lower(): lang for lang in languages}
+    known.update({base_code(lang): lang for lang in languages})
+    lang = known.get(corpus.target_lang.lower(), known.get(base_code(corpus.target_lang)))
+    if lang is None:
+        raise ValueError(
+            f"The ParallelCorpus is in {corpus.target_lang!r}, which target_lang does not declare "
+            f"({', '.join(map(repr, languages))})."
+        )
+    target = check_texts(corpus.target, "ParallelCorpus, target side,")
+    source = check_texts(corpus.source, "ParallelCorpus, English side,")
+    return Pairs(target, source, [lang] * len(target))
+
+
+def pairs_from(
+    parallel: Any, router: LanguageRouter | None, languages: Sequence[str]
+) -> dict[str, Sides]:
+    """Target and English sentences of every language that `parallel` holds."""
+    if isinstance(parallel, Mapping):
+        out: dict[str, Sides] = {}
+        for language, part in parallel.items():
+            if language not in languages:
+                raise ValueError(
+                    f"parallel has the key {language!r}, which target_lang does not declare "
+                    f"({', '.join(map(repr, languages))})."
+                )
+            out.update(pairs_from(part, router, [language]))
+        return out
+    if isinstance(parallel, ParallelCorpus):
+        pairs: Any = _from_corpus(parallel, languages)
+    elif isinstance(parallel, tuple) and len(parallel) == 2 and not _is_pair_of_text(parallel):
+        pairs = _label(_side(parallel[0]), _side(parallel[1]), router, languages)
+    else:
+        pairs = read_input(parallel, router, languages)
+    if not isinstance(pairs, Pairs):
+        raise ValueError(
+            f"parallel holds no pairs of text ({type(parallel).__name__}). {_HOW_TO_PASS_PAIRS}; a "
+            "ParallelCorpus, or a dict of them by language, will do too."
+        )
+    return pairs.by_language()
+
+
+def _is_pair_of_text(parallel: tuple) -> bool:
+    return all(isinstance(side, str) for side in parallel)
+
+
+def _side(side: Any) -> list[Any]:
+    if isinstance(side, str | bytes) or not hasattr(side, "__iter__"):
+        raise ValueError(f"Each side of parallel must be a sequence of str. {_HOW_TO_PASS_PAIRS}.")
+    return list(side)
+
+
+def check_pairs_y(y: Any) -> None:
+    """Raise for a y that comes with pairs."""
+    if y is not None:
+        raise ValueError(
+            "X holds pairs, so y must be None. Class labels go with task text: pass the pairs as "
+            "parallel= and the labelled texts as X."
+        )
+
+
+def looks_like_sentences(y: Any, languages_of_rows: Sequence[str]) -> bool:
+    """Whether a 1-d y of task text is mostly distinct strings, hence no class labels."""
+    values = np.asarray(y, dtype=object) if not hasattr(y, "to_numpy") else y.to_numpy()
+    if values.ndim != 1 or not all(isinstance(v, str) for v in values):
+        return False
+    if 2 * len(set(values)) <= len(values) or len(values) < 2:
+        return False
+    # A handful of English texts may well have a class each.
+    small = len(values) < 10 and "en" in languages_of_rows
+    return not small or any(script_of(v) != "Latin" for v in values)
+
+
+def sentences_as_y_error() -> ValueError:
+    return ValueError(
+        "y holds mostly distinct strings, which look like sentences and not like class labels; fit "
+        f"ignores class labels and takes no sentences as y. {_HOW_TO_PASS_PAIRS}."
+    )

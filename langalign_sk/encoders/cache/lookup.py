@@ -1,0 +1,50 @@
+"""The cache that a parameter stands for."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .base import RowStore
+from .memory import MemoryCache
+
+__all__ = ["as_cache", "shared_memory_cache"]
+
+
+def as_cache(cache: Any) -> RowStore | None:
+    """The cache that a parameter stands for.
+
+    Parameters
+    ----------
+    cache : None, "memory", path, MemoryCache or FolderCache
+        "memory" is one cache for all encoders of the process.
+
+    Returns
+    -------
+    object or None
+        With ``rows(encoder, texts, width, encode, block)``.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> from langalign_sk.encoders.cache.lookup import as_cache
+    >>> as_cache("rows/")
+    FolderCache('rows/')
+    """
+    from .folder import FolderCache
+
+    if cache is None or isinstance(cache, MemoryCache | FolderCache):
+        return cache
+    if isinstance(cache, str | os.PathLike):
+        return shared_memory_cache if cache == "memory" else FolderCache(cache)
+    raise TypeError(
+        'cache must be None, "memory", a folder, a MemoryCache or a FolderCache, got '
+        f"{type(cache).__name__}."
+    )
+
+
+shared_memory_cache = MemoryCache()

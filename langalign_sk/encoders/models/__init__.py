@@ -1,0 +1,1 @@
+"""Names of encoders, and the models behind them."""

@@ -1,0 +1,103 @@
+"""Models of the Hugging Face hub."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import threading
+
+from .model import Model, Spec
+from .presets import DEFAULT, OFFLINE, PRESETS, preset_of
+
+_HUB_SECONDS = 2.0
+
+
+def _load_from_hub(spec: Spec) -> Model:
+    """A hub model; a cached one is loaded without asking the hub."""
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    from .transformer import load_transformer
+
+    preset = preset_of(spec.name)
+    repo = preset.repo if preset else spec.name
+    if preset and preset.trust_remote_code and not spec.trust_remote_code:
+        raise ValueError(
+            f"Encoder {spec.name!r} runs code of its repository {repo!r}. Read it, and pass "
+            "trust_remote_code=True."
+        )
+
+    def cached_commit() -> str:
+        # config.json is in every model; it lies in a folder named by the commit.
+        path = snapshot_download(
+            repo, revision=spec.revision, allow_patterns="config.json", local_files_only=True
+        )
+        return os.path.basename(path)
+
+    cache = f"the local cache {constants.HF_HUB_CACHE!r}"
+    try:
+        # Loading what is cached must not wait for a network.
+        commit = cached_commit()
+    except HFValidationError:
+        raise ValueError(
+            _unknown(spec.name, "is no folder and no name that the hub allows")
+        ) from None
+    except OSError:
+        where = f"is not in {cache}"
+    else:
+        try:
+            return load_transformer(repo, spec, f"{repo}@{commit}", local_files_only=True)
+        except ValueError as error:
+            where = f"is not complete in {cache} ({error.__cause__ or error})"
+    if constants.HF_HUB_OFFLINE:
+        raise ValueError(_unknown(spec.name, where + ", and HF_HUB_OFFLINE is set"))
+    _check_reachable(spec.name, repo, spec.revision, where)
+    model = load_transformer(repo, spec, repo)
+    return Model(model.encode, model.width, f"{repo}@{cached_commit()}")
+
+
+def _check_reachable(name: str, repo: str, revision: str | None, where: str) -> None:
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    failure = failure_of_hub(repo, revision)
+    if failure is None:
+        return
+    if isinstance(failure, RepositoryNotFoundError):
+        raise ValueError(_unknown(name, where + ", and the hub knows no such model")) from None
+    why = f"{where}, and the hub could not be reached ({type(failure).__name__})"
+    raise ValueError(_unknown(name, why)) from failure
+
+
+def failure_of_hub(
+    repo: str, revision: str | None, token: str | None = None
+) -> BaseException | None:
+    """Why the hub gives no repository, known within seconds; None where it does.
+
+    A loader or a download would try again and again for minutes.
+    """
+    from huggingface_hub import HfApi
+
+    failures: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            HfApi(token=token).model_info(repo, revision=revision, timeout=_HUB_SECONDS)
+        except BaseException as error:
+            failures.append(error)
+
+    # The limit of the client is one for every attempt, and for every byte that comes.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_HUB_SECONDS)
+    if asking.is_alive():
+        failures.append(TimeoutError())
+    return failures[0] if failures else None
+
+
+def _unknown(name: str, why: str) -> str:
+    close = difflib.get_close_matches(name, [*OFFLINE, *PRESETS], n=1)
+    hint = f" Did you mean {close[0]!r}?" if close and close[0] != name else ""
+    return (
+        f"Encoder {name!r} {why}.{hint} Without a network use a local folder or one of "
+        f"{', '.join(map(repr, OFFLINE))}; {DEFAULT!r} needs no download."
+    )

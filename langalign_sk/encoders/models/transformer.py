@@ -1,0 +1,232 @@
+"""Models of sentence-transformers, transformers and model2vec."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .model import Model, Spec
+
+__all__ = ["load_transformer", "one_at_a_time"]
+
+
+_PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
+# Their positions begin behind the number of the padding token, as RoBERTa's do.
+_COUNTED_BEHIND_PADDING = ("camembert", "mpnet", "roberta", "xlm-roberta")
+_torch_lock = threading.Lock()
+
+
+def load_transformer(
+    name: str, spec: Spec, identity: str, *, local_files_only: bool = False
+) -> Model:
+    """Load a folder or a hub model with sentence-transformers.
+
+    A plain transformers checkpoint gets mean pooling, a model2vec folder its static vectors.
+
+    Raises
+    ------
+    ImportError
+        If a backend's package is not installed.
+    ValueError
+        If it cannot be loaded.
+    """
+    _check_packages(spec)
+    from sentence_transformers import SentenceTransformer
+
+    several = isinstance(spec.device, tuple)
+    device = "cpu" if several else spec.device
+    try:
+        with _no_bars():
+            if _is_model2vec(name):
+                model = SentenceTransformer(modules=_static(name), device=device)
+            else:
+                model = SentenceTransformer(
+                    name,
+                    revision=spec.revision,
+                    device=device,
+                    local_files_only=local_files_only,
+                    trust_remote_code=spec.trust_remote_code,
+                    backend=spec.backend,
+                )
+        _set_up(model, spec)
+    except ImportError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"Encoder {spec.name!r} could not be loaded as a sentence-transformers, transformers or "
+            f"model2vec model: {_hint(spec, error)}{error}"
+        ) from error
+    encode = _Encode(model, spec)
+    width = encode(["width"], None, 1).shape[1]
+    if several:
+        encode.start_processes()
+    return Model(encode, width, identity)
+
+
+@contextlib.contextmanager
+def _no_bars() -> Iterator[None]:
+    """transformers shows a bar over the weights of a model, which take a second."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _check_packages(spec: Spec) -> None:
+    package = _PACKAGES.get(spec.backend)
+    if package is None:
+        return
+    for needed in (package, "optimum"):
+        if importlib.util.find_spec(needed) is None:
+            raise ImportError(
+                f'backend="{spec.backend}" needs the package {needed}: '
+                f"pip install langalign-sk[{spec.backend}]"
+            )
+
+
+def _config(name: str) -> dict[str, Any]:
+    """What config.json of a folder says; nothing where the loader tells better what is wrong."""
+    try:
+        return dict(json.loads((Path(name) / "config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _is_model2vec(name: str) -> bool:
+    """A model2vec folder; those with modules.json load as any other."""
+    has_modules = (Path(name) / "modules.json").exists()
+    return not has_modules and _config(name).get("model_type") == "model2vec"
+
+
+def _static(name: str) -> list[Any]:
+    """Modules of a model2vec folder."""
+    if importlib.util.find_spec("model2vec") is None:
+        raise ImportError(
+            f"Encoder {name!r} needs the package model2vec: pip install langalign-sk[model2vec]"
+        )
+    from sentence_transformers.models import Normalize, StaticEmbedding
+
+    static = StaticEmbedding.from_model2vec(name)
+    return [static, Normalize()] if _config(name).get("normalize") else [static]
+
+
+def _set_up(model: Any, spec: Spec) -> None:
+    tokenizer: Any = getattr(model, "tokenizer", None)
+    special = getattr(tokenizer, "all_special_tokens", None)
+    if special is not None and len(tokenizer) <= len(special):
+        # transformers makes one up, which knows no word: every text would get the same row.
+        raise ValueError("it has no tokenizer files, such as tokenizer.json")
+    if spec.pooling is not None:
+        places = [k for k, m in model.named_children() if type(m).__name__ == "Pooling"]
+        if not places:
+            raise ValueError("it has no pooling to change; leave pooling=None")
+        old = model._modules[places[0]]
+        width = getattr(old, "embedding_dimension", None) or old.word_embedding_dimension
+        model._modules[places[0]] = type(old)(width, pooling_mode=spec.pooling)
+    if spec.max_length is not None:
+        _set_max_length(model, spec.max_length)
+    if spec.dtype is not None:
+        import torch
+
+        if spec.backend != "torch":
+            raise ValueError(
+                f"backend={spec.backend!r} has the dtype of its file; leave dtype=None"
+            )
+        model.to(getattr(torch, spec.dtype))
+
+
+def _set_max_length(model: Any, length: int) -> None:
+    config = getattr(getattr(model[0], "auto_model", None), "config", None)
+    if config is None:
+        raise ValueError("it reads whole texts; leave max_length=None")
+    longest = getattr(config, "max_position_embeddings", None)
+    if longest is not None and config.model_type in _COUNTED_BEHIND_PADDING:
+        longest -= (getattr(config, "pad_token_id", None) or 1) + 1
+    if longest is not None and length > longest:
+        raise ValueError(f"it reads {longest} tokens at most, fewer than max_length={length}")
+    model.max_seq_length = length
+
+
+def _hint(spec: Spec, error: Exception) -> str:
+    if "trust_remote_code" in str(error) and not spec.trust_remote_code:
+        return "it runs code of its repository: read it, and pass trust_remote_code=True. "
+    return ""
+
+
+class _Encode:
+    """The encode method of a SentenceTransformer, quiet and safe to call from threads."""
+
+    def __init__(self, model: Any, spec: Spec) -> None:
+        self._model, self._spec = model, spec
+        self._pool: Any = None
+        self._warned = False
+
+    def __call__(self, texts: list[str], prompt: str | None, batch_size: int) -> NDArray:
+        # Fast tokenizers raise "Already borrowed" when two threads call them at once.
+        with _torch_lock:
+            if not self._warned:
+                self._warn_of_truncation(texts, prompt)
+            out = self._model.encode(
+                texts,
+                prompt=prompt,
+                batch_size=batch_size,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+                pool=self._pool,
+            )
+        return np.asarray(out)
+
+    def start_processes(self) -> None:
+        """One process a device, which keeps the model for all calls."""
+        import atexit
+
+        self._pool = self._model.start_multi_process_pool(list(self._spec.device or ()))
+        atexit.register(self._model.stop_multi_process_pool, self._pool)
+
+    def _warn_of_truncation(self, texts: list[str], prompt: str | None) -> None:
+        if prompt is None:
+            prompt = self._model.prompts.get(self._model.default_prompt_name) or ""
+        limit = self._model.max_seq_length
+        tokenizer = getattr(self._model, "tokenizer", None)
+        if limit is None or not callable(tokenizer):
+            return
+        for text in texts:
+            # No tokenizer makes many more tokens than characters: short texts need no look.
+            if len(prompt) + len(text) < limit / 2:
+                continue
+            start = (prompt + text)[: 20 * limit]
+            n_tokens = len(tokenizer(start, verbose=False)["input_ids"])
+            if n_tokens > limit:
+                self._warned = True
+                warnings.warn(
+                    f"The encoder {self._spec.name!r} reads the first {limit} tokens of a text, and a "
+                    f"text of {len(text)} characters has more: the rest is not encoded. Split such "
+                    "texts, or raise max_length if the model allows. This is said once.",
+                    stacklevel=2,
+                )
+                return
+
+
+def one_at_a_time(model: Any) -> Any:
+    """The encode method of a user's SentenceTransformer, as the above."""
+
+    def encode(texts: list[str]) -> NDArray:
+        with _torch_lock:
+            out = model.encode(texts, convert_to_numpy=True, show_progress_bar=False)
+        return np.asarray(out)
+
+    return encode

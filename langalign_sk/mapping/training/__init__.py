@@ -1,0 +1,1 @@
+"""Training of adapters; everything here needs torch."""

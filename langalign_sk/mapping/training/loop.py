@@ -1,0 +1,173 @@
+"""Training of the adapters: a skorch net over batches of paired rows."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import skorch
+import torch
+from numpy.typing import NDArray
+from skorch.callbacks import GradientNormClipping
+
+from .batches import PairBatches, PairRows, n_batches
+from .callbacks import EpochSeed, FitTasks, Kept, OneCycle, Progress
+from .checkpoint import Checkpoint
+from .modules import BothWays
+
+__all__ = ["PairNet", "Recipe", "private_generator", "train"]
+
+
+@dataclass
+class Recipe:
+    """How to train, apart from the rows and the modules."""
+
+    criterion: torch.nn.Module
+    learning_rate: float
+    weight_decay: float
+    batch_size: int
+    max_epochs: int
+    patience: int
+    max_grad_norm: float
+    seed: int
+    device: str
+    one_cycle: bool = True
+    shared: bool = False
+    pool: int = 0  # rows that hard negatives are looked for among
+    callbacks: Sequence[Any] = ()
+    tasks: FitTasks | None = None
+    progress: bool = False
+
+
+class DivergedError(ArithmeticError):
+    """The loss is not a finite number any more."""
+
+
+class PairNet(skorch.NeuralNet):
+    """A skorch net that stops on time, and says why it stopped."""
+
+    kept: Kept
+    tasks: FitTasks | None = None
+    stopped: str | None = None
+
+    def infer(self, x: Any, **fit_params: Any) -> Any:
+        with self._precision():
+            return super().infer(x, **fit_params)
+
+    def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
+        with self._precision():
+            loss = super().get_loss(y_pred, y_true, X=X, training=training)
+        if not torch.isfinite(loss):
+            raise DivergedError
+        return loss
+
+    def _precision(self) -> Any:
+        # bfloat16 has the range of float32, so that no loss scaling is needed.
+        if torch.device(self.device).type == "cuda" and torch.cuda.is_bf16_supported():
+            return torch.autocast("cuda", torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Any:
+        try:
+            for _ in range(self.max_epochs if epochs is None else epochs):
+                super().fit_loop(X, y, epochs=1, **fit_params)
+                if self.kept.stale:
+                    self.stopped = "early"
+                    break
+                if self.tasks is not None and self.tasks.stop:
+                    self.stopped = "callback"
+                    break
+        except KeyboardInterrupt:
+            self.stopped = "interrupted"
+        except DivergedError:
+            self.stopped = "diverged"
+        return self
+
+
+def train(
+    data: PairRows,
+    held_out: NDArray[np.intp],
+    module: BothWays,
+    recipe: Recipe,
+    *,
+    checkpoint: Checkpoint | None = None,
+    optimizer_state: dict | None = None,
+) -> PairNet:
+    """Train a module; ``net.kept`` holds the maps to use, ``net.stopped`` why it ended early."""
+    r = recipe
+    kept = Kept(data, held_out, r.patience, r.shared)
+    net = PairNet(
+        module,
+        criterion=r.criterion,
+        optimizer=torch.optim.Adam,
+        lr=r.learning_rate,
+        optimizer__param_groups=_pulled(module, r.weight_decay),
+        max_epochs=r.max_epochs,
+        batch_size=r.batch_size,
+        iterator_train=PairBatches,
+        iterator_train__seed=r.seed,
+        iterator_train__epoch=lambda: len(kept.history),
+        iterator_train__device=r.device,
+        iterator_train__pool=r.pool,
+        train_split=None,
+        device=r.device,
+        verbose=0,
+        callbacks=_callbacks(r, kept, n_batches(len(data), r.batch_size), checkpoint),
+        callbacks__valid_loss=None,
+        callbacks__print_log=None,
+    )
+    net.kept, net.tasks = kept, r.tasks
+    net.initialize()
+    if optimizer_state is not None:
+        # The moments of before, with the settings of now.
+        groups = net.optimizer_.state_dict()["param_groups"]
+        net.optimizer_.load_state_dict({**optimizer_state, "param_groups": groups})
+    if checkpoint is not None:
+        checkpoint.restore(net)
+    left = 0 if kept.stale else r.max_epochs - len(kept.history)
+    net.partial_fit(data, epochs=left)
+    return net
+
+
+def _callbacks(
+    r: Recipe, kept: Kept, steps_per_epoch: int, checkpoint: Checkpoint | None
+) -> list[tuple[str, Any]]:
+    named: list[tuple[str, Any]] = [
+        ("clipping", GradientNormClipping(r.max_grad_norm)),
+        ("epoch_seed", EpochSeed(r.seed, kept)),
+    ]
+    if r.one_cycle:
+        named.append(("one_cycle", OneCycle(r.learning_rate, r.max_epochs, steps_per_epoch, kept)))
+    named.append(("kept", kept))
+    named += [c if isinstance(c, tuple) else (f"user_{i}", c) for i, c in enumerate(r.callbacks)]
+    if r.progress:
+        named.append(("progress", Progress(kept, r.max_epochs)))
+    if r.tasks is not None:
+        named.append(("tasks", r.tasks))
+    if checkpoint is not None:
+        named.append(("checkpoint", checkpoint))
+    return named
+
+
+def _pulled(module: BothWays, weight_decay: float) -> list[tuple[str, dict[str, float]]]:
+    """Weight decay for what is zero at the start, which pulls the map back there."""
+    maps = [m for m in (module.there, module.back) if m is not None]
+    names = {"*.change*", *(f"*.weights.{len(m.weights) - 1}" for m in maps)}
+    return [(name, {"weight_decay": weight_decay}) for name in sorted(names)]
+
+
+@contextlib.contextmanager
+def private_generator(device: str) -> Iterator[None]:
+    """Leave torch's global generators as they were."""
+    kind = torch.device(device).type
+    other = None if kind == "cpu" else getattr(torch, kind)
+    before = torch.get_rng_state(), other and other.get_rng_state()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(before[0])
+        if other is not None:
+            other.set_rng_state(before[1])

@@ -1,0 +1,168 @@
+"""The model card of a saved folder: what is generated, between what a person wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..aligner._frozen import thawed
+from ..classifier import AlignedClassifier
+
+__all__ = ["CARD", "merged", "model_card", "write_card"]
+
+
+CARD = "README.md"
+_BEGIN, _END = "<!-- langalign_sk: begin -->", "<!-- langalign_sk: end -->"
+# No marker in between: one that lost its other half must not take a person's text with it.
+_PART = re.compile(f"{_BEGIN}(?:(?!{_BEGIN}).)*?{_END}", re.DOTALL)
+_TAGS = "tags: [cross-lingual, sentence-embeddings, scikit-learn]\n"
+_CARD = """---
+library_name: langalign-sk
+{tags}license: unknown
+---
+
+{begin}
+<!-- Saving again replaces what is between these two markers, and keeps the rest of the file. -->
+
+# {kind}
+
+Saved by langalign_sk {version}. Load it with:
+
+```python
+from langalign_sk import load
+
+model = load("path/to/this/folder")
+```
+
+The licence in the head of this file is yours to fill in: that of the pairs it was learned from,
+and of the encoders, bind it too.
+
+{facts}{end}
+"""
+
+
+def model_card(estimator: Any) -> str:
+    """Markdown of what is known of a fitted model: languages, encoders, held-out numbers."""
+    aligner = next((e for e in _within(estimator) if hasattr(e, "alignment_report_")), None)
+    classifier = next((e for e in _within(estimator) if isinstance(e, AlignedClassifier)), None)
+    languages = getattr(aligner, "target_lang", ())
+    languages = [languages] if isinstance(languages, str) else list(languages)
+    languages += ["en"] if languages else []
+    parts = []
+    if hasattr(estimator, "n_documents_"):
+        parts.append(f"It holds {estimator.n_documents_:,} documents.\n")
+    if aligner is not None:
+        encoders = {
+            "multilingual encoder": aligner.encoder,
+            "English encoder": aligner.english_encoder,
+        }
+        facts = [f"- languages: {', '.join(languages)}"]
+        facts += [f"- {name}: {_named(e)}" for name, e in encoders.items() if e is not None]
+        facts += [f"- method: {aligner.method_}", f"- output space: {aligner.output_space}\n"]
+        parts.append("\n".join(facts))
+    if classifier is not None:
+        parts.append(_calibration(classifier))
+    if aligner is not None:
+        parts.append(f"## Held-out retrieval\n\n```text\n{aligner.alignment_report_}\n```\n")
+    return _CARD.format(
+        tags=_TAGS + _language_line(languages),
+        begin=_BEGIN,
+        kind=type(estimator).__name__,
+        version=__version__,
+        facts="".join(f"{part}\n" for part in parts),
+        end=_END,
+    )
+
+
+def merged(path: Path, card: str) -> str:
+    """The file at a path with the generated part of a new card; the card where there is no file.
+
+    Whatever a person wrote is kept. A file without a generated part gets it at its end.
+
+    Raises
+    ------
+    OSError
+        If there is a file that cannot be read.
+    """
+    try:
+        # Not read_text: ends of lines, and bytes that are no UTF-8, stay as they are.
+        there = path.read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return card
+    if not there.strip():
+        return card
+    new, old = _generated(card), _PART.search(there)
+    if old is None:
+        return there + ("\n" if there.endswith("\n") else "\n\n") + new + "\n"
+    head = _with_languages(there[: old.start()], _languages_in(old[0]), _languages_in(new))
+    return head + new + there[old.end() :]
+
+
+def write_card(path: Path, card: str) -> None:
+    """Replace a file all at once."""
+    new = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
+    try:
+        with new.open("wb") as file:
+            file.write(card.encode("utf-8", "surrogateescape"))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _within(estimator: Any) -> Iterator[Any]:
+    """A model and those in it, out of their frozen ones."""
+    inner = thawed(estimator)
+    yield inner
+    steps = [step for _, step in getattr(inner, "steps", ())]
+    for part in (getattr(inner, "aligner_", None), *steps):
+        if part is not None:
+            yield from _within(part)
+
+
+def _calibration(model: AlignedClassifier) -> str:
+    did = f"- calibration: {model.calibration_}"
+    if "temperature" in model.calibration_:
+        did += f", at a temperature of {model.temperature_:.3g}"
+    facts = [f"- head: `{type(thawed(model.classifier_)).__name__}`"]
+    facts += [f"- classes: {len(model.classes_):,}", did]
+    return "## Probabilities of the target language\n\n" + "\n".join(facts) + "\n"
+
+
+def _named(encoder: Any) -> str:
+    name = getattr(encoder, "name", encoder)
+    if not isinstance(name, str):
+        return f"an object of the class `{type(encoder).__name__}`"
+    revision = getattr(encoder, "revision", None)
+    return f"`{name}`" + (f", revision `{revision}`" if revision else "")
+
+
+def _language_line(languages: Sequence[str]) -> str:
+    # Quoted, as "no" is a boolean to YAML.
+    return f"language: {json.dumps(list(languages))}\n" if languages else ""
+
+
+def _generated(card: str) -> str:
+    found = _PART.search(card)
+    assert found is not None
+    return found[0]
+
+
+def _languages_in(part: str) -> str:
+    """What a save that generated the part wrote of its languages into the front matter."""
+    found = re.search(r"^- languages: (.+)$", part, re.MULTILINE)
+    return _language_line(found[1].split(", ")) if found else ""
+
+
+def _with_languages(head: str, was: str, now: str) -> str:
+    """Front matter whose languages follow the model, unless a person changed them."""
+    if not was and "\nlanguage:" in head:
+        return head
+    return head.replace(_TAGS + was, _TAGS + now, 1)

@@ -1,0 +1,341 @@
+"""Models in folders of JSON and safetensors: small, checked, and without pickles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from .._utils.bundle import Bundle, BundleWriter, DamagedError
+from .._version import __version__
+from ..aligner._frozen import thawed
+from ..aligner._plan import check_parameters
+from ..aligner._report import AlignmentReport
+from ..encoders.base import TextEncoder
+from ..languages import languages_of
+from ..mapping._base import PairedMap
+from ..retrieval.index_folder import NEEDED, checked_index, read_files, write_files
+from ._card import CARD, merged, model_card, write_card
+from ._codec import decode, encode
+from ._skops import dumped, read_dumped
+
+__all__ = ["load", "save"]
+
+
+MANIFEST = "langalign_sk.json"
+_VERSION = 1
+# What a user may pass as an object of their own, and has to pass again.
+_OBJECTS = ("encoder", "english_encoder", "detect")
+# Kinds that may hold anything of scikit-learn.
+_BY_SKOPS = ("Pipeline", "AlignedClassifier")
+_CHECKED = ("kind", "given", "estimator", "index")
+_NEEDED = {
+    "kind": str,
+    "sha256": str,
+    "given": list,
+    "estimator": dict | None,
+    "index": dict | None,
+}
+
+
+def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
+    """Save a fitted model to a folder that executes nothing when it is loaded.
+
+    The folder holds a manifest (JSON, with a format version and the checksums of all files), the
+    arrays (safetensors) and a model card (README.md). Encoders are kept by name and revision, as
+    handles. The model that was in the folder stays whole until all of the new one is there, and
+    what a person wrote into the README.md is kept.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        A CrossLingualAligner, LinearAligner, AdapterAligner or CrossLingualRetriever; with skops
+        (the extra "skops"), an AlignedClassifier or a whole Pipeline too.
+    folder : path
+        Made if it is not there.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is none of these, or holds something that cannot be saved; the message
+        names it.
+    ImportError
+        If a Pipeline or an AlignedClassifier is to be saved without skops.
+
+    See Also
+    --------
+    load : Takes it back.
+
+    Notes
+    -----
+    An encoder that is an object of your own or runs code of its repository
+    (``trust_remote_code=True``), and a `detect` function, are not saved: pass them to `load`. Nor
+    is what goes on with an interrupted training (`partial_fit`): keep the estimator
+    itself, or a `checkpoint`, for that. What a Pipeline or an AlignedClassifier holds is saved by
+    skops, objects of your own too, and `load` refuses types that nobody trusts.
+
+    The generated part of README.md stands between two comments, ``<!-- langalign_sk: begin -->``
+    and ``<!-- langalign_sk: end -->``. Saving again replaces that part alone, and the languages in
+    the front matter if they are those that were written there; a README.md without the comments
+    gets it at its end.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from langalign_sk import CrossLingualAligner, load, save
+    >>> aligner = CrossLingualAligner("ko", random_state=0).fit(["Good morning."])
+    >>> folder = tempfile.mkdtemp()
+    >>> save(aligner, folder)
+    >>> again = load(folder)
+    >>> bool((again.transform(["좋은 아침"]) == aligner.transform(["좋은 아침"])).all())
+    True
+    """
+    kind = _kind(estimator)
+    check_is_fitted(estimator)
+    folder = Path(folder).expanduser()
+    readme = folder / CARD
+    index = checked_index(estimator) if kind == "CrossLingualRetriever" else None
+    fields: dict[str, Any] = {"kind": kind, "given": [], "estimator": None, "index": None}
+    # All that can fail comes before the folder is touched.
+    card = merged(readme, model_card(estimator))
+    if kind in _BY_SKOPS:
+        content = dumped(estimator)
+    elif index is not None:
+        tree = {"params": _params(estimator), "aligner": thawed(estimator.aligner_)}
+        fields["given"], fields["estimator"], content = _encoded(tree)
+    else:
+        fields["given"], fields["estimator"], content = _encoded(estimator)
+    with BundleWriter(folder, MANIFEST) as new:
+        if kind in _BY_SKOPS:
+            new.write("model", "skops", [content])
+        else:
+            new.write("arrays", "safetensors", [content])
+        if index is not None:
+            fields["index"] = write_files(new, estimator, index)
+        new.fields = {
+            "format": "langalign_sk model",
+            "format_version": _VERSION,
+            "written_by": {
+                "langalign_sk": __version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
+            **fields,
+            "sha256": _checksum(fields),
+        }
+    write_card(readme, card)
+
+
+def load(
+    folder: str | os.PathLike[str],
+    *,
+    encoder: Any = None,
+    english_encoder: Any = None,
+    detect: Any = None,
+) -> Any:
+    """Load a model that `save` wrote.
+
+    Every file is checked against its checksum, only classes of this package are built (and, for a
+    Pipeline or an AlignedClassifier, types that skops trusts), and nothing outside the folder is
+    read.
+
+    Parameters
+    ----------
+    folder : path
+        The folder.
+    encoder, english_encoder, detect : object, default=None
+        What the aligner was built with, if they were objects of your own.
+
+    Returns
+    -------
+    fitted estimator
+        Of the class that was saved: CrossLingualAligner, LinearAligner, AdapterAligner,
+        CrossLingualRetriever, AlignedClassifier or Pipeline.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no model in the folder.
+    ValueError
+        If it is damaged, of another format version, or built with other objects than those passed.
+    ImportError
+        If a Pipeline or an AlignedClassifier is to be loaded without skops.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from langalign_sk import LinearAligner, load, save
+    >>> Y = np.random.default_rng(0).normal(size=(50, 4))
+    >>> folder = tempfile.mkdtemp()
+    >>> save(LinearAligner("procrustes").fit(Y[:, ::-1], Y), folder)
+    >>> np.allclose(load(folder).transform(Y[:, ::-1]), Y)
+    True
+    """
+    passed = {"encoder": encoder, "english_encoder": english_encoder, "detect": detect}
+    return load_folder(Path(folder).expanduser(), passed)
+
+
+def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = None) -> Any:
+    """Load a model, as `load` does, from a folder of links to files in another one.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, ImportError
+        As `load`.
+    """
+    saved = Bundle(
+        folder,
+        MANIFEST,
+        version=_VERSION,
+        what="model, which langalign_sk.save makes",
+        needed=_NEEDED,
+        files=[],
+        links_into=links_into,
+    )
+    fields = saved.fields
+    try:
+        sound = _checksum({name: fields[name] for name in _CHECKED}) == fields["sha256"]
+    except RecursionError:
+        sound = False
+    if not sound or not all(name in _OBJECTS for name in fields["given"]):
+        raise saved.damaged
+    missing = [name for name in fields["given"] if passed.get(name) is None]
+    unasked = [name for name in passed if passed[name] is not None and name not in fields["given"]]
+    if unasked:
+        raise ValueError(
+            f"The model in {str(folder)!r} was not built with an object as {unasked[0]}: leave "
+            f"{unasked[0]}= out, and use set_params to change it."
+        )
+    if missing:
+        raise ValueError(
+            f"The model in {str(folder)!r} was built with an object as {missing[0]}, which is not "
+            f"saved: pass load(..., {missing[0]}=)."
+        )
+    content = "model" if fields["kind"] in _BY_SKOPS else "arrays"
+    if content not in saved.files:
+        raise saved.damaged
+    path = saved.path(content)
+    if content == "model":
+        return read_dumped(saved, path)
+    try:
+        out = _read_tree(saved, path, passed)
+        if fields["kind"] == "CrossLingualRetriever":
+            return _retriever(saved, out)
+        if type(out).__name__ != fields["kind"]:
+            raise TypeError(f"a {type(out).__name__} in place of a {fields['kind']}")
+        _try_out(out)
+    except (DamagedError, ImportError):
+        raise
+    except Exception as error:  # whatever values of wrong types and sizes lead to
+        raise saved.damaged from error
+    return out
+
+
+def _checksum(fields: dict[str, Any]) -> str:
+    """Of what the manifest says itself; each file has its own."""
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def _encoded(value: Any) -> tuple[list[str], Any, bytes]:
+    """Names of the objects that are not saved, the tree, and the file of its arrays."""
+    from safetensors.numpy import save as to_bytes
+
+    arrays: dict[str, NDArray] = {}
+    given = _objects(value)
+    tree = encode(value, arrays, given)
+    return sorted(name.rsplit(".", 1)[-1] for name in given), tree, to_bytes(arrays)
+
+
+def _objects(estimator: Any) -> dict[str, Any]:
+    """Parameters, by their place, that are objects of the user's own."""
+    place = ""
+    if isinstance(estimator, dict):
+        estimator, place = estimator["aligner"], "aligner."
+    out = {}
+    for name in _OBJECTS:
+        value = getattr(estimator, name, None)
+        plain = value is None or isinstance(value, str | os.PathLike | TextEncoder)
+        # Whether code of others runs is for whoever loads the model to decide.
+        if not plain or getattr(value, "trust_remote_code", False):
+            out[place + name] = value
+    return out
+
+
+def _read_tree(saved: Bundle, path: Path, passed: dict[str, Any]) -> Any:
+    from safetensors.numpy import load as from_bytes
+
+    by_place = {
+        prefix + name: value for name, value in passed.items() for prefix in ("", "aligner.")
+    }
+    return decode(saved.fields["estimator"], from_bytes(path.read_bytes()), by_place)
+
+
+def _params(retriever: Any) -> dict[str, Any]:
+    return {k: v for k, v in retriever.get_params(deep=False).items() if k != "aligner"}
+
+
+def _retriever(saved: Bundle, tree: dict[str, Any]) -> Any:
+    from ..retrieval import CrossLingualRetriever
+
+    aligner = tree["aligner"]
+    if aligner is not None:
+        _try_out(aligner)
+        aligner = FrozenEstimator(aligner)
+    retriever = CrossLingualRetriever(aligner, **tree["params"])
+    index = saved.within("index", NEEDED, ["rows", "documents"])
+    return read_files(retriever, index, verify=True)
+
+
+def _try_out(estimator: Any) -> None:
+    """Move a row there and back: wrong shapes and types come to light here, not in service."""
+    if isinstance(estimator, PairedMap):
+        row = np.zeros((1, estimator.n_features_in_), dtype=np.float32)
+        there = estimator._there(row)
+        right = there.shape == (1, estimator._n_features_out)
+        if not right or estimator._back(there).shape != row.shape:
+            raise ValueError("a map has arrays that do not fit each other")
+        return
+    check_parameters(estimator)
+    maps = estimator.language_map_
+    languages = languages_of(estimator.target_lang)
+    if isinstance(estimator.target_lang, str):
+        maps = {estimator.target_lang: maps}
+    if set(maps) != set(languages) or not isinstance(estimator.alignment_report_, AlignmentReport):
+        raise ValueError("the maps are not those of target_lang")
+    bridge = estimator.bridge_map_
+    for one in (*maps.values(), *([] if bridge is None else [bridge])):
+        if not isinstance(one, PairedMap):
+            raise TypeError("a map is of another type")
+        _try_out(one)
+    for language_map in maps.values():
+        row = np.zeros((1, language_map.n_features_in_), dtype=np.float32)
+        if estimator._move(row, language_map).shape[0] != 1:
+            raise ValueError("the maps do not fit each other")
+
+
+def _kind(estimator: Any) -> str:
+    from sklearn.pipeline import Pipeline
+
+    from ..aligner import CrossLingualAligner
+    from ..classifier import AlignedClassifier
+    from ..mapping import AdapterAligner, LinearAligner
+    from ..retrieval import CrossLingualRetriever
+
+    maps = (CrossLingualAligner, LinearAligner, AdapterAligner)
+    kinds = (*maps, CrossLingualRetriever, AlignedClassifier, Pipeline)
+    for kind in kinds:
+        if type(estimator) is kind:
+            return kind.__name__
+    raise TypeError(
+        f"save takes one of {', '.join(kind.__name__ for kind in kinds)}, fitted, got "
+        f"{type(estimator).__name__}. Dump other estimators by joblib or skops."
+    )

@@ -1,0 +1,112 @@
+"""Estimators that skops saves: built of types that it trusts, and of those of this package."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from .._utils.bundle import Bundle
+from .._utils.optional import import_extra
+
+__all__ = ["dumped", "read_dumped"]
+
+
+# Classes of this package that skops may build; it trusts scikit-learn and numpy by itself.
+_TRUSTED = (
+    "langalign_sk._quality.TextModel",
+    "langalign_sk._quality.texts.TextModel",
+    "langalign_sk._quality.texts.TextQuality",
+    "langalign_sk._quality.vectors.VectorModel",
+    "langalign_sk._quality.vectors.VectorQuality",
+    "langalign_sk.aligner._aligner.CrossLingualAligner",
+    "langalign_sk.aligner._evidence.PairChecks",
+    "langalign_sk.aligner._report.AlignmentReport",
+    "langalign_sk.aligner._report.Evaluation",
+    "langalign_sk.classifier._classifier.AlignedClassifier",
+    "langalign_sk.encoders.sentence.SentenceEncoder",
+    "langalign_sk._quality.TextQuality",
+    "langalign_sk._quality.VectorQuality",
+    "langalign_sk.aligner.CrossLingualAligner",
+    "langalign_sk.classifier.AlignedClassifier",
+    "langalign_sk.encoders.endpoint.EndpointEncoder",
+    "langalign_sk.encoders.handles.SentenceEncoder",
+    "langalign_sk.inspection.report.AlignmentReport",
+    "langalign_sk.inspection.report.Evaluation",
+    "langalign_sk.mapping.adapter.AdapterAligner",
+    "langalign_sk.mapping.linear.LinearAligner",
+    "langalign_sk.mapping.network.Network",
+    "langalign_sk.metrics.pairs.RetrievalScores",
+    "langalign_sk.trust.PairChecks",
+    "langalign_sk.trust.VectorModel",
+)
+
+
+def dumped(estimator: Any) -> bytes:
+    """The file of an estimator.
+
+    Raises
+    ------
+    ImportError
+        If skops is not installed.
+    """
+    # Most of a small model is the text of its schema.
+    return _skops().dumps(estimator, compression=ZIP_DEFLATED)
+
+
+def read_dumped(saved: Bundle, path: Path) -> Any:
+    """The estimator in a file.
+
+    Raises
+    ------
+    ImportError
+        If skops is not installed.
+    ValueError
+        If the file is damaged, or holds types or settings that may execute anything.
+    """
+    skops, kind = _skops(), saved.fields["kind"]
+    where = f"The {kind} in {str(saved.folder)!r}"
+    try:
+        content = path.read_bytes()
+        with ZipFile(io.BytesIO(content)) as file:
+            schema = json.loads(file.read("schema.json"))
+        types = skops.get_untrusted_types(data=content)
+    except Exception as error:  # whatever is no file of skops
+        raise saved.damaged from error
+    unknown = [name for name in types if name not in _TRUSTED]
+    if unknown:
+        raise ValueError(
+            f"{where} holds {unknown[0]!r}, which skops does not trust and which may execute "
+            "anything. Load it with skops.io.load if you do."
+        )
+    if _trusts_code(schema):
+        raise ValueError(
+            f"{where} has an encoder with trust_remote_code=True, which runs code of its repository. "
+            "Load it with skops.io.load if you trust that."
+        )
+    try:
+        estimator = skops.loads(content, trusted=types)
+    except Exception as error:
+        raise saved.damaged from error
+    if type(estimator).__name__ != kind:
+        raise saved.damaged
+    return estimator
+
+
+def _skops() -> Any:
+    need = "A Pipeline or AlignedClassifier is saved by skops, which is not installed"
+    return import_extra("skops.io", need, "skops")
+
+
+def _trusts_code(node: Any) -> bool:
+    """Whether anything that skops is about to build lets a repository run its code."""
+    if isinstance(node, list):
+        return any(map(_trusts_code, node))
+    if not isinstance(node, dict):
+        return False
+    flag = node.get("trust_remote_code")
+    if flag is not None and not (isinstance(flag, dict) and flag.get("content") == "false"):
+        return True
+    return any(map(_trusts_code, node.values()))
