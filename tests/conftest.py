@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,10 +55,6 @@ def data_folder() -> Path:
     if folder is None:
         pytest.skip("the evaluation corpora are not there; set LANGALIGN_DATA to their folder")
     return folder
-
-
-# For `benchmarks`, which is not installed; last, so that an installed langalign_sk goes first.
-sys.path.append(str(Path(__file__).parents[1]))
 
 
 @pytest.fixture(scope="session")
