@@ -19,6 +19,7 @@ from .._quality.texts import TextQuality
 from .._quality.vectors import VectorQuality
 from .._utils.stamp import VersionStampMixin
 from ..corpus._inputs import (
+    Embeddings,
     Pairs,
     Text,
     check_pairs_y,
@@ -76,7 +77,7 @@ class LearningMixin:
         languages = languages_of(self.target_lang)
         source, system = self._encoders()
         data = self._read(X)
-        if data is None:
+        if isinstance(data, Embeddings):
             self._fit_embeddings(X, y, parallel, languages)
             return
         router = LanguageRouter(languages, self.detect)
@@ -266,8 +267,8 @@ class MovingMixin:
         if self.output_space == "target":
             return Z
         # Not `transform`, whose output may be a frame (set_output).
-        Z = language_map._there(Z)
-        return Z if self.bridge_map_ is None else self.bridge_map_._there(Z)
+        Z = language_map.move(Z)
+        return Z if self.bridge_map_ is None else self.bridge_map_.move(Z)
 
     @staticmethod
     def _check_width(width: int, language_map: PairedMap) -> None:
@@ -725,7 +726,7 @@ class CrossLingualAligner(
                 setattr(twin, name, copy.deepcopy(value))
         return FrozenEstimator(twin)
 
-    def _read(self, X: Any) -> Text | Pairs | None:
+    def _read(self, X: Any) -> Text | Pairs | Embeddings:
         """Text or pairs; None for embeddings, which need no language to be told."""
         languages = languages_of(self.target_lang)
         try:

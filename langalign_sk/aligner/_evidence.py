@@ -48,7 +48,7 @@ def _measured(
         rows = aligner.held_out_indices_  # an adapter is not trained again to be measured
         if len(rows):
             groups = duplicate_groups(X[rows], Y[rows])
-            moved, counterparts = aligner._there(X[rows]), aligner._across(Y[rows])
+            moved, counterparts = aligner.move(X[rows]), aligner.move_counterparts(Y[rows])
     if not len(rows):
         return {"n_held_out": 0, "unaligned": None, "aligned": None}
     same_space = same_space and X.shape[1] == Y.shape[1]

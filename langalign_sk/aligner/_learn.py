@@ -154,7 +154,7 @@ def _end_to_end(
     if len(rows) < 2 or len(targets) - len(rows) < 2 or len(kept) < MIN_BRIDGE_ROWS:
         return None
     there = _again(language_map).fit(X[~held], Y[~held])
-    moved = bridge.fit(kept)._there(there._there(X[held]))
+    moved = bridge.fit(kept).move(there.move(X[held]))
     truth = encode(s.system, [english[i] for i in rows])
     straight = encode(s.system, [targets[i] for i in rows])
     return Evaluation(

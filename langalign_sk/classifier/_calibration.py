@@ -15,12 +15,12 @@ from sklearn.model_selection import KFold
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ..aligner._aligner import english_side
 from ..aligner._frozen import thawed
 from ..aligner._pairs import pairs_of_corpus
+from ..aligner._route import route_of, transform_pairs
 from ..corpus._inputs import Pairs, pairs_from
 from ..languages import LanguageRouter, languages_of
-from ..mapping._base import check_counterparts
+from ..mapping._base import PairedMap, check_counterparts
 
 __all__ = [
     "Change",
@@ -153,7 +153,9 @@ class RecalibrationMixin:
         return ["temperature" if enough else "none"]
 
     def _check_width(self, aligner: Any) -> None:
-        width = getattr(aligner, "_n_features_out", None)
+        inner = thawed(aligner)
+        known_width = hasattr(inner, "language_map_") or isinstance(inner, PairedMap)
+        width = route_of(inner).n_features_out if known_width else None
         known = getattr(self.classifier, "n_features_in_", None)
         if None not in (width, known) and width != known:
             raise ValueError(
@@ -188,9 +190,9 @@ class RecalibrationMixin:
             at = np.linspace(0, n - 1, min(n, _MAX_PAIRS)).astype(int)
             if language:
                 texts, others = ([side[i] for i in at] for side in sides)
-                there, here = fitted._transform_pairs(Pairs(texts, others, [language] * len(at)))
+                there, here = transform_pairs(fitted, Pairs(texts, others, [language] * len(at)))
             else:
-                there, here = fitted.transform(sides[0][at]), english_side(fitted, sides[1][at])
+                there, here = fitted.transform(sides[0][at]), route_of(fitted).english(sides[1][at])
             moved.append(scores_of(self.classifier, there))
             english.append(self.classifier.predict(here))
         return _fit_temperature(

@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from ..aligner._frozen import fitted_aligner
-from ..corpus._inputs import text_column
+from ..corpus._inputs import Text, text_column
 from ._calibration import (
     FLOATS,
     Change,
@@ -184,7 +184,8 @@ class AlignedClassifier(RecalibrationMixin, MetaEstimatorMixin, ClassifierMixin,
             or there is nothing to calibrate by. All of it before any text is encoded.
         """
         classes, prior = self._check_parameters()
-        texts = text_column(X, "rows")
+        data = text_column(X, "rows")
+        texts = data.rows if isinstance(data, Text) else None
         if texts is None:
             X = validate_data(self, X, dtype=FLOATS)
         else:
@@ -278,7 +279,8 @@ class AlignedClassifier(RecalibrationMixin, MetaEstimatorMixin, ClassifierMixin,
 
     def _move(self, X: Any) -> tuple[Any, NDArray]:
         """Rows for the head, and which of them are target rows."""
-        texts = text_column(X, "rows")
+        data = text_column(X, "rows")
+        texts = data.rows if isinstance(data, Text) else None
         X = validate_data(self, X, dtype=FLOATS, reset=False) if texts is None else texts
         return self.aligner_.transform(X), target_rows(self.aligner_, texts, len(X))
 

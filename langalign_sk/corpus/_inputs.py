@@ -14,6 +14,7 @@ from ._corpus import ParallelCorpus
 from ._readers import column_of
 
 __all__ = [
+    "Embeddings",
     "Pairs",
     "Sides",
     "Text",
@@ -57,10 +58,17 @@ class Pairs:
         return out
 
 
+@dataclass(frozen=True)
+class Embeddings:
+    """Anything that holds no text, which is left to array validation."""
+
+    rows: Any
+
+
 def read_input(
     X: Any, router: LanguageRouter | None, languages: Sequence[str]
-) -> Text | Pairs | None:
-    """Text or pairs; None for anything else, which is left to array validation."""
+) -> Text | Pairs | Embeddings:
+    """Text, pairs or embeddings, by what X holds."""
     if isinstance(X, str | bytes):
         raise ValueError(
             f"X is one {type(X).__name__}: pass a sequence of texts, such as [text]. Expected 2D array "
@@ -72,7 +80,7 @@ def read_input(
         return _read_frame(X, router, languages)
     values = _cells(X)
     if values is None:
-        return None
+        return Embeddings(X)
     if values.ndim == 1:
         return Text(check_texts(list(values)))
     if values.shape[1] == 1:
@@ -85,8 +93,8 @@ def read_input(
     )
 
 
-def text_column(X: Any, what: str) -> list[str] | None:
-    """The rows of one column of text; None for embeddings."""
+def text_column(X: Any, what: str) -> Text | Embeddings:
+    """One column of text, or embeddings."""
     if isinstance(X, list | tuple) and not len(X):
         raise ValueError(f"There are no {what}: pass at least one.")
     if hasattr(X, "columns") and not isinstance(X, Mapping):
@@ -99,18 +107,18 @@ def text_column(X: Any, what: str) -> list[str] | None:
             f"The {what} must be one column of text, and X holds pairs or more columns."
         )
     data = read_input(X, None, ())
-    return data.rows if isinstance(data, Text) else None
+    return data if isinstance(data, Text) else Embeddings(X)
 
 
 def _read_frame(
     frame: Any, router: LanguageRouter | None, languages: Sequence[str]
-) -> Text | Pairs | None:
+) -> Text | Pairs | Embeddings:
     if np.asarray(frame).dtype.kind in "biuf":
-        return None
+        return Embeddings(frame)
     names = [str(c) for c in frame.columns]
     columns = [list(frame[c]) for c in frame.columns]
     if not any(isinstance(v, str | bytes) for column in columns for v in column):
-        return None
+        return Embeddings(frame)
     if len(columns) == 1:
         return Text(check_texts(columns[0]))
     found = {lang: at for lang in ("en", *languages) if (at := column_of(names, lang)) is not None}

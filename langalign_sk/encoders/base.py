@@ -18,7 +18,7 @@ from .cache.folder import FolderCache
 from .cache.lookup import as_cache
 from .models.model import Model
 
-__all__ = ["TextEncoder", "as_rows"]
+__all__ = ["TextEncoder", "as_rows", "expect_model", "loaded_model", "seen_model"]
 
 
 _CHUNK = 2_048
@@ -311,6 +311,22 @@ class TextEncoder(TransformerMixin, BaseEstimator):
     def _parameters(self) -> dict[str, Any]:
         """What get_params returns, without the inspection that would cost more than a cached row."""
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+
+def seen_model(encoder: Any) -> tuple[dict[str, Any], str, int] | None:
+    """Parameters, identity and width of the model that an encoder met last; None if unknown."""
+    return encoder._seen if isinstance(encoder, TextEncoder) else None
+
+
+def expect_model(encoder: Any, seen: tuple[dict[str, Any], str, int] | None) -> None:
+    """Let an encoder compare its model with one that was met before; None forgets that one."""
+    if isinstance(encoder, TextEncoder):
+        encoder._seen = seen
+
+
+def loaded_model(encoder: TextEncoder) -> Model:
+    """The model of an encoder, loaded and compared with the one that it met before."""
+    return encoder._checked_model()
 
 
 def _to_array(out: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..aligner import CrossLingualAligner
+from ..aligner._route import route_of
 from ..languages import languages_of
 from ..mapping import LinearAligner, Network
 from ..mapping._base import PairedMap
@@ -103,7 +104,7 @@ def move_of(
     else:
         # What passes is of the width of what comes out.
         paired = isinstance(aligner, PairedMap)
-        width = aligner._n_targets if paired else aligner._n_features_out
+        width = aligner.n_targets if paired else route_of(aligner).n_features_out
     return Move(_merged(maps), side, language, width)
 
 
@@ -126,14 +127,15 @@ def _of_pairs(aligner: PairedMap, side: str) -> list[Network]:
 
 
 def _of_text(aligner: CrossLingualAligner, language: str, side: str) -> list[Network]:
-    language_map = aligner._map_of(language)
+    route = route_of(aligner)
+    language_map = route.map_of(language)
     if aligner.output_space == "target":
         return [_network(language_map, "inverse_")] if side == "english" else []
     if side == "english":
         shared = aligner.output_space == "shared"
         return [_network(language_map, "counterpart_")] if shared else []
     maps = [_network(language_map, "")]
-    return maps if aligner.bridge_map_ is None else [*maps, _network(aligner.bridge_map_, "")]
+    return maps if route.bridge is None else [*maps, _network(route.bridge, "")]
 
 
 def _network(fitted: PairedMap, prefix: str) -> Network:

@@ -11,7 +11,9 @@ from scipy.linalg import block_diag
 
 from ..aligner import CrossLingualAligner
 from ..aligner._frozen import thawed
+from ..aligner._route import encoders_of, models_seen
 from ..encoders import SentenceEncoder
+from ..encoders.base import expect_model, loaded_model
 from ..encoders.models.presets import DEFAULT
 from ..mapping import Network
 from ._moves import move_of
@@ -114,15 +116,15 @@ def _encoder_model(aligner: CrossLingualAligner, which: int) -> Any:
     """A copy of the encoder as one SentenceTransformer, with all that its handle sets."""
     from sentence_transformers import SentenceTransformer
 
-    encoder = aligner._encoders()[which]
+    encoder = encoders_of(aligner)[which]
     normalize, prompt = False, None
     if isinstance(encoder, SentenceEncoder):
         if encoder.name == DEFAULT or encoder.backend != "torch":
             raise _not_to_be_had(encoder)
-        seen = aligner._models_seen[which]
+        seen = models_seen(aligner)[which]
         if seen is not None:
-            encoder._seen = seen  # it says so if there is another model by this name now
-        model = encoder._checked_model().encode._model  # type: ignore[attr-defined]
+            expect_model(encoder, seen)  # it warns where there is another model by this name now
+        model = loaded_model(encoder).encode._model  # type: ignore[attr-defined]
         normalize, prompt = encoder.normalize, encoder._prompt()
     else:
         model = getattr(encoder, "_object", None)  # what a user passed as it is

@@ -11,6 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from ..aligner import CrossLingualAligner
+from ..aligner._route import encoders_of, read_rows, route_of, transform_pairs
+from ..corpus._inputs import Embeddings, Pairs, check_pairs_y
+from ..encoders import EncodingSession
+from ..mapping._base import check_counterparts
+from ..model_selection.splits import pair_groups, text_groups
+
 __all__ = ["before", "check_k", "move_both"]
 
 
@@ -25,14 +32,6 @@ class _Sides(NamedTuple):
 
 def move_both(aligner: Any, X: Any, y: Any, k: Sequence[int]) -> _Sides:
     """Both sides of pairs as a fitted aligner puts them together."""
-    # They import this package's report.
-    from ..aligner import CrossLingualAligner
-    from ..aligner._aligner import english_side
-    from ..corpus._inputs import Pairs, check_pairs_y
-    from ..encoders import EncodingSession
-    from ..mapping._base import check_counterparts
-    from ..model_selection.splits import pair_groups, text_groups
-
     routes_text = isinstance(aligner, CrossLingualAligner)
     if not routes_text and not hasattr(aligner, "transform_counterparts"):
         raise ValueError(
@@ -42,17 +41,16 @@ def move_both(aligner: Any, X: Any, y: Any, k: Sequence[int]) -> _Sides:
     check_is_fitted(aligner)
     source: Any = None
     system: Any = None
-    data = None
     if routes_text:
-        source, system = aligner._encoders()
-        data = aligner._read(X)
-    if data is None:
+        source, system = encoders_of(aligner)
+        data = read_rows(aligner, X)
+    if not routes_text or isinstance(data, Embeddings):
         groups = pair_groups(X, y)
         check_k(k, len(groups))
         moved = np.asarray(aligner.transform(X))
         raw = np.asarray(X, dtype=moved.dtype), check_counterparts(moved, y)
         one_space = source is system and raw[0].shape[1] == raw[1].shape[1]
-        return _Sides(moved, english_side(aligner, raw[1]), raw if one_space else None, groups)
+        return _Sides(moved, route_of(aligner).english(raw[1]), raw if one_space else None, groups)
     if not isinstance(data, Pairs):
         raise ValueError(
             "X is one column of text, which has no translations to find: pass pairs, two columns "
@@ -62,7 +60,7 @@ def move_both(aligner: Any, X: Any, y: Any, k: Sequence[int]) -> _Sides:
     groups = text_groups(data.target, data.english)
     check_k(k, len(groups))
     session = EncodingSession()
-    moved, english = aligner._transform_pairs(data, session)
+    moved, english = transform_pairs(aligner, data, session)
     unaligned = None
     if source is system:
         unaligned = session.encode(source, data.target), session.encode(source, data.english)

@@ -30,21 +30,64 @@ class PairedMap(
     _n_targets: int
 
     @abstractmethod
-    def _there(self, X: NDArray) -> NDArray:
-        """Move checked rows."""
+    def move(self, X: NDArray) -> NDArray:
+        """Move validated rows, without the checks and the output container of `transform`.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features), float32 or float64
+            Rows of the first space.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out)
+            The moved rows.
+        """
 
     @abstractmethod
-    def _back(self, Z: NDArray) -> NDArray:
-        """Move checked rows back."""
+    def move_back(self, Z: NDArray) -> NDArray:
+        """Move validated rows back, as `inverse_transform` does.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_samples, n_features_out), float32 or float64
+            Rows as `move` returns them.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Rows of the first space.
+        """
 
     @abstractmethod
-    def _across(self, Y: NDArray) -> NDArray:
-        """Move checked counterparts to where moved rows are."""
+    def move_counterparts(self, Y: NDArray) -> NDArray:
+        """Move validated counterparts to where moved rows are, as `transform_counterparts` does.
+
+        Parameters
+        ----------
+        Y : ndarray of shape (n_samples, n_targets), float32 or float64
+            Rows of the second space.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out)
+            The rows as they came, or in the shared space.
+        """
 
     @property
     @abstractmethod
     def _n_features_out(self) -> int:
+        """Width of the moved rows, under the name that scikit-learn asks for."""
+
+    @property
+    def n_features_out(self) -> int:
         """Width of the moved rows."""
+        return self._n_features_out
+
+    @property
+    def n_targets(self) -> int:
+        """Width of the counterparts."""
+        return self._n_targets
 
     def transform(self, X: ArrayLike) -> NDArray:
         """Move rows into the space of y.
@@ -61,7 +104,7 @@ class PairedMap(
         """
         check_is_fitted(self)
         rows: NDArray = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return self._there(rows)
+        return self.move(rows)
 
     def inverse_transform(self, X: ArrayLike) -> NDArray:
         """Move rows from the space of y back to the space of X, by a fitted map of its own.
@@ -83,7 +126,7 @@ class PairedMap(
                 f"X has {Z.shape[1]} features, but inverse_transform of {type(self).__name__} "
                 f"expects {self._n_features_out} features as input: rows as transform returns."
             )
-        return self._back(Z)
+        return self.move_back(Z)
 
     def transform_counterparts(self, y: ArrayLike) -> NDArray:
         """Rows of the second space, where `transform` puts those of the first.
@@ -105,7 +148,7 @@ class PairedMap(
                 f"y has {Y.shape[1]} features, but transform_counterparts of {type(self).__name__} "
                 f"expects {self._n_targets} features as input: rows of the space of y in fit."
             )
-        return self._across(Y)
+        return self.move_counterparts(Y)
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Tie-aware recall at 1 of the moved rows, the mean of both directions.
@@ -124,7 +167,7 @@ class PairedMap(
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        moved = self._there(np.asarray(X))
+        moved = self.move(np.asarray(X))
         Y = check_counterparts(moved, y)
         # Right answers are told by the rows as they came: a map that sends all rows to one
         # point makes them equal, but not right.

@@ -367,13 +367,13 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
                 "now. Use a new estimator (sklearn.base.clone)."
             )
 
-    def _there(self, X: NDArray) -> NDArray:
+    def move(self, X: NDArray) -> NDArray:
         return self.network_(X)
 
-    def _back(self, Z: NDArray) -> NDArray:
+    def move_back(self, Z: NDArray) -> NDArray:
         return self.inverse_network_(Z)
 
-    def _across(self, Y: NDArray) -> NDArray:
+    def move_counterparts(self, Y: NDArray) -> NDArray:
         return self.counterpart_network_(Y) if self.shared else Y
 
     @property
@@ -530,5 +530,5 @@ class Trained:
                 return None
             if aligner.stopped_ == "interrupted":
                 raise KeyboardInterrupt
-            moved.append((aligner._there(X[fold]), aligner._across(Y[fold])))
+            moved.append((aligner.move(X[fold]), aligner.move_counterparts(Y[fold])))
         return moved

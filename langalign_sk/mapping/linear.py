@@ -237,17 +237,17 @@ class LinearAligner(PairedMap):
                 state[name] = np.eye(n, dtype=dtype)
         super().__setstate__(state)
 
-    def _there(self, X: NDArray) -> NDArray:
+    def move(self, X: NDArray) -> NDArray:
         out = X @ self.coef_
         out += self.intercept_
         return out
 
-    def _back(self, Z: NDArray) -> NDArray:
+    def move_back(self, Z: NDArray) -> NDArray:
         out = Z @ self.inverse_coef_
         out += self.inverse_intercept_
         return out
 
-    def _across(self, Y: NDArray) -> NDArray:
+    def move_counterparts(self, Y: NDArray) -> NDArray:
         if not self.shared:
             return Y
         out = Y @ self.counterpart_coef_

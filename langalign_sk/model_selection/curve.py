@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state
 
 from ..aligner import CrossLingualAligner
-from ..aligner._aligner import english_side
+from ..aligner._route import encoders_of, read_rows, route_of, transform_pairs
 from ..corpus._inputs import Pairs
 from ..mapping._base import check_counterparts
 from ..metrics._core import duplicate_groups, row_recall
@@ -232,7 +232,7 @@ class _ArrayPairs:
         return _quietly(clone(aligner).fit, self.X[rows], self.Y[rows])
 
     def moved(self, fitted: Any, rows: NDArray) -> tuple[NDArray, NDArray]:
-        return fitted.transform(self.X[rows]), english_side(fitted, self.Y[rows])
+        return fitted.transform(self.X[rows]), route_of(fitted).english(self.Y[rows])
 
     def recall_unaligned(self, aligner: Any, rows: NDArray) -> float | None:
         if self.X.shape[1] != self.Y.shape[1]:
@@ -254,11 +254,11 @@ class _TextPairs:
                 "Without y, learning_curve needs pairs of text and a CrossLingualAligner of one "
                 "target_lang. For embeddings X, pass those of the counterparts as y."
             )
-        source, system = aligner._encoders()
+        source, system = encoders_of(aligner)
         remembering = _Remembering(source)
         english = None if system is source else _Remembering(system)
         aligner.set_params(encoder=remembering, english_encoder=english)
-        data = aligner._read(X)
+        data = read_rows(aligner, X)
         if not isinstance(data, Pairs):
             raise ValueError("X must hold pairs, two columns of text [target, English].")
         self.language = aligner.target_lang
@@ -272,7 +272,7 @@ class _TextPairs:
         # What stands in the first column is the target language, in whatever script.
         target, english = zip(*(self.pairs[i] for i in rows), strict=True)
         languages = [self.language] * len(rows)
-        return fitted._transform_pairs(Pairs(list(target), list(english), languages))
+        return transform_pairs(fitted, Pairs(list(target), list(english), languages))
 
     def _unaligned(self, aligner: Any) -> Any:
         plain = copy.copy(aligner).set_params(
@@ -311,7 +311,7 @@ def _right(fitted: Any, head: Any, english: Any, dev: Any) -> NDArray:
     """Which target rows the English-trained head gets right."""
     X, labels = english
     text = isinstance(fitted, CrossLingualAligner) and not hasattr(fitted, "n_features_in_")
-    moved = fitted.transform(X) if text else english_side(fitted, np.asarray(X))
+    moved = fitted.transform(X) if text else route_of(fitted).english(np.asarray(X))
     predicted = clone(head).fit(moved, labels).predict(fitted.transform(dev[0]))
     return (np.asarray(dev[1]) == predicted).astype(float)
 

@@ -13,8 +13,8 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from ..aligner import CrossLingualAligner
-from ..aligner._aligner import english_side
-from ..corpus._inputs import Pairs, check_pairs_y
+from ..aligner._route import read_rows, route_of, transform_pairs
+from ..corpus._inputs import Embeddings, Pairs, check_pairs_y
 from ..mapping._base import check_counterparts
 from ..metrics._core import _find_hubs, _retrieve, normalize_rows
 from ..metrics.hubness import reciprocity_score
@@ -148,12 +148,13 @@ class _RetrievalScorer:
         """Score a fitted aligner on held-out pairs; larger is better."""
         aligner, X = _aligner_and_rows(estimator, X)
         check_is_fitted(aligner)
-        pairs = aligner._read(X) if isinstance(aligner, CrossLingualAligner) else None
-        if pairs is None:
+        is_text = isinstance(aligner, CrossLingualAligner)
+        pairs = read_rows(aligner, X) if is_text else Embeddings(X)
+        if isinstance(pairs, Embeddings):
             groups = pair_groups(X, y)
             rows = self._pool(groups)
             moved = np.asarray(aligner.transform(_safe_indexing(X, rows)))
-            english = english_side(aligner, check_counterparts(moved, _safe_indexing(y, rows)))
+            english = route_of(aligner).english(check_counterparts(moved, _safe_indexing(y, rows)))
         elif isinstance(pairs, Pairs):
             check_pairs_y(y)
             groups = text_groups(pairs.target, pairs.english)
@@ -161,7 +162,7 @@ class _RetrievalScorer:
             target, own, languages = (
                 [side[i] for i in rows] for side in (pairs.target, pairs.english, pairs.languages)
             )
-            moved, english = aligner._transform_pairs(Pairs(target, own, languages))
+            moved, english = transform_pairs(aligner, Pairs(target, own, languages))
         else:
             raise ValueError(
                 "make_retrieval_scorer needs pairs, two columns [target, English]; X is one column of "

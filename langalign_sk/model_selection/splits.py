@@ -20,7 +20,7 @@ from sklearn.utils.multiclass import type_of_target
 from .._utils.texts import _cells, check_texts
 from ..corpus import ParallelCorpus
 from ..corpus._corpus import _letters_and_digits
-from ..corpus._inputs import Text, read_input
+from ..corpus._inputs import Embeddings, Text, read_input
 from ..languages import LanguageRouter, languages_of
 from ..mapping._base import check_counterparts
 from ..metrics._core import duplicate_groups
@@ -275,7 +275,7 @@ class CrossLingualSplit(BaseCrossValidator):
         languages = languages_of(self.target_lang)
         router = LanguageRouter(languages, self.detect)
         data = read_input(X, router, languages)
-        if data is None:
+        if isinstance(data, Embeddings):
             raise ValueError(
                 "CrossLingualSplit tells languages by text, and X holds embeddings or numbers, which "
                 "carry no script. Use PredefinedSplit(np.where(languages == 'en', -1, 0)) of "

@@ -19,6 +19,7 @@ from .._version import __version__
 from ..aligner._frozen import thawed
 from ..aligner._plan import check_parameters
 from ..aligner._report import AlignmentReport
+from ..aligner._route import route_of
 from ..encoders.base import TextEncoder
 from ..languages import languages_of
 from ..mapping._base import PairedMap
@@ -299,9 +300,9 @@ def _try_out(estimator: Any) -> None:
     """Move a row there and back: wrong shapes and types come to light here, not in service."""
     if isinstance(estimator, PairedMap):
         row = np.zeros((1, estimator.n_features_in_), dtype=np.float32)
-        there = estimator._there(row)
-        right = there.shape == (1, estimator._n_features_out)
-        if not right or estimator._back(there).shape != row.shape:
+        there = estimator.move(row)
+        right = there.shape == (1, estimator.n_features_out)
+        if not right or estimator.move_back(there).shape != row.shape:
             raise ValueError("a map has arrays that do not fit each other")
         return
     check_parameters(estimator)
@@ -316,9 +317,10 @@ def _try_out(estimator: Any) -> None:
         if not isinstance(one, PairedMap):
             raise TypeError("a map is of another type")
         _try_out(one)
-    for language_map in maps.values():
+    route = route_of(estimator)
+    for language, language_map in route.maps.items():
         row = np.zeros((1, language_map.n_features_in_), dtype=np.float32)
-        if estimator._move(row, language_map).shape[0] != 1:
+        if route.there(row, language).shape[0] != 1:
             raise ValueError("the maps do not fit each other")
 
 

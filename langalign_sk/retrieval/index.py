@@ -14,7 +14,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ..aligner._pairs import CORPORA, pairs_of_corpus
-from ..corpus._inputs import Sides, pairs_from, text_column
+from ..corpus._inputs import Sides, Text, pairs_from, text_column
 from ..languages import LanguageRouter, languages_of
 from ..metrics._core import normalize_rows
 from .backends import Index, make_index
@@ -61,7 +61,8 @@ class IndexMixin:
 
     def _texts(self, X: Any, what: str) -> list[str] | None:
         """Rows of text; None for embeddings."""
-        rows = text_column(X, what)
+        data = text_column(X, what)
+        rows = data.rows if isinstance(data, Text) else None
         if rows is not None and self.aligner is None:
             raise ValueError(
                 f"The {what} are text, and without an aligner the retriever takes embeddings only: "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._utils.bundle import Bundle, BundleWriter
 from ..aligner._frozen import thawed
+from ..aligner._route import models_seen, route_of
 from .backends import Index, make_index
 from .exact import Rows
 from .hubness import Hubs
@@ -251,14 +253,13 @@ def _signature(aligner: Any) -> dict[str, Any] | None:
     inner = thawed(aligner)
     if not hasattr(inner, "language_map_"):
         return {"maps": {"": _probe(inner.transform, inner.n_features_in_)}}
-    maps = inner.language_map_
-    maps = maps if isinstance(maps, dict) else {inner.target_lang: maps}
+    route = route_of(inner)
     return {
-        "output_space": inner.output_space,
-        "encoders": [seen[1] if seen else None for seen in inner._models_seen],
+        "output_space": route.output_space,
+        "encoders": [seen[1] if seen else None for seen in models_seen(inner)],
         "maps": {
-            language: _probe(lambda Z, m=m: inner._move(Z, m), m.n_features_in_)
-            for language, m in maps.items()
+            language: _probe(partial(route.there, language=language), fitted.n_features_in_)
+            for language, fitted in route.maps.items()
         },
     }
 

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state, check_scalar
 
 from ..corpus import ParallelCorpus
-from ..corpus._inputs import text_column
+from ..corpus._inputs import Text, text_column
 from ..languages import script_of, scripts_of_language
 from .backends import Index, make_index
 from .exact import Rows
@@ -205,7 +205,8 @@ def mine_pairs(
     if threshold != "auto":
         check_scalar(threshold, "threshold", Real)
     make_index(backend, backend_params)
-    texts = text_column(source, "source sentences"), text_column(target, "target sentences")
+    sides = text_column(source, "source sentences"), text_column(target, "target sentences")
+    texts = [side.rows if isinstance(side, Text) else None for side in sides]
     if (texts[0] is None) != (texts[1] is None):
         raise ValueError("One side is text and the other embeddings: pass both alike.")
     language = None

@@ -1,0 +1,47 @@
+"""Replacement of a file, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+__all__ = ["replacing"]
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Path of a new file that takes the place of another one when the block ends.
+
+    The file is flushed to the disk before it is renamed, so that a process or a machine that
+    stops leaves the old file or the new one, whole. A block that raises leaves the old one.
+
+    Parameters
+    ----------
+    path : path
+        The file to replace; it need not exist.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write, in the same folder.
+    """
+    path = Path(path)
+    part = path.with_name(f"{path.name}-{secrets.token_hex(4)}.part")
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    # A renamed file survives a power failure once its folder is on the disk; Windows has no
+    # such call.
+    with suppress(OSError):
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

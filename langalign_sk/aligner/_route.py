@@ -1,0 +1,185 @@
+"""Fitted maps as one object, and the way of text through encoders and maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..corpus._inputs import Embeddings, Pairs, Text, read_input
+from ..encoders import EncodingSession, as_encoder
+from ..encoders.base import expect_model, seen_model
+from ..encoders.objects import Encoder
+from ..languages import LanguageRouter, languages_of
+from ..mapping._base import PairedMap
+from ._frozen import thawed
+
+__all__ = [
+    "Route",
+    "encoders_of",
+    "models_seen",
+    "read_rows",
+    "route_of",
+    "transform_pairs",
+    "transform_rows",
+]
+
+
+@dataclass(frozen=True)
+class Route:
+    """Fitted maps of an aligner; built when asked for, never saved.
+
+    Attributes
+    ----------
+    maps : dict of str to PairedMap
+        Language maps by language; an array-level aligner has one, under the name "".
+    bridge : PairedMap or None
+        Map into the other English encoder.
+    output_space : {"english", "target", "shared"}
+        Where moved rows lie.
+    """
+
+    maps: dict[str, PairedMap]
+    bridge: PairedMap | None = None
+    output_space: str = "english"
+
+    def map_of(self, language: str | None = None) -> PairedMap:
+        """Language map of a language; None stands for the only one."""
+        if language is None and len(self.maps) == 1:
+            return next(iter(self.maps.values()))
+        if language in self.maps:
+            return self.maps[language]
+        if len(self.maps) == 1:
+            raise ValueError(
+                f"{language!r} is not declared in target_lang={next(iter(self.maps))!r}."
+            )
+        raise ValueError(
+            f"Embeddings carry no script to tell languages by, and target_lang declares "
+            f"{list(self.maps)}, got target_lang={language!r}. Pass text to transform, or "
+            "target_lang= to inverse_transform."
+        )
+
+    @property
+    def n_features_out(self) -> int:
+        """Width of moved rows."""
+        if self.bridge is not None:
+            return self.bridge.n_features_out
+        any_map = next(iter(self.maps.values()))
+        return any_map.n_features_in_ if self.output_space == "target" else any_map.n_features_out
+
+    def check_width(self, width: int, language: str | None = None) -> None:
+        """Raise ValueError for target rows of another width than in the fit."""
+        expected = self.map_of(language).n_features_in_
+        if width != expected:
+            raise ValueError(
+                f"X has {width} features, but the aligner was fitted on embeddings of "
+                f"{expected} features: use the same encoder for both."
+            )
+
+    def there(self, Z: NDArray, language: str | None = None) -> NDArray:
+        """Target rows of the multilingual encoder, moved to the output space."""
+        if self.output_space == "target":
+            return Z
+        # Not `transform`, whose output may be a frame (set_output).
+        Z = self.map_of(language).move(Z)
+        return Z if self.bridge is None else self.bridge.move(Z)
+
+    def back(self, Z: NDArray, language: str | None = None) -> NDArray:
+        """Rows of the output space, moved back to the multilingual encoder's target rows."""
+        if self.output_space == "target":
+            return Z
+        if self.bridge is not None:
+            Z = self.bridge.move_back(Z)
+        return self.map_of(language).move_back(Z)
+
+    def english(self, Y: NDArray) -> NDArray:
+        """Embeddings of English translations, moved to the output space where they move."""
+        if self.bridge is not None:
+            return Y
+        if self.output_space == "target":
+            return self.map_of().inverse_transform(Y)
+        return self.map_of().transform_counterparts(Y)
+
+
+def route_of(fitted: Any) -> Route:
+    """Route of a fitted aligner of text or of arrays, frozen or not."""
+    fitted = thawed(fitted)
+    if not hasattr(fitted, "language_map_"):
+        return Route({"": fitted})
+    maps = fitted.language_map_
+    maps = maps if isinstance(maps, dict) else {fitted.target_lang: maps}
+    return Route(maps, fitted.bridge_map_, fitted.output_space)
+
+
+def encoders_of(aligner: Any) -> tuple[Encoder, Encoder]:
+    """The multilingual encoder and the English system's; one object if they are the same."""
+    source = as_encoder(aligner.encoder, aligner.device)
+    if aligner.english_encoder is None or aligner.english_encoder is aligner.encoder:
+        return source, source
+    system = as_encoder(aligner.english_encoder, aligner.device)
+    return source, source if system == source else system
+
+
+def models_seen(aligner: Any) -> tuple[Any, ...]:
+    """Parameters, identity and width of the two models of the fit; None for unknown ones."""
+    seen: tuple[Any, ...] = aligner._models_seen
+    return seen
+
+
+def read_rows(aligner: Any, X: Any) -> Text | Pairs | Embeddings:
+    """What a user passed to an aligner; embeddings need no language to be told."""
+    languages = languages_of(aligner.target_lang)
+    try:
+        router = LanguageRouter(languages, aligner.detect)
+    except ValueError:
+        router = None
+    return read_input(X, router, languages)
+
+
+def transform_rows(
+    aligner: Any, rows: list[str], languages: Sequence[str], session: EncodingSession
+) -> NDArray:
+    """Texts of known languages, encoded and moved to the output space; float32."""
+    source, system = encoders_of(aligner)
+    for encoder, seen in zip((source, system), aligner._models_seen, strict=True):
+        if seen is not None:
+            expect_model(encoder, seen)  # it warns where there is another model by this name now
+    route = route_of(aligner)
+    codes = np.array(languages)
+    out = np.empty((len(rows), route.n_features_out), dtype=np.float32)
+    for language in sorted(set(languages)):
+        at = np.flatnonzero(codes == language)
+        texts = [rows[i] for i in at]
+        if language != "en":
+            Z = session.encode(source, texts)
+            route.check_width(Z.shape[1], language)
+            out[at] = route.there(Z, language)
+        elif route.output_space == "target":
+            out[at] = route.english(session.encode(source, texts))
+        elif route.output_space == "shared":
+            out[at] = route.english(session.encode(system, texts))
+        else:
+            Z = session.encode(system, texts)
+            if Z.shape[1] != route.n_features_out:
+                raise ValueError(
+                    f"English rows have width {Z.shape[1]} in their encoder, but the aligner was "
+                    f"fitted to width {route.n_features_out}. Name the English system's encoder in "
+                    "english_encoder."
+                )
+            out[at] = Z
+    # Another model than in `fit` is warned of once.
+    aligner._models_seen = seen_model(source), seen_model(system)
+    return out
+
+
+def transform_pairs(
+    aligner: Any, pairs: Pairs, session: EncodingSession | None = None
+) -> tuple[NDArray, NDArray]:
+    """Both sides of pairs of text, in the output space."""
+    session = session or EncodingSession()
+    moved = transform_rows(aligner, pairs.target, pairs.languages, session)
+    english = transform_rows(aligner, pairs.english, ["en"] * len(pairs.english), session)
+    return moved, english
