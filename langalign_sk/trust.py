@@ -1,4 +1,4 @@
-"""Whether to believe a fit, and whether new rows are still like the old ones."""
+"""Test of drift between batches of embeddings, and the warning of a failed alignment."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_random_state
 
 from ._quality import VectorModel  # noqa: F401, an address in saved models
-from .aligner._evidence import _PERMUTATIONS, PairChecks  # noqa: F401
+from .aligner._evidence import PairChecks  # noqa: F401, an address in saved models
 from .aligner._report import AlignmentWarning
 
 __all__ = ["AlignmentWarning", "DriftResult", "drift_test"]
 
 
+_PERMUTATIONS = 999
 # Rows of each side that the kernel matrix of a drift test is made of, 32 MB at most.
 _MAX_DRIFT_ROWS = 1_000
 

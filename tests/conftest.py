@@ -37,9 +37,9 @@ def no_network():
 @pytest.fixture(autouse=True)
 def no_fit_of_another_test():
     """Language maps of equal rows and settings are kept; tests patch what they are fitted by."""
-    from langalign_sk.aligner import _fit_cache
+    from langalign_sk.model_selection import fit_cache
 
-    _fit_cache._kept.clear()
+    fit_cache.clear()
 
 
 def find_data() -> Path | None:

@@ -1,4 +1,4 @@
-"""What held-out rows say of a map, and the warnings that follow."""
+"""Evidence from held-out rows: scores of a map, checks of its pairs, and the warnings that follow."""
 
 from __future__ import annotations
 
@@ -20,10 +20,19 @@ from ..metrics.pairs import retrieval_scores
 from ._plan import ADAPTERS
 from ._report import Evaluation
 
-__all__ = ["doubts"]
+__all__ = ["PairChecks", "doubts", "failures", "measured", "scores_of_pairs"]
 
 
-def _measured(
+_PERMUTATIONS = 999
+_MAX_PAIRS = 2_000
+# On sound pairs, recall of the two directions differs by less, and hubness is lower
+# (`python -m benchmarks adapters`).
+_DISAGREEMENT = 0.1
+_HUBNESS = 4.0
+_NEIGHBORS = 10  # k of the k-occurrence, as in its paper
+
+
+def measured(
     aligner: PairedMap,
     X: NDArray,
     Y: NDArray,
@@ -31,7 +40,7 @@ def _measured(
     same_space: bool,
     weight: NDArray | None = None,
 ) -> dict[str, Any]:
-    """What an Evaluation says about rows that the map did not see."""
+    """Scores of an Evaluation, on rows that the map did not see."""
     if isinstance(aligner, LinearAligner):
         found = held_out_pairs(
             X,
@@ -53,16 +62,16 @@ def _measured(
         return {"n_held_out": 0, "unaligned": None, "aligned": None}
     same_space = same_space and X.shape[1] == Y.shape[1]
     before = (X[rows], Y[rows]) if same_space else None
-    return _scores(before, (moved, counterparts), groups, seed)
+    return scores_of_pairs(before, (moved, counterparts), groups, seed)
 
 
-def _scores(
+def scores_of_pairs(
     before: tuple[NDArray, NDArray] | None,
     after: tuple[NDArray, NDArray],
     groups: NDArray,
     seed: int,
 ) -> dict[str, Any]:
-    """What an Evaluation says about both sides of pairs, without a map and with it."""
+    """Scores of an Evaluation for both sides of pairs, without a map and with it."""
     return {
         "n_held_out": len(groups),
         "unaligned": before and retrieval_scores(*before, groups=groups),
@@ -73,7 +82,7 @@ def _scores(
 
 
 def doubts(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Warnings that held-out scores give reason to."""
+    """Warnings that held-out scores give reason for."""
     out = failures(evaluations)
     for e in evaluations:
         if e.unaligned and e.aligned and e.aligned.recall_at_1 < e.unaligned.recall_at_1:
@@ -88,21 +97,13 @@ def doubts(evaluations: Sequence[Evaluation]) -> list[str]:
                 else f"The {e.method} map of {e.language!r} was trained without held-out pairs, and "
                 "is not measured."
             )
-        out += doubts_of_hubs(e)
+        out += _doubts_of_hubness(e)
     return out
-
-
-_PERMUTATIONS = 999
-_MAX_PAIRS = 2_000
-# Recall of the two directions differs by less on sound pairs, and hubness of their maps is less.
-_DISAGREEMENT = 0.1
-_HUBS = 4.0
-_NEIGHBORS = 10  # k of the k-occurrence, as in its paper
 
 
 @dataclass(frozen=True)
 class PairChecks:
-    """What held-out rows say about a map, beyond its recall.
+    """Checks of a map on held-out rows, beyond its recall.
 
     Attributes
     ----------
@@ -139,8 +140,8 @@ def measure_pairs(Z: NDArray, T: NDArray, groups: NDArray[np.intp], seed: int) -
         Draws 2,000 of more pairs, and the shuffles.
     """
     draw = np.random.RandomState(seed)
-    some = _some_rows(len(Z), seed)
-    Z, T, groups = Z[some], T[some], groups[some]
+    drawn = _drawn_rows(len(Z), seed)
+    Z, T, groups = Z[drawn], T[drawn], groups[drawn]
     S = normalize_rows(Z) @ normalize_rows(T).T
     found, finder = groups[S.argmax(axis=1)], groups[S.argmax(axis=0)]
     forward, backward = found == groups, finder == groups
@@ -160,18 +161,18 @@ def measure_pairs(Z: NDArray, T: NDArray, groups: NDArray[np.intp], seed: int) -
 
 def hubness_of_pairs(Z: NDArray, T: NDArray, seed: int) -> float:
     """Skewness of the 10-occurrence of counterparts, of 2,000 of more pairs."""
-    some = _some_rows(len(Z), seed)
-    return hubness_score(Z[some], T[some], k=min(_NEIGHBORS, len(some)))
+    drawn = _drawn_rows(len(Z), seed)
+    return hubness_score(Z[drawn], T[drawn], k=min(_NEIGHBORS, len(drawn)))
 
 
-def _some_rows(n: int, seed: int) -> NDArray[np.intp]:
+def _drawn_rows(n: int, seed: int) -> NDArray[np.intp]:
     if n <= _MAX_PAIRS:
         return np.arange(n)
     return np.sort(np.random.RandomState(seed).choice(n, _MAX_PAIRS, replace=False))
 
 
 def failures(evaluations: Sequence[Evaluation]) -> list[str]:
-    """What is to be said of maps that find no more than shuffled pairs would."""
+    """Warnings of maps that find no more translations than for shuffled pairs."""
     return [
         f"The {e.part} of {e.language!r} finds {e.aligned.recall_at_1:.3f} of {e.n_held_out} held-out "
         f"translations, no more than for shuffled pairs (p = {e.shuffled_p_value:.3f}): do not use "
@@ -182,7 +183,7 @@ def failures(evaluations: Sequence[Evaluation]) -> list[str]:
     ]
 
 
-def doubts_of_hubs(e: Evaluation) -> list[str]:
+def _doubts_of_hubness(e: Evaluation) -> list[str]:
     """Warnings of directions that disagree, and of rows that are near to everything."""
     if e.forward_recall is None or e.backward_recall is None or e.hubness is None:
         return []
@@ -196,7 +197,7 @@ def doubts_of_hubs(e: Evaluation) -> list[str]:
             "to everything. Clean the pairs by ParallelCorpus(...).clean(), and search by CSLS or "
             "margin."
         )
-    if e.hubness > max(_HUBS, e.unaligned_hubness or 0.0):
+    if e.hubness > max(_HUBNESS, e.unaligned_hubness or 0.0):
         than = "" if e.unaligned_hubness is None else f" against {e.unaligned_hubness:.1f} before"
         out.append(
             f"The {e.part} of {e.language!r} makes hubs: the skewness of how often a row is found is "

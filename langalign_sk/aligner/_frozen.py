@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
+
+from .._utils.validation import warn_user
 
 __all__ = ["fitted_aligner", "thawed"]
 
@@ -22,7 +23,21 @@ def fitted_aligner(
 ) -> Any:
     """The aligner of a meta-estimator: as it is if it is frozen, else a clone, fitted on text.
 
-    To be called by `fit` itself, whose caller is warned. `rows` and `on` are words of messages.
+    Parameters
+    ----------
+    aligner : CrossLingualAligner or FrozenEstimator
+        Parameter of the meta-estimator.
+    texts : list of str or None
+        What to fit it on; None for embeddings.
+    parallel : object
+        Translation pairs, as in ``CrossLingualAligner.fit``.
+    rows, on : str
+        Words of the messages: what holds embeddings, and what the clone is fitted on.
+
+    Returns
+    -------
+    CrossLingualAligner or FrozenEstimator
+        The fitted aligner.
     """
     if isinstance(aligner, FrozenEstimator):
         check_is_fitted(aligner)
@@ -33,9 +48,8 @@ def fitted_aligner(
             "translations: pass aligner=fitted.freeze(), fitted beforehand."
         )
     if hasattr(aligner, "language_map_"):
-        warnings.warn(
+        warn_user(
             f"The aligner is fitted already, and fit() fits a clone of it{on}: pass "
-            "aligner.freeze() to use it as it is.",
-            stacklevel=3,
+            "aligner.freeze() to use it as it is."
         )
     return clone(aligner).fit(texts, parallel=parallel)

@@ -1,9 +1,10 @@
-"""Fitting the two maps of an aligner, and measuring them on rows they did not see."""
+"""Learning of the maps of an aligner, as planned, and of what their report says."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,207 +15,222 @@ from sklearn.utils import check_random_state
 from .._quality.shares import MAX_ROWS
 from .._quality.texts import TextQuality
 from .._quality.vectors import VectorQuality
-from ..corpus._inputs import Sides
+from .._utils.validation import warn_user
+from ..encoders import EncodingSession
+from ..encoders.base import seen_model
 from ..mapping import LinearAligner
 from ..mapping._base import PairedMap
 from ..mapping.adapter import Trained
-from ..mapping.linear import _again, _linear, method_of
+from ..mapping.linear import _linear, method_of
 from ..mapping.selection import choose
 from ..metrics._core import duplicate_groups
 from ._bridge import Bridge
-from ._evidence import _measured, _scores
-from ._fit_cache import fitted_once
-from ._plan import ADAPTERS, MIN_BRIDGE_ROWS, Setting
-from ._report import Evaluation
+from ._evidence import doubts, failures, measured
+from ._fit_cache import fit_cache, key_of
+from ._plan import ADAPTERS, Plan
+from ._report import AlignmentReport, AlignmentWarning, Evaluation
 
-__all__ = ["fit_language_map", "fit_maps", "learn_quality", "learn_quality_of_rows"]
+__all__ = ["Learned", "learn"]
 
-
-# Below, what an adapter gains on held-out pairs was within the noise, in all three languages that
-# it was measured in.
+# With fewer pairs, adapters find no more held-out translations than closed forms do
+# (`python -m benchmarks grid`).
 MIN_ADAPTER_PAIRS = 2_000
-# A linear adapter finds as many translations; on English heads, this one lost less. Measured on
-# held-out pairs, and on dev rows and target-language training rows of the tasks.
+# A linear adapter finds as many translations, and costs English heads more accuracy
+# (`python -m benchmarks adapters`).
 _ADAPTER_DIM = 256
-_END_TO_END_ROWS = 200
+# A fit that writes, calls or prints something is more than its result.
+_WITH_EFFECTS = ("checkpoint", "callbacks", "verbose")
 
 
-def fit_maps(
-    pairs: dict[str, Sides], task: list[str], languages: Sequence[str], setting: Setting
-) -> tuple[dict[str, PairedMap], PairedMap | None, list[Evaluation]]:
-    """Language maps, the bridge where there is a second encoder, and their held-out scores."""
-    s = setting
+@dataclass(frozen=True)
+class Learned:
+    """Result of one fit of a CrossLingualAligner.
+
+    Attributes
+    ----------
+    maps : dict of str to PairedMap
+        Language maps by language.
+    bridge : PairedMap or None
+        Map into the other English encoder.
+    report : AlignmentReport
+        Held-out scores and warnings.
+    text_quality, vector_quality : dict
+        Models of the texts and the embeddings of the fit, by language.
+    models_seen : tuple
+        Parameters, identity and width of both encoders' models; None for unknown ones.
+    of_text : bool
+        Whether the fit was on text, and not on embeddings.
+    """
+
+    maps: dict[str, PairedMap]
+    bridge: PairedMap | None
+    report: AlignmentReport
+    text_quality: dict[str, TextQuality]
+    vector_quality: dict[str, VectorQuality]
+    models_seen: tuple[Any, ...]
+    of_text: bool
+
+
+def learn(plan: Plan, session: EncodingSession) -> Learned:
+    """Encode the texts of a plan, fit its maps and measure them on held-out rows.
+
+    Parameters
+    ----------
+    plan : Plan
+        Checked beforehand.
+    session : EncodingSession
+        Keeps every distinct text encoded.
+
+    Returns
+    -------
+    Learned
+        A map that finds no more translations than for shuffled pairs has been warned of.
+    """
+    if plan.embeddings is not None:
+        rows = {plan.languages[0]: plan.embeddings}
+    else:
+        rows = {language: _encoded(plan, language, session) for language in plan.pairs}
     maps: dict[str, PairedMap] = {}
     evaluations: list[Evaluation] = []
-    for language in languages:
-        if language not in pairs:
-            # Two rows of zeros tell an identity its width.
-            nothing = np.zeros((2, s.session.encode(s.source, ["width"]).shape[1]), np.float32)
-            maps[language] = LinearAligner("identity").fit(nothing, nothing)
-            continue
-        target, english = pairs[language]
-        X = s.session.encode(s.source, target)
-        Y = s.session.encode(s.system if s.shared else s.source, english)
-        maps[language], evaluation = fit_language_map(X, Y, language, setting)
-        evaluations.append(evaluation)
-    if s.system is s.source or s.shared:
-        return maps, None, evaluations
-    bridge = Bridge(task, [t for _, english in pairs.values() for t in english], setting)
-    bridge_map, evaluation = bridge.fit_and_evaluate()
-    evaluations.append(evaluation)
-    for language, sides in pairs.items():
-        whole = _end_to_end(sides, language, maps[language], bridge, setting)
-        evaluations += [whole] if whole else []
-    return maps, bridge_map, evaluations
+    for language in plan.languages:
+        if language in rows:
+            maps[language], evaluation = _fit_once(*rows[language], language, plan)
+            evaluations.append(evaluation)
+        else:
+            maps[language] = _no_alignment(plan, session)
+    bridge_map = None
+    if plan.bridged:
+        bridge = Bridge(plan, session)
+        bridge_map, evaluation = bridge.fit_and_evaluate()
+        whole = (bridge.end_to_end(language, maps[language]) for language in plan.pairs)
+        evaluations += [evaluation, *(e for e in whole if e is not None)]
+    report = AlignmentReport(tuple(evaluations), (*plan.notes, *doubts(evaluations)))
+    text_quality, vector_quality = _learn_quality(plan, session)
+    for failure in failures(evaluations):
+        warn_user(failure, AlignmentWarning)
+    of_text = plan.embeddings is None
+    models = tuple(seen_model(e) if of_text else None for e in (plan.source, plan.system))
+    return Learned(maps, bridge_map, report, text_quality, vector_quality, models, of_text)
+
+
+def _encoded(plan: Plan, language: str, session: EncodingSession) -> tuple[NDArray, NDArray]:
+    """Rows of both sides of a language's pairs."""
+    target, english = plan.pairs[language]
+    encoder = plan.system if plan.shared else plan.source
+    return session.encode(plan.source, target), session.encode(encoder, english)
+
+
+def _no_alignment(plan: Plan, session: EncodingSession) -> PairedMap:
+    """Identity, whose width two rows of zeros tell."""
+    nothing = np.zeros((2, session.encode(plan.source, ["width"]).shape[1]), np.float32)
+    return LinearAligner("identity").fit(nothing, nothing)
+
+
+def _fit_once(X: NDArray, Y: NDArray, language: str, plan: Plan) -> tuple[PairedMap, Evaluation]:
+    """Map of target rows with its held-out evaluation, from the cache where it is there."""
+    fit = partial(fit_language_map, X, Y, language, plan)
+    if not plan.seeded or any(plan.adapter.get(name) for name in _WITH_EFFECTS):
+        return fit()
+    settings = {
+        "language": language,
+        "method": plan.method,
+        "alpha": plan.alpha,
+        "shared": plan.shared,
+        "one encoder": plan.system is plan.source,
+        "adapter": sorted(plan.adapter.items()),
+        "time_budget": plan.time_budget,
+        "seed": plan.seed,
+    }
+    fitted: tuple[PairedMap, Evaluation] = fit_cache.fetch(key_of(settings, (X, Y)), fit)
+    return fitted
 
 
 def fit_language_map(
-    X: NDArray, Y: NDArray, language: str, setting: Setting
+    X: NDArray, Y: NDArray, language: str, plan: Plan
 ) -> tuple[PairedMap, Evaluation]:
-    """Map of target rows, with its held-out evaluation; fitted once for the folds of a search."""
-    s = setting
-    settings = {
-        "language": language,
-        "method": s.method,
-        "alpha": s.alpha,
-        "shared": s.shared,
-        "bridged": s.system is not s.source,
-        "adapter": s.adapter,
-        "time_budget": s.time_budget,
-        "seed": s.seed,
-    }
-    return fitted_once(lambda: _fit(X, Y, language, setting), X, Y, settings, s.seeded)
-
-
-def _fit(X: NDArray, Y: NDArray, language: str, setting: Setting) -> tuple[PairedMap, Evaluation]:
-    aligner, candidates = _chosen(X, Y, language, setting)
+    """Choose and fit the map of target rows, and measure it on held-out ones."""
+    aligner, candidates = _chosen(X, Y, language, plan)
     aligner.fit(X, Y)
-    same_space = not setting.shared or setting.system is setting.source
+    same_space = not plan.shared or plan.system is plan.source
     evaluation = Evaluation(
         "language map",
         language,
         method_of(aligner),
         n_fit=len(X),
-        **_measured(aligner, X, Y, setting.seed, same_space),
+        **measured(aligner, X, Y, plan.seed, same_space),
         candidates=candidates or getattr(aligner, "cv_results_", None) or {},
     )
     return aligner, evaluation
 
 
-def _chosen(
-    X: NDArray, Y: NDArray, language: str, setting: Setting
-) -> tuple[PairedMap, dict[str, list]]:
+def _chosen(X: NDArray, Y: NDArray, language: str, plan: Plan) -> tuple[PairedMap, dict[str, list]]:
     """The unfitted map to use, and what it was chosen among."""
-    s = setting
-    if s.method in ADAPTERS:
-        return s.adapter_for(s.method, language), {}
-    linear = LinearAligner(s.method, alpha=s.alpha, shared=s.shared, random_state=s.seed)
-    if s.method != "auto" or len(X) < MIN_ADAPTER_PAIRS or s.time_budget == 0:
+    if plan.method in ADAPTERS:
+        return plan.adapter_for(plan.method, language), {}
+    linear = LinearAligner(
+        plan.method, alpha=plan.alpha, shared=plan.shared, random_state=plan.seed
+    )
+    if plan.method != "auto" or len(X) < MIN_ADAPTER_PAIRS or plan.time_budget == 0:
         return linear, {}
     candidates: list[Any] = list(linear._check_parameters(X.shape[1] == Y.shape[1]))
-    adapter = s.adapter_for("contrastive", language)
+    adapter = plan.adapter_for("contrastive", language)
     free = adapter.adapter_dim is None and adapter.rank is None
-    free = free and adapter.architecture in (None, "residual")
-    if free:
+    if free and adapter.architecture in (None, "residual"):
         adapter.set_params(adapter_dim=_ADAPTER_DIM)
     candidates.append(Trained(adapter))
-    choice = choose(
-        X,
-        Y,
-        candidates,
-        random_state=check_random_state(s.seed),
-        time_budget=s.time_budget,
-    )
+    draw = check_random_state(plan.seed)
+    choice = choose(X, Y, candidates, random_state=draw, time_budget=plan.time_budget)
     if choice is None:
         return linear, {}
     best = choice.best
     if isinstance(best, Trained):
         return clone(best.aligner), choice.results
-    return _linear(best, s.seed), choice.results
+    return _linear(best, plan.seed), choice.results
 
 
-def _end_to_end(
-    sides: Sides, language: str, language_map: PairedMap, bridge: Bridge, setting: Setting
-) -> Evaluation | None:
-    """Target text to the English system's vectors of its translation, on held-out pairs.
-
-    Both maps are fitted again without the held-out pairs. The baseline feeds the target text
-    straight to the English encoder.
-    """
-    encode, s = setting.session.encode, setting
-    targets, english = sides
-    X, Y = encode(s.source, targets), encode(s.source, english)
-    groups = duplicate_groups(X, Y)
-    order = check_random_state(s.seed).permutation(groups.max() + 1)[groups]
-    n_held = min(_END_TO_END_ROWS, len(targets) // 5)
-    held = order < np.sort(order)[n_held]
-    rows = np.flatnonzero(held)
-    hidden = {english[i] for i in rows}
-    kept = np.flatnonzero([t not in hidden for t in bridge.texts])
-    if len(rows) < 2 or len(targets) - len(rows) < 2 or len(kept) < MIN_BRIDGE_ROWS:
-        return None
-    there = _again(language_map).fit(X[~held], Y[~held])
-    moved = bridge.fit(kept).move(there.move(X[held]))
-    truth = encode(s.system, [english[i] for i in rows])
-    straight = encode(s.system, [targets[i] for i in rows])
-    return Evaluation(
-        "end to end",
-        language,
-        f"{method_of(language_map)} + bridge",
-        n_fit=len(targets),
-        **_scores((straight, truth), (moved, truth), groups[held], s.seed),
-    )
-
-
-_KEPT = 8  # models of this process
-
-
-def learn_quality(
-    pairs: dict[str, Sides], task: dict[str, list[str]], setting: Setting
+def _learn_quality(
+    plan: Plan, session: EncodingSession
 ) -> tuple[dict[str, TextQuality], dict[str, VectorQuality]]:
     """Models of the texts and the embeddings of a fit, by language; encodes nothing anew.
 
-    Parameters
-    ----------
-    pairs : dict of str to (list of str, list of str)
-        Target and English sides by language; the target sides have been encoded.
-    task : dict of str to list of str
-        Task text by language, "en" among them.
-    setting : Setting
-        Of the fit that goes on.
-
-    Returns
-    -------
-    texts, vectors : dict of str to TextQuality, dict of str to VectorQuality
-        A language with fewer than 20 distinct rows is left out.
+    A language with fewer than 20 distinct rows is left out.
     """
-    sides = {language: target for language, (target, _) in pairs.items()}
-    sides["en"] = [text for _, english in pairs.values() for text in english]
+    if plan.embeddings is not None:
+        return {}, _without_none({plan.languages[0]: _quality_of_rows(plan)})
+    sides = {language: target for language, (target, _) in plan.pairs.items()}
+    sides["en"] = plan.english_of_pairs
     texts, vectors = {}, {}
-    for language in {**sides, **task}:
-        some = _some(task.get(language, []), sides.get(language, []), setting.seed)
-        texts[language] = _of_texts(tuple(some), setting.seed)
-    for language in pairs:
-        some = _some([], sides[language], setting.seed)
-        Z = setting.session.encode(setting.source, some)
-        vectors[language] = VectorQuality.fit(Z, setting.seed)
-    return _found(texts), _found(vectors)
+    for language in {**sides, **plan.task}:
+        drawn = _distinct(plan.task.get(language, []), sides.get(language, []), plan.seed)
+        texts[language] = _quality_of_texts(drawn, plan.seed)
+    for language in plan.pairs:
+        drawn = _distinct([], sides[language], plan.seed)
+        vectors[language] = VectorQuality.fit(session.encode(plan.source, drawn), plan.seed)
+    return _without_none(texts), _without_none(vectors)
 
 
-def learn_quality_of_rows(Z: NDArray, language: str, seed: int) -> dict[str, VectorQuality]:
-    """Model of embeddings, as `learn_quality` gives them."""
+def _quality_of_rows(plan: Plan) -> VectorQuality | None:
+    assert plan.embeddings is not None
+    Z = plan.embeddings[0]
     distinct = np.unique(duplicate_groups(Z), return_index=True)[1]
     if len(distinct) > MAX_ROWS:
-        distinct = np.random.RandomState(seed).choice(distinct, MAX_ROWS, replace=False)
-    return _found({language: VectorQuality.fit(Z[np.sort(distinct)], seed)})
+        distinct = np.random.RandomState(plan.seed).choice(distinct, MAX_ROWS, replace=False)
+    return VectorQuality.fit(Z[np.sort(distinct)], plan.seed)
 
 
-def _found(models: dict[str, Any]) -> dict[str, Any]:
+def _quality_of_texts(texts: list[str], seed: int) -> TextQuality | None:
+    """Fitted once for the folds of a search."""
+    key = key_of(("text quality", seed), texts=texts)
+    model: TextQuality | None = fit_cache.fetch(key, partial(TextQuality.fit, texts, seed))
+    return model
+
+
+def _without_none(models: dict[str, Any]) -> dict[str, Any]:
     return {language: model for language, model in models.items() if model is not None}
 
 
-def _some(first: Sequence[str], others: Sequence[str], seed: int) -> list[str]:
-    """At most MAX_ROWS distinct texts: what is to come first, filled up from the others."""
+def _distinct(first: Sequence[str], others: Sequence[str], seed: int) -> list[str]:
+    """At most MAX_ROWS distinct texts: all of the first, filled up from the others."""
     kept: list[str] = []
     for texts in (first, others):
         seen = {*kept}
@@ -225,9 +241,3 @@ def _some(first: Sequence[str], others: Sequence[str], seed: int) -> list[str]:
             new = [new[i] for i in np.sort(order)]
         kept += new
     return kept
-
-
-@lru_cache(maxsize=_KEPT)
-def _of_texts(texts: tuple[str, ...], seed: int) -> TextQuality | None:
-    """Fitted once for the folds of a search."""
-    return TextQuality.fit(texts, seed)

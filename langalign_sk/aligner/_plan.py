@@ -1,32 +1,214 @@
-"""Checks of an aligner's parameters and data that come before any encoding."""
+"""What a fit is about to do, checked before any text is encoded."""
 
 from __future__ import annotations
 
 import numbers
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from ..corpus._inputs import Sides
-from ..encoders import EncodingSession
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
+
+from .._utils.validation import check_choice, check_number, warn_user
+from ..corpus._inputs import (
+    Embeddings,
+    Pairs,
+    Sides,
+    check_pairs_y,
+    looks_like_sentences,
+    pairs_from,
+    sentences_as_y_error,
+)
+from ..encoders.base import expect_model
 from ..encoders.objects import Encoder
-from ..languages import languages_of
+from ..languages import LanguageRouter, languages_of
 from ..mapping import AdapterAligner, LinearAligner
+from ..mapping._base import check_counterparts
 from ..mapping.adapter import ARCHITECTURES, check_adapter_parameters
 from ..mapping.candidates import METHODS
+from ._pairs import pairs_of_corpus
+from ._route import encoders_of, read_rows
 
-__all__ = ["ADAPTERS", "Setting", "check_bridge", "check_pairs", "check_parameters"]
+__all__ = ["ADAPTERS", "MIN_BRIDGE_ROWS", "Plan", "check_parameters", "plan_fit"]
+
+FLOATS = [np.float64, np.float32]
+ADAPTERS = tuple(ARCHITECTURES)
+MIN_BRIDGE_ROWS = 20
+FEW_BRIDGE_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Checked input and settings of one fit of a CrossLingualAligner.
+
+    Attributes
+    ----------
+    languages : tuple of str
+        The declared languages.
+    source, system : Encoder
+        The multilingual encoder and the English system's; one object if they are the same.
+    pairs : dict of str to (list of str, list of str)
+        Target and English sentences by language; languages without pairs are left out.
+    task : dict of str to list of str
+        Task text by language, "en" among them.
+    embeddings : (ndarray, ndarray) or None
+        Rows of one language and those of their English translations, in place of text.
+    notes : tuple of str
+        What the report says about the input.
+    shared : bool
+        Whether both sides move into a shared space.
+    adapter : dict
+        Parameters of AdapterAligner.
+    seed : int
+        Of every draw in the fit.
+    seeded : bool
+        Whether the seed is an int of the user's, so that another fit draws the same.
+    """
+
+    languages: tuple[str, ...]
+    source: Encoder
+    system: Encoder
+    method: str
+    alpha: Any
+    bridge_method: str
+    bridge_alpha: float
+    shared: bool
+    adapter: dict[str, Any]
+    time_budget: float | None
+    seed: int
+    seeded: bool
+    pairs: dict[str, Sides] = field(default_factory=dict)
+    task: dict[str, list[str]] = field(default_factory=lambda: {"en": []})
+    embeddings: tuple[NDArray, NDArray] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def bridged(self) -> bool:
+        """Whether there is another English encoder that target rows have to be moved to."""
+        return self.system is not self.source and not self.shared and self.embeddings is None
+
+    @property
+    def english_of_pairs(self) -> list[str]:
+        """English sides of all pairs."""
+        return [text for _, english in self.pairs.values() for text in english]
+
+    def adapter_for(self, loss: str, place: str) -> AdapterAligner:
+        """Unfitted adapter for a language or the bridge, with a checkpoint folder of its own."""
+        parameters = dict(self.adapter)
+        folder = parameters.get("checkpoint")
+        if folder is not None:
+            parameters["checkpoint"] = os.path.join(folder, place)
+        parameters = {"random_state": self.seed, **parameters}
+        return AdapterAligner(loss, shared=self.shared and place != "bridge", **parameters)
+
+
+def plan_fit(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
+    """Check the parameters and the input of a fit, and load the encoders.
+
+    Parameters
+    ----------
+    aligner : CrossLingualAligner
+        Whose parameters count.
+    X, y, parallel
+        As in `fit`.
+
+    Returns
+    -------
+    Plan
+        Nothing has been encoded.
+
+    Raises
+    ------
+    ValueError
+        For whatever `fit` refuses.
+    """
+    check_parameters(aligner)
+    data = read_rows(aligner, X)
+    if isinstance(data, Embeddings):
+        return _plan_of_embeddings(aligner, X, y, parallel)
+    languages = languages_of(aligner.target_lang)
+    router = LanguageRouter(languages, aligner.detect)
+    task: dict[str, list[str]] = {"en": []}
+    if isinstance(data, Pairs):
+        check_pairs_y(y)
+        if parallel is not None:
+            raise ValueError("X holds pairs already: pass parallel= with task text only.")
+        pairs = data.by_language()
+    else:
+        codes = router(data.rows)
+        pairs = _pairs_beside_text(aligner, y, parallel, router, codes)
+        for text, code in zip(data.rows, codes, strict=True):
+            task.setdefault(code, []).append(text)
+    given = isinstance(data, Pairs) or parallel is not None
+    source, system = encoders_of(aligner)
+    draft = Plan(**_settings(aligner, source, system), pairs=pairs, task=task)
+    missing = _check_pairs(draft, given)
+    few = _check_bridge(draft)
+    for encoder in (source, system):
+        expect_model(encoder, None)  # a fit may meet another model than the last one
+        encoder.load()
+    # `corpus=None` asks for no pairs: the report notes their absence, and nothing warns of it.
+    for note in (*(missing if given or aligner.corpus is not None else ()), *few):
+        warn_user(note)
+    return Plan(**{**vars(draft), "notes": (*missing, *few)})
+
+
+def _plan_of_embeddings(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
+    if y is None:
+        raise ValueError(
+            f"{type(aligner).__name__} requires y to be passed, but the target y is None. For "
+            "embeddings X, y holds the 2-d English embeddings of the same rows."
+        )
+    if parallel is not None:
+        raise ValueError("parallel= goes with text. For embeddings X, pass English ones as y.")
+    if len(languages_of(aligner.target_lang)) > 1:
+        raise ValueError(
+            "Embeddings carry no script to tell languages by: fit one aligner per language."
+        )
+    X = validate_data(aligner, X, dtype=FLOATS, ensure_min_samples=2)
+    Y = check_counterparts(X, y)
+    return Plan(**_settings(aligner, *encoders_of(aligner)), embeddings=(X, Y))
+
+
+def _pairs_beside_text(
+    aligner: Any, y: Any, parallel: Any, router: LanguageRouter, codes: Sequence[str]
+) -> dict[str, Sides]:
+    """Pairs that go with task text: those passed to `fit`, or else those of the corpus."""
+    if parallel is not None:
+        return pairs_from(parallel, router, router.languages)
+    if y is not None and looks_like_sentences(y, codes):
+        raise sentences_as_y_error()
+    return pairs_of_corpus(aligner.corpus, router.languages)
+
+
+def _settings(aligner: Any, source: Encoder, system: Encoder) -> dict[str, Any]:
+    adapter = {"device": aligner.device, **(aligner.adapter_params or {})}
+    return {
+        "languages": languages_of(aligner.target_lang),
+        "source": source,
+        "system": system,
+        "method": aligner.method,
+        "alpha": aligner.alpha,
+        "bridge_method": aligner.bridge_method,
+        "bridge_alpha": aligner.bridge_alpha,
+        "shared": aligner.output_space == "shared",
+        "adapter": {"adapter_dim": aligner.adapter_dim, **adapter},
+        "time_budget": aligner.time_budget,
+        "seed": int(check_random_state(aligner.random_state).randint(2**31 - 1)),
+        "seeded": isinstance(aligner.random_state, numbers.Integral),
+    }
 
 
 def check_parameters(aligner: Any) -> None:
-    """Raise for a parameter out of its range."""
+    """Raise ValueError for a parameter out of its range."""
     languages = languages_of(aligner.target_lang)
     space, method = aligner.output_space, aligner.method
-    if space not in ("english", "target", "shared"):
-        raise ValueError(f'output_space must be "english", "target" or "shared", got {space!r}.')
-    if method not in ("auto", *METHODS, *ADAPTERS):
-        raise ValueError(f"method must be one of {('auto', *METHODS, *ADAPTERS)}, got {method!r}.")
+    check_choice("output_space", space, ("english", "target", "shared"))
+    check_choice("method", method, ("auto", *METHODS, *ADAPTERS))
     if space == "shared" and method not in ("auto", "spectral", "contrastive"):
         raise ValueError(
             f'output_space="shared" goes with method="auto", "spectral" or "contrastive", got '
@@ -42,6 +224,10 @@ def check_parameters(aligner: Any) -> None:
             "english_encoder=None. To move vectors of an English system, fit with "
             'output_space="english" and use inverse_transform.'
         )
+    check_choice("bridge_method", aligner.bridge_method, ("spectral", *ADAPTERS))
+    if aligner.time_budget is not None:
+        expected = "a number of seconds or None"
+        check_number("time_budget", aligner.time_budget, numbers.Real, lambda v: v >= 0, expected)
     _check_adapters(aligner)
     strength = aligner.bridge_alpha
     if not isinstance(strength, numbers.Real) or not float(strength) >= 0:
@@ -49,16 +235,6 @@ def check_parameters(aligner: Any) -> None:
 
 
 def _check_adapters(aligner: Any) -> None:
-    if aligner.bridge_method not in ("spectral", *ADAPTERS):
-        raise ValueError(
-            f"bridge_method must be one of {('spectral', *ADAPTERS)}, got "
-            f"{aligner.bridge_method!r}."
-        )
-    budget = aligner.time_budget
-    if budget is not None and (
-        isinstance(budget, bool) or not isinstance(budget, numbers.Real) or not float(budget) >= 0
-    ):
-        raise ValueError(f"time_budget must be a number of seconds or None, got {budget!r}.")
     given = aligner.adapter_params
     if given is not None and not isinstance(given, dict):
         raise ValueError(
@@ -81,27 +257,34 @@ def _check_adapters(aligner: Any) -> None:
             check_adapter_parameters(adapter, square=True)
 
 
-def check_pairs(pairs: dict[str, Sides], languages: Sequence[str], given: bool) -> list[str]:
+def _check_pairs(plan: Plan, given: bool) -> tuple[str, ...]:
     """Raise for too few pairs; notes on languages without any."""
-    if given and not pairs:
+    if given and not plan.pairs:
         raise ValueError("No translation pairs were passed: at least 2 are needed.")
-    for language, (target, _) in pairs.items():
+    for language, (target, _) in plan.pairs.items():
         if len(target) < 2:
             raise ValueError(
                 f"There is only {len(target)} translation pair for {language!r}, and at least 2 are "
                 "needed. Pass more, or corpus=None and no pairs at all."
             )
-    return [
+    if plan.shared and not plan.pairs:
+        raise ValueError(
+            'output_space="shared" is learned from translation pairs, and there are none: pass '
+            "parallel=, or name a corpus."
+        )
+    return tuple(
         f"There are no translation pairs for {language!r}: its language map is the identity, and "
         "nothing can be said about its quality."
-        for language in languages
-        if language not in pairs
-    ]
+        for language in plan.languages
+        if language not in plan.pairs
+    )
 
 
-def check_bridge(task: Sequence[str], general: Sequence[str]) -> list[str]:
+def _check_bridge(plan: Plan) -> tuple[str, ...]:
     """Raise for fewer English rows than a bridge needs; notes on a doubtful number."""
-    n = len({*task, *general})
+    if not plan.bridged:
+        return ()
+    n = len({*plan.task["en"], *plan.english_of_pairs})
     if n < MIN_BRIDGE_ROWS:
         raise ValueError(
             f"The bridge to english_encoder learns from English text, and found {n} distinct English "
@@ -109,40 +292,8 @@ def check_bridge(task: Sequence[str], general: Sequence[str]) -> list[str]:
             "into X (in a Pipeline: the training texts), or pass pairs."
         )
     if n < FEW_BRIDGE_ROWS:
-        return [
+        return (
             f"The bridge to english_encoder has only {n} distinct English rows to learn from; below "
-            f"{FEW_BRIDGE_ROWS} accuracy falls."
-        ]
-    return []
-
-
-ADAPTERS = tuple(ARCHITECTURES)
-MIN_BRIDGE_ROWS = 20
-FEW_BRIDGE_ROWS = 200
-
-
-@dataclass
-class Setting:
-    """All that a fit needs besides the texts."""
-
-    source: Encoder
-    system: Encoder  # the English system's; the same object as source without a bridge
-    session: EncodingSession
-    method: str
-    alpha: object
-    bridge_method: str
-    bridge_alpha: float
-    shared: bool
-    adapter: dict[str, Any]  # parameters of AdapterAligner
-    time_budget: float | None
-    seed: int
-    seeded: bool  # by an int, so that another fit draws the same
-
-    def adapter_for(self, loss: str, place: str) -> AdapterAligner:
-        """An unfitted adapter, with a checkpoint folder of its own."""
-        parameters = dict(self.adapter)
-        folder = parameters.get("checkpoint")
-        if folder is not None:
-            parameters["checkpoint"] = os.path.join(folder, place)
-        parameters = {"random_state": self.seed, **parameters}
-        return AdapterAligner(loss, shared=self.shared and place != "bridge", **parameters)
+            f"{FEW_BRIDGE_ROWS} accuracy falls.",
+        )
+    return ()
