@@ -56,7 +56,13 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     choices : sequence
         The allowed values.
     """
-    if not any(type(value) is type(choice) and value == choice for choice in choices):
+    # A str of numpy, as of a grid of parameters, is a str; True is not 1.
+    if not any(
+        isinstance(value, type(choice))
+        and isinstance(value, bool) is isinstance(choice, bool)
+        and value == choice
+        for choice in choices
+    ):
         raise ValueError(f"{name} must be one of {tuple(choices)}, got {value!r}.")
 
 
