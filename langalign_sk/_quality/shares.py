@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics._core import _held_out_rows
+from ..metrics._core import held_out_folds
 
 MIN_ROWS = 20
 # More rows make a fit slower and the scores little better.
@@ -16,7 +16,7 @@ _LEVELS = np.linspace(0, 1, 100)
 
 
 def _folds(n: int, draw: np.random.RandomState) -> list[NDArray[np.intp]]:
-    folds = _held_out_rows(np.arange(n), draw)
+    folds = held_out_folds(np.arange(n), draw)
     assert folds is not None  # MIN_ROWS is more than it asks for
     return folds
 

@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._utils.validation import check_choice
 from ..metrics import k_occurrence as count_occurrences
-from ..metrics._core import _check_choice
 from ..metrics.hubness import HubSimilarity, skewness
 from ._plot import BLUE, ROLES, VERMILLION, _check_matplotlib, axes_or_new
 from ._sides import before, check_k, move_both
@@ -132,8 +132,8 @@ class HubnessDisplay:
             If matplotlib is not installed.
         """
         _check_matplotlib()
-        _check_choice("similarity", similarity, get_args(HubSimilarity))
-        _check_choice("direction", direction, get_args(OneWay))
+        check_choice("similarity", similarity, get_args(HubSimilarity))
+        check_choice("direction", direction, get_args(OneWay))
         sides = move_both(aligner, X, y, (k,))
         X_unaligned, Y_unaligned = sides.unaligned or (None, None)
         return cls.from_embeddings(
@@ -191,7 +191,7 @@ class HubnessDisplay:
             If matplotlib is not installed.
         """
         _check_matplotlib()
-        _check_choice("direction", direction, get_args(OneWay))
+        check_choice("direction", direction, get_args(OneWay))
         forward = direction == "forward"
         check_k((k,), len(np.asarray(Y if forward else X)))
         former = before(X, Y, X_unaligned, Y_unaligned)

@@ -8,15 +8,15 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._utils.validation import check_choice
 from ..metrics._core import (
     Similarity,
-    _blocks,
-    _check_choice,
-    _check_pair,
-    _find_hubs,
-    _rank,
+    check_pairs,
     duplicate_groups,
+    local_scaling_of,
     normalize_rows,
+    rank_translations,
+    similarity_blocks,
 )
 from ._plot import BLUE, ROLES, VERMILLION, _check_matplotlib, axes_or_new
 from ._sides import before, check_k, move_both
@@ -131,7 +131,7 @@ class RetrievalDisplay:
         other.
         """
         _check_matplotlib()
-        _check_choice("similarity", similarity, get_args(Similarity))
+        check_choice("similarity", similarity, get_args(Similarity))
         sides = move_both(aligner, X, y, k)
         former, groups = sides.unaligned, sides.groups
         ks = check_k(k, len(groups))
@@ -181,13 +181,13 @@ class RetrievalDisplay:
             If matplotlib is not installed.
         """
         _check_matplotlib()
-        _check_choice("similarity", similarity, get_args(Similarity))
-        X, Y = _check_pair(X, Y)
+        check_choice("similarity", similarity, get_args(Similarity))
+        X, Y = check_pairs(X, Y)
         ks = check_k(k, len(Y))
         former = before(X, Y, X_unaligned, Y_unaligned)
         groups, recall_unaligned = duplicate_groups(Y), None
         if former is not None:
-            recall_unaligned = _recalls(*_check_pair(*former), groups, ks, similarity)
+            recall_unaligned = _recalls(*check_pairs(*former), groups, ks, similarity)
         recall = _recalls(X, Y, groups, ks, similarity)
         return cls(ks, recall, recall_unaligned, n_pairs=len(Y)).plot(ax=ax)
 
@@ -249,10 +249,10 @@ def _recalls(
 ) -> NDArray:
     """Recall at every k, one row a direction; similarities are computed once for all k."""
     A, B = normalize_rows(X), normalize_rows(Y)
-    hubs = _find_hubs(A, B, similarity)
+    hubs = local_scaling_of(A, B, similarity)
     out = []
     for direction in ROLES:
-        blocks = _blocks(A, B, hubs, direction)
-        hits = [[_rank(S, start, groups, n)[0] for n in k] for start, S in blocks]
+        blocks = similarity_blocks(A, B, hubs, direction)
+        hits = [[rank_translations(S, start, groups, n)[0] for n in k] for start, S in blocks]
         out.append(np.concatenate(hits, axis=1).mean(axis=1))
     return np.array(out)

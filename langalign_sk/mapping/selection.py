@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ..metrics._core import (
     POOL_OF_ONE,
-    _held_out_rows,
     calibrated_log_likelihood,
     duplicate_groups,
+    held_out_folds,
     row_log_likelihood,
     row_recall,
 )
@@ -72,7 +72,7 @@ def choose(
     groups = duplicate_groups(X, Y)
     trained = any(not isinstance(c, Candidate) for c in candidates)
     size = min(POOL_WITH_TRAINED, len(X) // 5) if trained else POOL_OF_ONE
-    pool = _held_out_rows(groups, random_state, size)
+    pool = held_out_folds(groups, random_state, size)
     if pool is None:
         return None
     started = time.perf_counter()
@@ -207,7 +207,7 @@ def held_out_pairs(
     Returns None where too few distinct rows exist to hold any out.
     """
     groups = duplicate_groups(X, Y)
-    pool = _held_out_rows(groups, random_state)
+    pool = held_out_folds(groups, random_state)
     if pool is None:
         return None
     total = Moments.of(X, Y, sample_weight)

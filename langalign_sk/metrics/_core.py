@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length
 
+from .._utils.validation import check_choice
+
 # Scores closer than this count as tied: the same vector multiplied at another place of a
 # matrix product differs by a few units in the last place of float32.
-_TIE = 1e-6
-_BLOCK, _PROBED = 1024, 16  # rows, columns
+TIE = 1e-6
+BLOCK_ROWS, _PROBED = 1024, 16  # rows, columns
 # Neighbours of the local scalings, as in their papers (see `retrieval_recall_score`).
 _NEIGHBORS = {"csls": 10, "margin": 4}
 # The ratio margin divides by a neighbourhood's mean cosine, which is 0 for a map to zeros.
@@ -72,11 +74,14 @@ def _row_keys(X: NDArray) -> NDArray[np.uint64]:
     rng = np.random.default_rng(0)
     factors = rng.integers(0, 2**63, size=words.shape[1], dtype=np.uint64) * 2 + 1
     return np.concatenate(
-        [words[i : i + _BLOCK].astype(np.uint64) @ factors for i in range(0, len(words), _BLOCK)]
+        [
+            words[i : i + BLOCK_ROWS].astype(np.uint64) @ factors
+            for i in range(0, len(words), BLOCK_ROWS)
+        ]
     )
 
 
-class _Hubs(NamedTuple):
+class LocalScaling(NamedTuple):
     """Mean cosine of every row to its nearest rows of the other side, and how it counts."""
 
     rows: NDArray
@@ -84,23 +89,30 @@ class _Hubs(NamedTuple):
     ratio: bool = False
 
 
-def _find_hubs(A: NDArray, B: NDArray, similarity: str, k: int | None = None) -> _Hubs | None:
+def local_scaling_of(
+    A: NDArray, B: NDArray, similarity: str, k: int | None = None
+) -> LocalScaling | None:
     if similarity == "cosine":
         return None
     k = _NEIGHBORS[similarity] if k is None else k
-    return _Hubs(_neighborhood(A, B, k), _neighborhood(B, A, k), ratio=similarity == "margin")
+    return LocalScaling(
+        mean_neighbor_cosine(A, B, k), mean_neighbor_cosine(B, A, k), ratio=similarity == "margin"
+    )
 
 
-def _retrieve(
+def recall_and_reciprocal_rank(
     A: NDArray,
     B: NDArray,
     groups: NDArray,
     k: int,
-    hubs: _Hubs | None = None,
+    scaling: LocalScaling | None = None,
     direction: str = "both",
 ) -> tuple[NDArray, NDArray]:
     """Recall at k and reciprocal rank of every unit row, in one direction or the mean of both."""
-    parts = [_rank(S, start, groups, k) for start, S in _blocks(A, B, hubs, direction)]
+    parts = [
+        rank_translations(S, start, groups, k)
+        for start, S in similarity_blocks(A, B, scaling, direction)
+    ]
     recall, reciprocal = zip(*parts, strict=True)
     n = len(A)
     return (
@@ -109,16 +121,16 @@ def _retrieve(
     )
 
 
-def _blocks(
-    A: NDArray, B: NDArray, hubs: _Hubs | None, direction: str
+def similarity_blocks(
+    A: NDArray, B: NDArray, scaling: LocalScaling | None, direction: str
 ) -> Iterator[tuple[int, NDArray]]:
     """Similarities of the rows that look for their translation, with the first row's number.
 
     A block of rows at a time; after the last of one direction comes the first of the other.
     """
     n = len(A)
-    if n <= _BLOCK:
-        S = _similarity(A, B, slice(None), hubs)
+    if n <= BLOCK_ROWS:
+        S = similarities(A, B, slice(None), scaling)
         if direction != "backward":
             yield 0, S
         if direction != "forward":
@@ -126,25 +138,25 @@ def _blocks(
         return
     sides = []
     if direction != "backward":
-        sides.append((A, B, hubs))
+        sides.append((A, B, scaling))
     if direction != "forward":
-        sides.append((B, A, hubs and _Hubs(hubs.columns, hubs.rows, hubs.ratio)))
+        sides.append((B, A, scaling and LocalScaling(scaling.columns, scaling.rows, scaling.ratio)))
     for Q, D, h in sides:
-        for start in range(0, n, _BLOCK):
-            yield start, _similarity(Q, D, slice(start, start + _BLOCK), h)
+        for start in range(0, n, BLOCK_ROWS):
+            yield start, similarities(Q, D, slice(start, start + BLOCK_ROWS), h)
 
 
-def _similarity(Q: NDArray, D: NDArray, rows: slice, hubs: _Hubs | None) -> NDArray:
+def similarities(Q: NDArray, D: NDArray, rows: slice, scaling: LocalScaling | None) -> NDArray:
     S = Q[rows] @ D.T
-    if hubs is None:
+    if scaling is None:
         return S
-    if hubs.ratio:
-        mean = (hubs.rows[rows, None] + hubs.columns[None, :]) / 2
+    if scaling.ratio:
+        mean = (scaling.rows[rows, None] + scaling.columns[None, :]) / 2
         return S / np.maximum(mean, _SMALLEST_NEIGHBORHOOD)
-    return 2 * S - hubs.rows[rows, None] - hubs.columns[None, :]
+    return 2 * S - scaling.rows[rows, None] - scaling.columns[None, :]
 
 
-def _rank(S: NDArray, start: int, groups: NDArray, k: int) -> tuple[NDArray, NDArray]:
+def rank_translations(S: NDArray, start: int, groups: NDArray, k: int) -> tuple[NDArray, NDArray]:
     """Recall at k and reciprocal rank of the rows of S, whose right answers lie on the diagonal.
 
     The diagonal begins at column `start`. Ties are broken at random in expectation, so that a
@@ -157,15 +169,15 @@ def _rank(S: NDArray, start: int, groups: NDArray, k: int) -> tuple[NDArray, NDA
     repeated = np.bincount(groups)[own] > 1
     for i in np.flatnonzero(repeated):
         best[i] = S[i, groups == own[i]].max()
-    reached = np.count_nonzero((best - _TIE)[:, None] <= S, axis=1)
+    reached = np.count_nonzero((best - TIE)[:, None] <= S, axis=1)
     better = np.zeros(len(S), dtype=np.intp)
     late = np.flatnonzero(reached > 1)
-    better[late] = np.count_nonzero(S[late] > (best[late] + _TIE)[:, None], axis=1)
+    better[late] = np.count_nonzero(S[late] > (best[late] + TIE)[:, None], axis=1)
     tied = reached - better
     free = np.clip(k - better, 0, tied)
     hits, right = free / tied, np.ones(len(S))
     for i in np.flatnonzero(repeated):
-        right[i] = np.count_nonzero(S[i, groups == own[i]] >= best[i] - _TIE)
+        right[i] = np.count_nonzero(S[i, groups == own[i]] >= best[i] - TIE)
         # Chance that one of `right` is among the free places, drawn from `tied` without return.
         places = np.arange(free[i])
         hits[i] = 1 - np.prod(np.clip((tied[i] - right[i] - places) / (tied[i] - places), 0, 1))
@@ -173,17 +185,19 @@ def _rank(S: NDArray, start: int, groups: NDArray, k: int) -> tuple[NDArray, NDA
     return hits, 1 / (better + (tied + 1) / (right + 1))
 
 
-def _neighborhood(Q: NDArray, D: NDArray, k: int) -> NDArray:
+def mean_neighbor_cosine(Q: NDArray, D: NDArray, k: int) -> NDArray:
     """Mean cosine of every row of Q to its k nearest rows of D (Conneau et al., 2018, eq. 3)."""
     k = min(k, len(D))
     out = np.empty(len(Q), dtype=Q.dtype)
-    for start in range(0, len(Q), _BLOCK):
-        S = Q[start : start + _BLOCK] @ D.T
-        out[start : start + _BLOCK] = np.partition(S, len(D) - k, axis=1)[:, len(D) - k :].mean(1)
+    for start in range(0, len(Q), BLOCK_ROWS):
+        S = Q[start : start + BLOCK_ROWS] @ D.T
+        out[start : start + BLOCK_ROWS] = np.partition(S, len(D) - k, axis=1)[:, len(D) - k :].mean(
+            1
+        )
     return out
 
 
-def _check_space(X_like: ArrayLike, Y_like: ArrayLike) -> tuple[NDArray, NDArray]:
+def check_one_space(X_like: ArrayLike, Y_like: ArrayLike) -> tuple[NDArray, NDArray]:
     X: NDArray = check_array(X_like, dtype=[np.float64, np.float32], input_name="X")
     Y: NDArray = check_array(Y_like, dtype=[np.float64, np.float32], input_name="Y")
     if X.shape[1] != Y.shape[1]:
@@ -194,38 +208,33 @@ def _check_space(X_like: ArrayLike, Y_like: ArrayLike) -> tuple[NDArray, NDArray
     return X, Y
 
 
-def _check_pair(X_like: ArrayLike, Y_like: ArrayLike) -> tuple[NDArray, NDArray]:
-    X, Y = _check_space(X_like, Y_like)
+def check_pairs(X_like: ArrayLike, Y_like: ArrayLike) -> tuple[NDArray, NDArray]:
+    X, Y = check_one_space(X_like, Y_like)
     check_consistent_length(X, Y)
     return X, Y
 
 
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {choices}, got {value!r}.")
-
-
-def _check_k(k: int, n_rows: int | None = None) -> None:
+def check_k(k: int, n_rows: int | None = None) -> None:
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}.")
     if n_rows is not None and k > n_rows:
         raise ValueError(f"k must be at most {n_rows}, the rows of Y, got {k}. Lower k.")
 
 
-def _prepare(
+def prepare_pairs(
     X_like: ArrayLike, Y_like: ArrayLike, similarity: str, direction: str
-) -> tuple[NDArray, NDArray, NDArray[np.intp], _Hubs | None]:
-    """Checked unit rows of both sides, the groups of right answers, and the hubs."""
-    _check_choice("similarity", similarity, get_args(Similarity))
-    _check_choice("direction", direction, get_args(Direction))
-    X, Y = _check_pair(X_like, Y_like)
+) -> tuple[NDArray, NDArray, NDArray[np.intp], LocalScaling | None]:
+    """Checked unit rows of both sides, the groups of right answers, and the scaling."""
+    check_choice("similarity", similarity, get_args(Similarity))
+    check_choice("direction", direction, get_args(Direction))
+    X, Y = check_pairs(X_like, Y_like)
     A, B = normalize_rows(X), normalize_rows(Y)
-    return A, B, duplicate_groups(Y), _find_hubs(A, B, similarity)
+    return A, B, duplicate_groups(Y), local_scaling_of(A, B, similarity)
 
 
 def row_recall(X: NDArray, Y: NDArray, groups: NDArray[np.intp]) -> NDArray:
     """Recall at 1 of every row by cosine, the mean of both directions."""
-    return _retrieve(normalize_rows(X), normalize_rows(Y), groups, 1)[0]
+    return recall_and_reciprocal_rank(normalize_rows(X), normalize_rows(Y), groups, 1)[0]
 
 
 def row_log_likelihood(
@@ -270,7 +279,7 @@ POOL_OF_FOLDS = 2_000
 POOL_OF_ONE = 1_000
 
 
-def _held_out_rows(
+def held_out_folds(
     groups: NDArray[np.intp],
     random_state: np.random.RandomState,
     pool_of_one: int = POOL_OF_ONE,

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import skew
 
+from .._utils.validation import check_choice
 from ._core import (
-    _BLOCK,
-    _TIE,
-    _check_choice,
-    _check_k,
-    _check_space,
-    _find_hubs,
-    _similarity,
+    BLOCK_ROWS,
+    TIE,
+    check_k,
+    check_one_space,
+    local_scaling_of,
     normalize_rows,
+    similarities,
 )
 
 __all__ = ["hubness_score", "k_occurrence", "reciprocity_score"]
@@ -60,9 +60,9 @@ def reciprocity_score(X: ArrayLike, Y: ArrayLike) -> float:
     >>> reciprocity_score([[1.0, 0.0], [1.0, 0.1]], [[1.0, 0.2]])
     0.5
     """
-    X, Y = _check_space(X, Y)
+    X, Y = check_one_space(X, Y)
     A, B = normalize_rows(X), normalize_rows(Y)
-    blocks = [slice(i, i + _BLOCK) for i in range(0, len(A), _BLOCK)]
+    blocks = [slice(i, i + BLOCK_ROWS) for i in range(0, len(A), BLOCK_ROWS)]
     nearest = np.full(len(B), -np.inf, dtype=np.result_type(A, B))
     for rows in blocks:
         np.maximum(nearest, (A[rows] @ B.T).max(axis=0), out=nearest)
@@ -70,8 +70,8 @@ def reciprocity_score(X: ArrayLike, Y: ArrayLike) -> float:
     tied, mutual = np.zeros(len(B)), np.zeros(len(B))
     for rows in blocks:
         S = A[rows] @ B.T
-        of_row = S.max(axis=1, keepdims=True) - _TIE <= S
-        of_column = nearest - _TIE <= S
+        of_row = S.max(axis=1, keepdims=True) - TIE <= S
+        of_column = nearest - TIE <= S
         tied += np.count_nonzero(of_column, axis=0)
         mutual += (1 / np.count_nonzero(of_row, axis=1)) @ (of_row & of_column)
     return float((mutual / tied).sum() / len(A))
@@ -117,17 +117,17 @@ def k_occurrence(
     >>> k_occurrence([[1.0, 1.0]], np.eye(2), k=1)  # both are as near
     array([0.5, 0.5])
     """
-    _check_choice("similarity", similarity, get_args(HubSimilarity))
-    X, Y = _check_space(X, Y)
-    _check_k(k, len(Y))
+    check_choice("similarity", similarity, get_args(HubSimilarity))
+    X, Y = check_one_space(X, Y)
+    check_k(k, len(Y))
     A, B = normalize_rows(X), normalize_rows(Y)
-    hubs = _find_hubs(A, B, similarity)
+    scaling = local_scaling_of(A, B, similarity)
     counts = np.zeros(len(B))
-    for start in range(0, len(A), _BLOCK):
-        S = _similarity(A, B, slice(start, start + _BLOCK), hubs)
+    for start in range(0, len(A), BLOCK_ROWS):
+        S = similarities(A, B, slice(start, start + BLOCK_ROWS), scaling)
         last = np.partition(S, len(B) - k, axis=1)[:, len(B) - k, None]
-        nearer = last + _TIE < S
-        tied = (last - _TIE <= S) & ~nearer
+        nearer = last + TIE < S
+        tied = (last - TIE <= S) & ~nearer
         share = (k - np.count_nonzero(nearer, axis=1)) / np.count_nonzero(tied, axis=1)
         counts += np.count_nonzero(nearer, axis=0) + share @ tied
     return counts
@@ -180,4 +180,4 @@ def hubness_score(
 def skewness(counts: NDArray) -> float:
     """Skewness of k-occurrences; 0 for counts that are all the same."""
     # Shares of ties leave rounding errors, which have a skewness too.
-    return 0.0 if np.ptp(counts) < _TIE else float(skew(counts))
+    return 0.0 if np.ptp(counts) < TIE else float(skew(counts))

@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from ._core import (
     Direction,
     Similarity,
-    _check_k,
-    _check_pair,
-    _find_hubs,
-    _prepare,
-    _retrieve,
+    check_k,
+    check_pairs,
     duplicate_groups,
+    local_scaling_of,
     normalize_rows,
+    prepare_pairs,
+    recall_and_reciprocal_rank,
 )
 
 __all__ = ["RetrievalScores", "retrieval_recall_score", "retrieval_scores"]
@@ -108,9 +108,9 @@ def retrieval_recall_score(
     >>> retrieval_recall_score(X, np.eye(2), direction="backward")
     1.0
     """
-    _check_k(k)
-    A, B, groups, hubs = _prepare(X, Y, similarity, direction)
-    return float(_retrieve(A, B, groups, k, hubs, direction)[0].mean())
+    check_k(k)
+    A, B, groups, scaling = prepare_pairs(X, Y, similarity, direction)
+    return float(recall_and_reciprocal_rank(A, B, groups, k, scaling, direction)[0].mean())
 
 
 def retrieval_scores(
@@ -144,15 +144,15 @@ def retrieval_scores(
     >>> round(scores.recall_at_1, 3), round(scores.mean_cosine, 3)
     (0.333, 0.333)
     """
-    X, Y = _check_pair(X, Y)
+    X, Y = check_pairs(X, Y)
     if groups is None:
         groups = duplicate_groups(Y)
     A, B = normalize_rows(X), normalize_rows(Y)
-    recall, reciprocal = _retrieve(A, B, groups, 1)
-    hubs = _find_hubs(A, B, "csls")
+    recall, reciprocal = recall_and_reciprocal_rank(A, B, groups, 1)
+    scaling = local_scaling_of(A, B, "csls")
     return RetrievalScores(
         recall_at_1=float(recall.mean()),
-        csls_recall_at_1=float(_retrieve(A, B, groups, 1, hubs)[0].mean()),
+        csls_recall_at_1=float(recall_and_reciprocal_rank(A, B, groups, 1, scaling)[0].mean()),
         mean_reciprocal_rank=float(reciprocal.mean()),
         mean_cosine=float(np.einsum("ij,ij->i", A, B).mean()),
     )

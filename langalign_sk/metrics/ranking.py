@@ -7,20 +7,20 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._utils.validation import check_choice
 from ._core import (
-    _TIE,
+    TIE,
     Direction,
+    LocalScaling,
     Similarity,
-    _blocks,
-    _check_choice,
-    _check_k,
-    _check_pair,
-    _find_hubs,
-    _Hubs,
-    _prepare,
-    _retrieve,
+    check_k,
+    check_pairs,
     duplicate_groups,
+    local_scaling_of,
     normalize_rows,
+    prepare_pairs,
+    recall_and_reciprocal_rank,
+    similarity_blocks,
 )
 
 __all__ = ["mean_reciprocal_rank_score", "ndcg_retrieval_score", "xsim_error"]
@@ -72,8 +72,8 @@ def mean_reciprocal_rank_score(
     >>> mean_reciprocal_rank_score(np.ones((3, 3)), np.eye(3))  # all tie: expected rank 2
     0.5
     """
-    A, B, groups, hubs = _prepare(X, Y, similarity, direction)
-    return float(_retrieve(A, B, groups, 1, hubs, direction)[1].mean())
+    A, B, groups, scaling = prepare_pairs(X, Y, similarity, direction)
+    return float(recall_and_reciprocal_rank(A, B, groups, 1, scaling, direction)[1].mean())
 
 
 def ndcg_retrieval_score(
@@ -130,15 +130,15 @@ def ndcg_retrieval_score(
     >>> round(ndcg_retrieval_score(X, np.eye(2)), 4)
     0.6309
     """
-    _check_k(1 if k is None else k)
-    return _ndcg(*_prepare(X, Y, similarity, direction), direction, k)
+    check_k(1 if k is None else k)
+    return ndcg_of_unit_rows(*prepare_pairs(X, Y, similarity, direction), direction, k)
 
 
-def _ndcg(
+def ndcg_of_unit_rows(
     A: NDArray,
     B: NDArray,
     groups: NDArray,
-    hubs: _Hubs | None,
+    scaling: LocalScaling | None,
     direction: str,
     k: int | None = None,
 ) -> float:
@@ -147,7 +147,10 @@ def _ndcg(
     discounts = 1 / np.log2(np.arange(2, n + 2))
     discounts[n if k is None else k :] = 0
     cumulative = np.concatenate(([0.0], np.cumsum(discounts)))
-    parts = [_gain(S, start, groups, cumulative) for start, S in _blocks(A, B, hubs, direction)]
+    parts = [
+        _gain(S, start, groups, cumulative)
+        for start, S in similarity_blocks(A, B, scaling, direction)
+    ]
     return float(np.concatenate(parts).mean())
 
 
@@ -159,14 +162,14 @@ def _gain(S: NDArray, start: int, groups: NDArray, cumulative: NDArray) -> NDArr
     rows = np.arange(len(S))
     own = groups[start : start + len(S)]
     right = S[rows, rows + start][:, None]
-    reached = np.count_nonzero(right - _TIE <= S, axis=1)
-    better = np.count_nonzero(right + _TIE < S, axis=1)
+    reached = np.count_nonzero(right - TIE <= S, axis=1)
+    better = np.count_nonzero(right + TIE < S, axis=1)
     gain = _mean_discount(better, reached, cumulative)
     for i in np.flatnonzero(np.bincount(groups)[own] > 1):
         # Sorting finds the places of many right answers in one pass over the row.
         rising, answers = np.sort(S[i]), S[i, groups == own[i]]
-        reached = len(rising) - np.searchsorted(rising, answers - _TIE, side="left")
-        better = len(rising) - np.searchsorted(rising, answers + _TIE, side="right")
+        reached = len(rising) - np.searchsorted(rising, answers - TIE, side="left")
+        better = len(rising) - np.searchsorted(rising, answers + TIE, side="right")
         gain[i] = _mean_discount(better, reached, cumulative).sum() / cumulative[len(answers)]
     return gain
 
@@ -219,12 +222,14 @@ def xsim_error(X: ArrayLike, Y: ArrayLike, *, margin: Margin = "ratio", k: int =
     >>> xsim_error(np.eye(5), np.eye(5)[[1, 0, 2, 3, 4]])
     0.4
     """
-    _check_choice("margin", margin, get_args(Margin))
-    X, Y = _check_pair(X, Y)
+    check_choice("margin", margin, get_args(Margin))
+    X, Y = check_pairs(X, Y)
     A, B = normalize_rows(X), normalize_rows(Y)
-    hubs = None
+    scaling = None
     if margin != "absolute":
-        _check_k(k, len(Y))
+        check_k(k, len(Y))
         # CSLS is 2 (a - b), in the same order as the distance a - b.
-        hubs = _find_hubs(A, B, "margin" if margin == "ratio" else "csls", k)
-    return 1 - float(_retrieve(A, B, duplicate_groups(Y), 1, hubs, "forward")[0].mean())
+        scaling = local_scaling_of(A, B, "margin" if margin == "ratio" else "csls", k)
+    return 1 - float(
+        recall_and_reciprocal_rank(A, B, duplicate_groups(Y), 1, scaling, "forward")[0].mean()
+    )

@@ -16,9 +16,9 @@ from ..aligner import CrossLingualAligner
 from ..aligner._route import read_rows, route_of, transform_pairs
 from ..corpus._inputs import Embeddings, Pairs, check_pairs_y
 from ..mapping._base import check_counterparts
-from ..metrics._core import _find_hubs, _retrieve, normalize_rows
+from ..metrics._core import local_scaling_of, normalize_rows, recall_and_reciprocal_rank
 from ..metrics.hubness import reciprocity_score
-from ..metrics.ranking import _ndcg
+from ..metrics.ranking import ndcg_of_unit_rows
 from .splits import pair_groups, text_groups
 
 __all__ = ["make_retrieval_scorer"]
@@ -198,12 +198,14 @@ class _RetrievalScorer:
         A, B = normalize_rows(moved), normalize_rows(english)
         groups = np.unique(groups, return_inverse=True)[1]
         if self.metric == "neg_xsim_error":
-            hubs = _find_hubs(A, B, "margin")
-            return float(_retrieve(A, B, groups, 1, hubs, "forward")[0].mean()) - 1
-        hubs = _find_hubs(A, B, self.similarity)
+            hubs = local_scaling_of(A, B, "margin")
+            return float(recall_and_reciprocal_rank(A, B, groups, 1, hubs, "forward")[0].mean()) - 1
+        hubs = local_scaling_of(A, B, self.similarity)
         if self.metric == "ndcg":
-            return _ndcg(A, B, groups, hubs, self.direction)
-        recall, reciprocal_rank = _retrieve(A, B, groups, self.k, hubs, self.direction)
+            return ndcg_of_unit_rows(A, B, groups, hubs, self.direction)
+        recall, reciprocal_rank = recall_and_reciprocal_rank(
+            A, B, groups, self.k, hubs, self.direction
+        )
         return float((recall if self.metric == "recall" else reciprocal_rank).mean())
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics._core import _neighborhood
+from ..metrics._core import mean_neighbor_cosine
 from .backends import Index
 from .exact import QUERIES, Rows, nearest
 
@@ -52,7 +52,7 @@ class Hubs:
     def append(self, rows: NDArray) -> None:
         """Levels of documents that come behind the others."""
         if self.scoring in ("csls", "margin"):
-            parts = [_neighborhood(rows, self.bank, self.n_neighbors)]
+            parts = [mean_neighbor_cosine(rows, self.bank, self.n_neighbors)]
         else:
             parts = [self._softened(rows[i : i + _BLOCK]) for i in range(0, len(rows), _BLOCK)]
         self.level = np.concatenate([self.level, *parts])

@@ -24,7 +24,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from langalign_sk import CrossLingualAligner, LinearAligner, ParallelCorpus, SentenceEncoder
-from langalign_sk.metrics._core import _held_out_rows, duplicate_groups
+from langalign_sk.metrics._core import duplicate_groups, held_out_folds
 from tests.toy import ENGLISH, KOREAN, EnglishOnly, ToyEncoder
 
 PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
@@ -322,7 +322,7 @@ def test_report_of_the_bridge_measures_the_map_in_use():
     X, Y = ToyEncoder().encode(ENGLISH), EnglishOnly().encode(ENGLISH)
     seed = np.random.RandomState(0).randint(2**31 - 1)  # as random_state=0 draws it
     cosines = []
-    for rows in _held_out_rows(duplicate_groups(X, Y), np.random.RandomState(seed)):
+    for rows in held_out_folds(duplicate_groups(X, Y), np.random.RandomState(seed)):
         rest = np.setdiff1d(np.arange(200), rows)
         bridge = LinearAligner("spectral", alpha=1.0, power=0.5, match_scale=True)
         Z = bridge.fit(X[rest], Y[rest]).transform(X[rows])

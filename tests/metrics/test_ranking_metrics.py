@@ -83,7 +83,7 @@ def tied_rows(n, seed):
 @pytest.fixture(params=[7, 1024])
 def block(request, monkeypatch):
     for module in (_core, hubness):
-        monkeypatch.setattr(module, "_BLOCK", request.param)
+        monkeypatch.setattr(module, "BLOCK_ROWS", request.param)
     return request.param
 
 
@@ -299,7 +299,7 @@ def test_reciprocity_equals_slow_reference(n_X, n_Y, block):
 @pytest.mark.parametrize("size", [2, 1024])
 @pytest.mark.parametrize("seed", range(6))
 def test_reciprocity_of_ties_is_the_mean_of_all_choices(seed, size, monkeypatch):
-    monkeypatch.setattr(hubness, "_BLOCK", size)
+    monkeypatch.setattr(hubness, "BLOCK_ROWS", size)
     X, Y = tied_rows(3, seed), tied_rows(4, seed + 50)
     S = np.round(cosines(X, Y), 9)
     of_rows = [np.flatnonzero(row == row.max()) for row in S]
@@ -352,7 +352,7 @@ def test_k_occurrence_equals_slow_reference(k, similarity, block):
 @pytest.mark.parametrize("k", [1, 2, 4, 5])
 @pytest.mark.parametrize("seed", range(4))
 def test_k_occurrence_of_ties_is_the_mean_of_all_orders(seed, k, size, monkeypatch):
-    monkeypatch.setattr(hubness, "_BLOCK", size)
+    monkeypatch.setattr(hubness, "BLOCK_ROWS", size)
     X, Y = tied_rows(6, seed), tied_rows(5, seed + 50)
     expected = np.zeros(5)
     for row in cosines(X, Y):

@@ -15,8 +15,8 @@ from langalign_sk.mapping.candidates import Candidate
 from langalign_sk.mapping.selection import choose
 from langalign_sk.metrics._core import (
     N_FOLDS,
-    _held_out_rows,
     calibrated_log_likelihood,
+    held_out_folds,
     row_log_likelihood,
 )
 from tests.toy import ENGLISH, KOREAN, ToyEncoder
@@ -130,7 +130,7 @@ def test_held_out_r2_is_that_of_scikit_learn():
     X, Y = bent_pairs()
     candidate = trained()
     results = choose(X, Y, [IDENTITY, candidate], random_state=draw()).results
-    pool = _held_out_rows(np.arange(len(X)), draw())
+    pool = held_out_folds(np.arange(len(X)), draw())
     held = np.concatenate(pool)
     moved = candidate.move_folds(X, Y, pool, np.inf)
     Z = np.concatenate([Z for Z, _ in moved])
@@ -194,7 +194,7 @@ def test_adapters_are_judged_on_rows_they_did_not_see(adapter_dim):
     X, Y = bent_pairs(200)
     candidates = [PROCRUSTES, trained(adapter_dim, max_epochs=2)]
     results = choose(X, Y, candidates, random_state=draw()).results
-    folds = _held_out_rows(np.arange(200), draw())
+    folds = held_out_folds(np.arange(200), draw())
     moved = []
     for fold in folds:
         rest = np.setdiff1d(np.arange(200), fold)
@@ -212,7 +212,7 @@ def test_shared_candidates_are_compared_within_every_fold():
     X, Y = noisy_pairs()
     candidates = [SHARED, trained(16, shared=True, max_epochs=2)]
     results = choose(X, Y, candidates, random_state=draw()).results
-    folds = _held_out_rows(np.arange(300), draw())
+    folds = held_out_folds(np.arange(300), draw())
     assert len(folds) == N_FOLDS
     maps = [
         lambda: LinearAligner("spectral", alpha=1.0, power=0.5, shared=True),

@@ -12,8 +12,8 @@ from langalign_sk.metrics._core import (
     N_FOLDS,
     POOL_OF_FOLDS,
     POOL_OF_ONE,
-    _held_out_rows,
     duplicate_groups,
+    held_out_folds,
 )
 from langalign_sk.metrics.pairs import retrieval_scores
 
@@ -69,7 +69,7 @@ def recall(X, Y):
 @pytest.mark.parametrize("rows_per_group", [1, 1.7, 4])
 def test_held_out_rows_share_no_group_with_the_rest(n, rows_per_group):
     groups = draw(1).permutation((np.arange(n) / rows_per_group).astype(int))
-    folds = _held_out_rows(groups, draw())
+    folds = held_out_folds(groups, draw())
     if groups.max() + 1 < 10:
         assert folds is None
         return
@@ -88,14 +88,14 @@ def test_held_out_rows_share_no_group_with_the_rest(n, rows_per_group):
 def test_held_out_rows_of_one_frequent_sentence():
     groups = np.array([0] * 190 + list(range(1, 11)))
     for seed in range(20):
-        for fold in _held_out_rows(groups, draw(seed)):
+        for fold in held_out_folds(groups, draw(seed)):
             assert np.count_nonzero(groups[fold] == 0) in (0, 190)
             assert len(fold) < 200
 
 
 def test_too_few_groups_to_hold_any_out():
     groups = np.arange(100) % 9
-    assert _held_out_rows(groups, draw()) is None
+    assert held_out_folds(groups, draw()) is None
     X = np.random.default_rng(0).normal(size=(9, 4))[groups]
     assert choose(X, X, ALL, random_state=draw()) is None
     assert held_out_pairs(X, X, RIDGE, random_state=draw()) is None
@@ -103,7 +103,7 @@ def test_too_few_groups_to_hold_any_out():
 
 def test_held_out_rows_follow_the_seed():
     groups = np.arange(100)
-    first, again, other = (_held_out_rows(groups, draw(seed)) for seed in (0, 0, 1))
+    first, again, other = (held_out_folds(groups, draw(seed)) for seed in (0, 0, 1))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
@@ -163,7 +163,7 @@ def test_every_candidate_is_judged_on_rows_it_did_not_see(make, weighted):
     X, Y = make()
     weight = np.random.default_rng(2).uniform(0.1, 2, len(X)) if weighted else None
     choice = choose(X, Y, ALL, sample_weight=weight, random_state=draw())
-    folds = _held_out_rows(np.arange(len(X)), draw())
+    folds = held_out_folds(np.arange(len(X)), draw())
     tried = choice.results["method"]
     moved = [refit(X, Y, c, folds, weight) for c in ALL if c.method in tried]
     target = Y[np.concatenate(folds)]
@@ -180,7 +180,7 @@ def test_one_standard_error_rule(make, seed):
     X, Y = make(seed=seed)
     candidates = [c for c in ALL if c != SPECTRAL]
     choice = choose(X, Y, candidates, random_state=draw())
-    folds = _held_out_rows(np.arange(len(X)), draw())
+    folds = held_out_folds(np.arange(len(X)), draw())
     moved = [refit(X, Y, c, folds) for c in candidates]
     target = Y[np.concatenate(folds)]
     allowed = [i for i, Z in enumerate(moved) if recall(Z, target) >= recall(moved[0], target)]
@@ -231,7 +231,7 @@ def test_duplicates_do_not_flatter_a_map():
 def test_held_out_pairs_equal_refitting(candidate):
     X, Y = rotated()
     rows, moved, counterparts, groups = held_out_pairs(X, Y, candidate, random_state=draw())
-    folds = _held_out_rows(duplicate_groups(X, Y), draw())
+    folds = held_out_folds(duplicate_groups(X, Y), draw())
     assert_array_equal(rows, np.concatenate(folds))
     assert_array_equal(np.sort(rows), np.arange(len(X)))
     assert_array_equal(groups, rows)
