@@ -97,7 +97,7 @@ def doubts(evaluations: Sequence[Evaluation]) -> list[str]:
                 else f"The {e.method} map of {e.language!r} was trained without held-out pairs, and "
                 "is not measured."
             )
-        out += _doubts_of_hubness(e)
+        out += doubts_of_hubness(e)
     return out
 
 
@@ -183,7 +183,7 @@ def failures(evaluations: Sequence[Evaluation]) -> list[str]:
     ]
 
 
-def _doubts_of_hubness(e: Evaluation) -> list[str]:
+def doubts_of_hubness(e: Evaluation) -> list[str]:
     """Warnings of directions that disagree, and of rows that are near to everything."""
     if e.forward_recall is None or e.backward_recall is None or e.hubness is None:
         return []

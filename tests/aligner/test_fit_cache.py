@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -10,8 +12,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from langalign_sk import CrossLingualAligner
-from langalign_sk.aligner import _fit_cache, _learn
-from langalign_sk.model_selection import CrossLingualSplit
+from langalign_sk.aligner import _learn
+from langalign_sk.model_selection import CrossLingualSplit, FitCache, fit_cache
 from tests.toy import ENGLISH, KOREAN, ToyEncoder
 
 PAIRS = list(zip(KOREAN[:100], ENGLISH[:100], strict=True))
@@ -20,17 +22,17 @@ PAIRS = list(zip(KOREAN[:100], ENGLISH[:100], strict=True))
 @pytest.fixture
 def fits(monkeypatch):
     """Methods of the language maps that were really fitted; the cache is empty at first."""
-    _fit_cache._kept.clear()
+    fit_cache.clear()
     done = []
-    fit = _learn._fit
+    fit = _learn.fit_language_map
 
-    def counted(X, Y, language, setting):
-        done.append(setting.method)
-        return fit(X, Y, language, setting)
+    def counted(X, Y, language, plan):
+        done.append(plan.method)
+        return fit(X, Y, language, plan)
 
-    monkeypatch.setattr(_learn, "_fit", counted)
+    monkeypatch.setattr(_learn, "fit_language_map", counted)
     yield done
-    _fit_cache._kept.clear()
+    fit_cache.clear()
 
 
 def aligner(**params):
@@ -57,7 +59,7 @@ def test_the_second_fit_is_the_first_bit_for_bit(fits):
     assert_array_equal(first.transform(KOREAN), second.transform(KOREAN))
     assert first.alignment_report_.evaluations == second.alignment_report_.evaluations
     fresh = aligner(encoder=ToyEncoder())
-    _fit_cache._kept.clear()
+    fit_cache.clear()
     assert_array_equal(fresh.fit(PAIRS).transform(KOREAN), second.transform(KOREAN))
     assert fits == ["ridge", "ridge"]
 
@@ -107,10 +109,88 @@ def test_fits_with_effects_are_not_skipped(fits, tmp_path):
     assert len(fits) == 3
 
 
-def test_memory_is_bounded(fits, monkeypatch):
-    monkeypatch.setattr(_fit_cache, "_MOST", 2)
-    for alpha in (1.0, 2.0, 1.0, 3.0, 1.0, 2.0):
-        aligner(alpha=alpha).fit(PAIRS)
-    # 2.0 went when 3.0 came, since 1.0 had been asked for after it.
-    assert len(fits) == 4
-    assert len(_fit_cache._kept) == 2
+@pytest.fixture
+def limit():
+    """Limit of the cache of the process, put back after the test."""
+    before = fit_cache.max_bytes
+    yield
+    fit_cache.max_bytes = before
+
+
+def test_the_limit_of_the_process_counts(fits, limit):
+    fit_cache.max_bytes = 0
+    aligner().fit(PAIRS)
+    aligner().fit(PAIRS)
+    assert len(fits) == 2
+    assert fit_cache.info().n_fits == fit_cache.info().n_bytes == 0
+
+
+def test_lowering_the_limit_drops_fits(fits, limit):
+    aligner().fit(PAIRS)
+    assert fit_cache.info().n_bytes > 0
+    fit_cache.max_bytes = 1
+    assert fit_cache.info().n_fits == fit_cache.info().n_bytes == 0
+
+
+def made_of(size, done):
+    """A fit whose result has a known size; it counts its calls."""
+
+    def fit():
+        done.append(size)
+        return b"x" * size
+
+    return fit
+
+
+def test_what_was_not_used_for_longest_goes_first():
+    cache, done = FitCache(max_bytes=300), []
+    for key in (b"1", b"2", b"1", b"3", b"1", b"2"):
+        cache.fetch(key, made_of(100, done))
+    # Pickles are a little larger than 100 bytes, so that two fit; 2 went when 3 came.
+    assert len(done) == 4
+    info = cache.info()
+    assert (info.hits, info.misses, info.n_fits) == (2, 4, 2)
+    assert 200 < info.n_bytes <= 300
+
+
+def test_a_fit_beyond_the_limit_is_returned_and_not_kept():
+    cache, done = FitCache(max_bytes=50), []
+    assert cache.fetch(b"1", made_of(100, done)) == b"x" * 100
+    assert cache.info()[2:] == (0, 0)
+
+
+def test_clear_forgets_fits_and_counts():
+    cache, done = FitCache(), []
+    cache.fetch(b"1", made_of(10, done))
+    cache.clear()
+    assert cache.info() == (0, 0, 0, 0)
+    cache.fetch(b"1", made_of(10, done))
+    assert len(done) == 2
+
+
+def test_a_fit_that_fails_keeps_nothing():
+    cache = FitCache()
+
+    def fail():
+        raise ValueError("no fit")
+
+    with pytest.raises(ValueError, match="no fit"):
+        cache.fetch(b"1", fail)
+    assert cache.info().n_fits == 0
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, None, True], ids=str)
+def test_a_limit_that_is_not_a_size(value):
+    with pytest.raises(ValueError, match="max_bytes must be a non-negative int"):
+        FitCache(max_bytes=value)
+
+
+def test_many_threads_share_a_cache():
+    cache, done = FitCache(max_bytes=500), []
+    keys = [bytes([i % 5]) for i in range(400)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda key: cache.fetch(key, made_of(100, done)), keys))
+    assert set(found) == {b"x" * 100}
+    info = cache.info()
+    assert info.hits + info.misses == len(keys)
+    assert info.n_bytes <= 500

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from langalign_sk import CrossLingualAligner, SentenceEncoder
-from langalign_sk.aligner._evidence import doubts_of_hubs, measure_pairs
+from langalign_sk.aligner._evidence import doubts_of_hubness, measure_pairs
 from langalign_sk.aligner._report import AlignmentWarning
 from langalign_sk.inspection import Evaluation
 from langalign_sk.metrics import RetrievalScores, hubness_score
@@ -261,15 +261,15 @@ def _evaluation(**values):
 
 
 def test_doubts_of_directions_and_hubs():
-    assert doubts_of_hubs(_evaluation()) == []
-    (apart,) = doubts_of_hubs(_evaluation(backward_recall=0.4))
+    assert doubts_of_hubness(_evaluation()) == []
+    (apart,) = doubts_of_hubness(_evaluation(backward_recall=0.4))
     assert "0.700" in apart
     assert "0.400 the other way" in apart
     # The same difference on few rows is chance.
-    assert doubts_of_hubs(_evaluation(backward_recall=0.55, n_held_out=20)) == []
-    (hubs,) = doubts_of_hubs(_evaluation(hubness=9.0, unaligned_hubness=3.0))
+    assert doubts_of_hubness(_evaluation(backward_recall=0.55, n_held_out=20)) == []
+    (hubs,) = doubts_of_hubness(_evaluation(hubness=9.0, unaligned_hubness=3.0))
     assert "9.0 against 3.0 before" in hubs
-    assert doubts_of_hubs(_evaluation(hubness=9.0, unaligned_hubness=9.5)) == []
+    assert doubts_of_hubness(_evaluation(hubness=9.0, unaligned_hubness=9.5)) == []
 
 
 # Drift
