@@ -392,7 +392,7 @@ class CrossLingualAligner(
         (True, 0.0)
         """
         check_is_fitted(self)
-        data = self._read(X)
+        data = read_rows(self, X)
         if isinstance(data, Pairs):
             raise ValueError(
                 "quality_score takes one column of text, and X holds pairs of two columns."
