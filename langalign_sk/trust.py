@@ -69,7 +69,7 @@ def drift_test(
     Returns
     -------
     DriftResult
-        A p-value below the share of false alarms that you accept is drift.
+        A p-value below the share of false alarms that you accept means drift.
 
     Raises
     ------
@@ -78,8 +78,8 @@ def drift_test(
 
     Notes
     -----
-    Many tests, one a day say, need a smaller threshold. A small p-value says that rows differ,
-    not that answers got worse: look at
+    Repeated tests, such as one per day, need a smaller threshold. A small p-value says that rows
+    differ, not that answers got worse: look at
     :meth:`quality_score <langalign_sk.CrossLingualAligner.quality_score>` of the rows.
 
     Examples

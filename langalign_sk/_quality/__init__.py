@@ -1,4 +1,4 @@
-"""How much a row is like those of a fit."""
+"""Row quality: conformal p-values of rows against those of a fit."""
 
 from .texts import TextModel, TextQuality
 from .vectors import VectorModel, VectorQuality

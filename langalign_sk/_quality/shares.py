@@ -1,4 +1,4 @@
-"""Shares of held-out rows, and their calibration."""
+"""Conformal p-values: shares of held-out rows that are at least as unusual."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from numpy.typing import NDArray
 
 from ..metrics._core import held_out_folds
 
+__all__ = ["LEVELS", "MAX_ROWS", "MIN_ROWS", "quality_folds", "share_below", "smallest_share"]
+
 MIN_ROWS = 20
-# More rows make a fit slower and the scores little better.
+# More rows make a fit slower and improve the scores little (`python -m benchmarks quality`).
 MAX_ROWS = 3_000
-_LEVELS = np.linspace(0, 1, 100)
+LEVELS = np.linspace(0, 1, 100)
 
 
-def _folds(n: int, draw: np.random.RandomState) -> list[NDArray[np.intp]]:
+def quality_folds(n: int, draw: np.random.RandomState) -> list[NDArray[np.intp]]:
+    """Folds of rows to hold out, of MIN_ROWS rows or more."""
     folds = held_out_folds(np.arange(n), draw)
     assert folds is not None  # MIN_ROWS is more than it asks for
     return folds
 
 
-def _least(values: NDArray, quantiles: NDArray) -> NDArray:
-    return np.min([_share(v, q) for v, q in zip(values, quantiles, strict=True)], axis=0)
+def smallest_share(values: NDArray, quantiles: NDArray) -> NDArray:
+    """The smaller share of a row's two statistics."""
+    return np.min([share_below(v, q) for v, q in zip(values, quantiles, strict=True)], axis=0)
 
 
-def _share(values: Any, quantiles: NDArray) -> NDArray[np.float64]:
+def share_below(values: Any, quantiles: NDArray) -> NDArray[np.float64]:
     """Share of held-out rows below a value; 0 below them all."""
-    return np.interp(np.asarray(values, dtype=np.float64), quantiles, _LEVELS)
+    return np.interp(np.asarray(values, dtype=np.float64), quantiles, LEVELS)

@@ -1,4 +1,4 @@
-"""How much a row is like what an aligner was fitted on: by its text, or by its vector."""
+"""Text quality: naive Bayes of hashed n-grams against shuffled text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from .shares import _LEVELS, MIN_ROWS, _folds, _least, _share
+from .shares import LEVELS, MIN_ROWS, quality_folds, share_below, smallest_share
 
 _BITS = 15
 _TABLE = 1 << _BITS
@@ -24,11 +24,11 @@ _LONGEST_CHUNK = 3
 
 @dataclass(frozen=True, eq=False)
 class TextModel:
-    """What tells texts from the same texts shuffled: log-odds of hashed n-grams.
+    """Log-odds of hashed n-grams in texts against the same texts shuffled.
 
     A sum of log-odds over a row is the log-likelihood ratio of text against shuffled text, its
-    n-grams taken for independent, as in naive Bayes. What is rare in shuffled text and in text
-    has odds of 1, so that a foreign or broken row has none of the evidence that a sound one has.
+    n-grams taken for independent, as in naive Bayes. An n-gram that is rare in both has odds of 1,
+    so that a foreign or broken row lacks the evidence that a sound one has.
     N-grams are hashed (Weinberger et al., "Feature hashing for large scale multitask learning",
     ICML 2009); the texts themselves are not kept.
     """
@@ -38,13 +38,13 @@ class TextModel:
 
     @classmethod
     def of(cls, real: NDArray, words: NDArray, letters: NDArray) -> TextModel:
-        """From counts of n-grams in the texts, and in `_SHUFFLES` shuffles of them."""
+        """Model from counts of n-grams in the texts, and in `_SHUFFLES` shuffles of them."""
         odds = [np.log((real + 1) / (other / _SHUFFLES + 1)) for other in (words, letters)]
         steps = [np.round(np.clip(o, -4, 4) / _STEP) + 128 for o in odds]
         return cls(*(s.astype(np.uint8) for s in steps))
 
     def typicality(self, grams: Grams) -> NDArray:
-        """Sum over a row for words, mean over a row for letters; (n_texts, 2)."""
+        """Log-likelihood ratios of shape (n_texts, 2): sum for words, mean for letters."""
         rows, hashes, n = grams.rows, grams.hashes, grams.n_texts
         words = np.bincount(rows, self.of_words[hashes] - 128.0, n)
         rows, hashes = rows[: grams.n_characters], hashes[: grams.n_characters]
@@ -90,13 +90,13 @@ def _plain(text: str) -> str:
 
 
 def _mixed(keys: NDArray) -> NDArray:
-    """Multiplicative hash; its high bits hang on all bits of a key."""
+    """Multiplicative hash; its high bits depend on all bits of a key."""
     keys = keys * np.uint64(0x9E3779B97F4A7C15)
     return (keys ^ (keys >> np.uint64(29))) * np.uint64(0xC2B2AE3D27D4EB4F)
 
 
 def _words_shuffled(texts: Sequence[str], draw: np.random.RandomState) -> list[str]:
-    """The words of every text in another order; pieces of it where there are no spaces."""
+    """Texts with their words in random order; pieces of text where there are no spaces."""
     words = [text.split() for text in texts]
     spaced = sum(map(len, texts)) <= _LONGEST_WORDS * sum(map(len, words))
     out = []
@@ -117,9 +117,9 @@ def _letters_shuffled(texts: Sequence[str], draw: np.random.RandomState) -> list
 class TextQuality:
     """Scores in [0, 1] of texts in one language, calibrated on held-out texts of the fit.
 
-    What a row is judged by is turned into the share of held-out rows that are at least as unlike
+    Each statistic of a row becomes the share of held-out rows that are at least as unlike
     the fit: a conformal p-value (Bates, Candès, Lei, Romano and Sesia, "Testing for outliers with
-    conformal p-values", Annals of Statistics 2023). The least of the two of a text (Tippett, "The
+    conformal p-values", Annals of Statistics 2023). The smaller of the two of a text (Tippett, "The
     methods of statistics", 1931) is calibrated once more.
     """
 
@@ -133,7 +133,7 @@ class TextQuality:
         if len(texts) < MIN_ROWS:
             return None
         draw = np.random.RandomState(seed)
-        folds = _folds(len(texts), draw)
+        folds = quality_folds(len(texts), draw)
         outside = np.setdiff1d(np.arange(len(texts)), np.concatenate(folds))
         parts = [[_plain(texts[i]) for i in rows] for rows in (*folds, outside)]
         grams = [Grams.of(part) for part in parts]
@@ -153,11 +153,11 @@ class TextQuality:
             TextModel.of(*(total - c)).typicality(g) for g, c in zip(grams, counts, strict=True)
         ]
         values = np.concatenate(held[: len(folds)]).T
-        quantiles = np.quantile(values, _LEVELS, axis=1).T.astype(np.float32)
-        least = np.quantile(_least(values, quantiles), _LEVELS).astype(np.float32)
+        quantiles = np.quantile(values, LEVELS, axis=1).T.astype(np.float32)
+        least = np.quantile(smallest_share(values, quantiles), LEVELS).astype(np.float32)
         return cls(TextModel.of(*total), quantiles, least)
 
     def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Shares in [0, 1] of shape (n_texts,)."""
         values = self.model.typicality(Grams.of([_plain(text) for text in texts])).T
-        return _share(_least(values, self.quantiles), self.least)
+        return share_below(smallest_share(values, self.quantiles), self.least)

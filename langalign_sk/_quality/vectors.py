@@ -1,4 +1,4 @@
-"""How typical embeddings are of the rows of a fit."""
+"""Vector quality: Mahalanobis distance by probabilistic principal components."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from .shares import _LEVELS, MIN_ROWS, _folds, _share
+from .shares import LEVELS, MIN_ROWS, quality_folds, share_below
 
-_RANK = 16  # more directions of a fit tell no more
+_RANK = 16  # further directions do not improve the scores
 
 
 @dataclass(frozen=True, eq=False)
 class VectorModel:
-    """Gaussian of the fitted rows: some principal directions, and one variance for the others.
+    """Probabilistic principal components of the fitted rows.
 
-    Probabilistic principal components (Tipping and Bishop, JRSS B 1999), whose Mahalanobis
-    distance tells rows unlike the fit (Lee, Lee, Lee and Shin, NeurIPS 2018).
+    A Gaussian of some principal directions with one variance for all others (Tipping and Bishop,
+    JRSS B 1999), whose Mahalanobis distance detects rows unlike the fit (Lee, Lee, Lee and Shin,
+    NeurIPS 2018).
     """
 
     mean: NDArray  # (n_features,), float32
@@ -27,7 +28,7 @@ class VectorModel:
 
     @classmethod
     def of(cls, n: int, total: NDArray, squares: NDArray) -> VectorModel:
-        """From the number of rows, their sum and the sum of their outer products."""
+        """Model from the number of rows, their sum and the sum of their outer products."""
         mean = total / n
         width = len(mean)
         rank = max(min(_RANK, width - 1, n // 4), 0)
@@ -65,13 +66,13 @@ class VectorQuality:
         Z = Z.astype(np.float64)
         n, total, squares = len(Z), Z.sum(axis=0), Z.T @ Z
         values = []
-        for fold in _folds(n, np.random.RandomState(seed)):
+        for fold in quality_folds(n, np.random.RandomState(seed)):
             F = Z[fold]
             rest = VectorModel.of(n - len(F), total - F.sum(axis=0), squares - F.T @ F)
             values.append(rest.typicality(F))
-        quantiles = np.quantile(np.concatenate(values), _LEVELS).astype(np.float32)
+        quantiles = np.quantile(np.concatenate(values), LEVELS).astype(np.float32)
         return cls(VectorModel.of(n, total, squares), quantiles)
 
     def score(self, Z: NDArray) -> NDArray[np.float64]:
         """Shares in [0, 1] of shape (n_rows,)."""
-        return _share(self.model.typicality(Z), self.quantiles)
+        return share_below(self.model.typicality(Z), self.quantiles)

@@ -1,4 +1,4 @@
-"""The aligner of text."""
+"""CrossLingualAligner, and what it is made of."""
 
 from ._aligner import CrossLingualAligner
 

@@ -37,7 +37,7 @@ class CrossLingualAligner(
     TransformerMixin,
     BaseEstimator,
 ):
-    """Put text of other languages where an English-trained model expects it.
+    """Cross-lingual aligner: puts text of other languages where an English model expects it.
 
     A frozen encoder turns sentences into vectors. A *language map*, learned from translation
     pairs, moves target-language vectors to where their English translations are; a *bridge*,
@@ -56,7 +56,7 @@ class CrossLingualAligner(
         None: the English system uses `encoder`. Never fitted nor copied by the aligner; a clone
         shares it.
     corpus : str, path or None, default="starter"
-        Where translation pairs come from if none are passed to `fit`: the name of the built-in
+        Source of translation pairs if none are passed to `fit`: the name of the built-in
         corpus ("starter": 640 sentences in en, ko, ja, zh), a file that
         :meth:`ParallelCorpus.read <langalign_sk.ParallelCorpus.read>` reads, or None for no
         pairs at all.
@@ -66,12 +66,12 @@ class CrossLingualAligner(
     method : str, default="auto"
         The language map. "identity", "ridge", "procrustes" and "spectral" are closed forms, see
         :class:`~langalign_sk.mapping.LinearAligner`. "contrastive", "mse" (the fully connected
-        variant of the LANGALIGN paper) and "autoencoder" (its autoencoder variant) are trained,
+        variant of the LANGALIGN paper [1]_) and "autoencoder" (its autoencoder variant) are trained,
         see :class:`~langalign_sk.mapping.AdapterAligner`. "auto" takes the simplest within one
         standard error of the best held-out retrieval, among the closed forms and, from 2,000
-        pairs on, a contrastive adapter; no alignment is always a candidate, and the choice never
+        pairs on, a contrastive adapter; no alignment is always a candidate, and the map chosen never
         finds fewer held-out translations. An adapter that moves rows away from where English
-        models know them is not taken, unless it is trained for search (``mse_weight=0``).
+        models know them is not chosen, unless it is trained for search (``mse_weight=0``).
     alpha : float, sequence of float or "auto", default="auto"
         Regularisation of a closed-form language map, in units of the mean eigenvalue.
     adapter_dim : int, default=None
@@ -79,13 +79,13 @@ class CrossLingualAligner(
         AdapterAligner otherwise.
     adapter_params : dict, default=None
         Further parameters of AdapterAligner, such as ``{"mse_weight": 0.0, "verbose": True}``. A
-        `checkpoint` folder gets one folder a language, and one for the bridge.
+        `checkpoint` folder gets one folder per language, and one for the bridge.
     time_budget : float, default=600.0
         Seconds that "auto" may spend on a language map, beyond the closed forms. An adapter that
-        does not finish in time is not chosen, so that a tight budget makes the choice hang on the
-        speed of the machine. 0 tries closed forms only, None knows no limit.
+        does not finish in time is not chosen, so with a tight budget the choice depends on the
+        speed of the machine. 0 tries closed forms only, None sets no limit.
     bridge_method : {"spectral", "contrastive", "mse", "autoencoder"}, default="spectral"
-        The bridge. Trained ones count every English row alike, and need thousands.
+        The bridge. Trained bridges weigh every English row alike, and need thousands of them.
     bridge_alpha : float, default=1.0
         Regularisation of a spectral bridge, in units of the mean eigenvalue.
     output_space : {"english", "target", "shared"}, default="english"
@@ -94,7 +94,7 @@ class CrossLingualAligner(
         English rows serves target text at no cost; for one language and no `english_encoder`.
         "shared": target rows and English rows both move, into a space where translations find
         each other best. A model must then be trained on English rows that were moved there, and
-        an index filled with them. For one language and "auto", "spectral" or "contrastive"; with
+        an index built of them. For one language and "auto", "spectral" or "contrastive"; with
         `english_encoder` it is learned from pairs, without a bridge.
     random_state : int, RandomState instance or None, default=None
         Draws the held-out pairs. Pass an int for the same fit in every call.
@@ -122,12 +122,22 @@ class CrossLingualAligner(
     Notes
     -----
     The idea of an aligner between a frozen language model and an English task head is from
-    LANGALIGN (Kim, Lee, Choi and Jung, arXiv 2503.18603). The closed-form maps, the bridge and
-    the choice between them by held-out retrieval are this package's.
+    LANGALIGN [1]_. The closed-form maps, the bridge and the choice between them by held-out
+    retrieval are this package's.
 
     Text without letters ("2026", emoji) and Latin text in a Korean, Japanese or Chinese system
     pass as English. A text with Han but no kana is Chinese, or Japanese where only "ja" is
     declared.
+
+    A search over the parameters of an aligner that holds out English rows alone, such as
+    `GridSearchCV` of a Pipeline with a plain number of folds, says nothing about the language map,
+    which English rows do not pass through: all its settings tie. Search with
+    :func:`~langalign_sk.model_selection.make_retrieval_scorer` on pairs, or with
+    :class:`~langalign_sk.model_selection.CrossLingualSplit` on labelled target rows.
+
+    References
+    ----------
+    .. [1] Kim, Lee, Choi and Jung, "LANGALIGN", arXiv 2503.18603.
 
     Examples
     --------
@@ -252,7 +262,7 @@ class CrossLingualAligner(
         return self._transform(X, session)
 
     def transform(self, X: Any) -> NDArray:
-        """Vectors for the English model, or for the target space.
+        """Encode text and move it to the output space.
 
         Parameters
         ----------
@@ -263,7 +273,7 @@ class CrossLingualAligner(
         Returns
         -------
         ndarray of shape (n_samples, n_features_out)
-            One row a sample, float32 for text; no row depends on the others.
+            One row per sample, float32 for text; no row depends on the others.
 
         Raises
         ------
@@ -273,7 +283,7 @@ class CrossLingualAligner(
         return self._transform(X, EncodingSession())
 
     def inverse_transform(self, X: Any, *, target_lang: str | None = None) -> NDArray:
-        """Vectors of the output space back in the target space, by fitted maps of their own.
+        """Move vectors of the output space back to the target space, by fitted maps of their own.
 
         Parameters
         ----------
@@ -330,7 +340,7 @@ class CrossLingualAligner(
         return float(row_recall(moved, route_of(self).english(Y), groups).mean())
 
     def freeze(self) -> Any:
-        """Frozen copy that a Pipeline or a search fits no more.
+        """Frozen copy, which a Pipeline or a search does not fit again.
 
         Returns
         -------
@@ -347,12 +357,11 @@ class CrossLingualAligner(
         return FrozenEstimator(twin)
 
     def quality_score(self, X: Any) -> NDArray[np.float64]:
-        """How much each row is like what the aligner was fitted on, for sending others elsewhere.
+        """Conformal p-value of each row: how much it is like the rows of the fit.
 
         The score is the share of held-out rows of the fit that are at least as unlike it: rows
-        like the fit have scores spread evenly over [0, 1], so that a service that sends rows
-        below 0.05 to a person sends one in twenty of the rows that it was made for, and most of
-        the broken ones.
+        like the fit have scores spread evenly over [0, 1]. A service that sends rows below 0.05 to a
+        person sends one in twenty of the rows that it was made for, and most of the broken ones.
 
         Parameters
         ----------
@@ -376,8 +385,8 @@ class CrossLingualAligner(
         shuffled; it is not encoded, and needs no pairs. Vectors hardly change with the order of
         words, and lie among those of other languages: embeddings are judged by their distance
         (Mahalanobis, by probabilistic principal components) to the vectors of the fit, which
-        tells random bytes, but not shuffled words. A row in an undeclared script scores 0, though
-        `transform` refuses it. English rows, and text that passes as English, are compared with
+        detects random bytes, but not shuffled words. A row in an undeclared script scores 0, though
+        `transform` rejects it. English rows, and text that passes as English, are compared with
         the English text of the fit. The score says that a row is unusual, not that an answer is
         wrong, and a new topic is unusual.
 
@@ -415,7 +424,7 @@ class CrossLingualAligner(
         return out
 
     def _languages_or_none(self, rows: list[str]) -> list[str | None]:
-        """Languages of the rows; None for one that was not declared."""
+        """Languages of the rows; None for an undeclared language."""
         languages = languages_of(self.target_lang)
         router = LanguageRouter(languages, self.detect)
         if self.detect is None:

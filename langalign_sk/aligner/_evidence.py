@@ -176,8 +176,8 @@ def failures(evaluations: Sequence[Evaluation]) -> list[str]:
     return [
         f"The {e.part} of {e.language!r} finds {e.aligned.recall_at_1:.3f} of {e.n_held_out} held-out "
         f"translations, no more than for shuffled pairs (p = {e.shuffled_p_value:.3f}): do not use "
-        "it. Look whether the two sides are translations of each other row by row, and whether "
-        "the encoder knows the language; else pass more pairs."
+        "it. Check that the two sides are translations of each other row by row, and that the "
+        "encoder knows the language; otherwise pass more pairs."
         for e in evaluations
         if e.failed and e.aligned
     ]

@@ -1,4 +1,4 @@
-"""The held-out report of a fitted aligner."""
+"""Report of a fitted aligner: held-out retrieval against no alignment."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _CANDIDATE_COLUMNS = [
 class Evaluation:
     """Held-out retrieval of one map beside its baseline.
 
-    The map of every row did not see that row. Where "auto" or a grid chose the map, it chose by
-    these rows, so the scores are slightly optimistic; score pairs of your own for a figure to
+    Every row is scored by a map that did not see it. Where "auto" or a grid chose the map, it chose
+    by these rows, so the scores are slightly optimistic; score pairs of your own for a figure to
     publish.
 
     Attributes
@@ -95,14 +95,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class AlignmentReport:
-    """How well a fit did on rows it did not see, against no alignment.
+    """Held-out scores of a fit against no alignment, and its warnings.
 
     Attributes
     ----------
     evaluations : tuple of Evaluation
         One per language map, one for the bridge, one per language end to end.
     warnings : tuple of str
-        What a user should know before trusting the fit.
+        Reasons for doubt about the fit.
 
     Examples
     --------
@@ -127,7 +127,7 @@ class AlignmentReport:
         return any(measured) and all(measured) and not any(e.failed for e in self.evaluations)
 
     def to_frame(self) -> Any:
-        """Table of all scores, one row a system.
+        """Table of all scores, one row per system.
 
         Returns
         -------
@@ -138,26 +138,27 @@ class AlignmentReport:
         import pandas as pd
 
         rows = []
-        for e in self.evaluations:
-            for system, scores in (("no alignment", e.unaligned), ("aligned", e.aligned)):
+        for evaluation in self.evaluations:
+            systems = {"no alignment": evaluation.unaligned, "aligned": evaluation.aligned}
+            for system, scores in systems.items():
                 if scores is None:
                     continue
                 rows.append(
                     {
-                        "part": e.part,
-                        "language": e.language,
+                        "part": evaluation.part,
+                        "language": evaluation.language,
                         "system": system,
-                        "method": e.method if system == "aligned" else "",
+                        "method": evaluation.method if system == "aligned" else "",
                         **vars(scores),
-                        "n_held_out": e.n_held_out,
-                        "n_fit": e.n_fit,
+                        "n_held_out": evaluation.n_held_out,
+                        "n_fit": evaluation.n_fit,
                     }
                 )
         columns = ["part", "language", "system", "method", *RetrievalScores.__dataclass_fields__]
         return pd.DataFrame(rows, columns=[*columns, "n_held_out", "n_fit"])
 
     def candidates_to_frame(self) -> Any:
-        """Table of every map that "auto" or a grid compared, one row a candidate.
+        """Table of every map that "auto" or a grid compared, one row per candidate.
 
         Returns
         -------
@@ -190,7 +191,7 @@ class AlignmentReport:
 
 
 class AlignmentWarning(UserWarning):
-    """A map finds no more translations of held-out rows than one of shuffled pairs would.
+    """Warning of a map that finds no more held-out translations than for shuffled pairs.
 
     Examples
     --------
