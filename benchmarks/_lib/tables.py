@@ -1,15 +1,44 @@
-"""What the benchmarks share: the data folder, a description of the machine, the results."""
+"""Results as JSON, and tables for the docs and the README."""
 
 import json
 
 from .machine import machine
-from .paths import ROOT
+from .paths import PAGES, RESULTS, ROOT
 
 
-def write_results(name: str, results: dict) -> None:
-    """Keep the numbers as JSON beside the benchmark."""
-    text = json.dumps({"machine": machine(), **results}, indent=1, ensure_ascii=False)
-    (ROOT / "benchmarks" / "results" / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+def write_results(name: str, results: dict, depth: int | None = None) -> dict:
+    """Keep the numbers as JSON beside the benchmark, and return them with the machine.
+
+    Results that bring a "machine" were measured there. Dicts are on lines of their own down to
+    `depth`, by default all of them and all lists too.
+    """
+    results = {"machine": machine(), **results}
+    if depth is None:
+        text = json.dumps(results, indent=1, ensure_ascii=False)
+    else:
+        text = to_json(results, depth)
+    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    return results
+
+
+def read_results(name: str) -> dict:
+    """Results that are kept."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def to_json(value, depth: int) -> str:
+    """JSON with a line for every entry of a dict and every row of a list, down to a depth."""
+    if depth > 0 and isinstance(value, dict):
+        entries = [f"{json.dumps(key)}: {to_json(part, depth - 1)}" for key, part in value.items()]
+        return "{\n" + ",\n".join(entries) + "\n}"
+    if depth > 0 and isinstance(value, list) and value and isinstance(value[0], list):
+        return "[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in value) + "\n]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def write_page(name: str, text: str) -> None:
+    """Write what a page of the docs includes."""
+    (PAGES / f"{name}.rst").write_text(text, encoding="utf-8")
 
 
 def write_readme(name: str, markdown: str) -> None:
@@ -24,11 +53,13 @@ def write_readme(name: str, markdown: str) -> None:
 
 
 def to_markdown(header: list[str], rows: list[list[str]]) -> str:
+    """Table of a Markdown page."""
     lines = ["| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *rows)]
     return "\n".join(lines)
 
 
 def to_rst(header: list[str], rows: list[list[str]]) -> str:
+    """Table of a reStructuredText page."""
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for cells in (header, *rows):
         lines += [("   * - " if i == 0 else "     - ") + cell for i, cell in enumerate(cells)]

@@ -17,7 +17,7 @@ from langalign_sk.encoders import FolderCache, MemoryCache
 from .._lib.data import data_folder, read_rows
 from .._lib.machine import machine, resident_bytes
 from .._lib.paths import ROOT
-from .._lib.tables import to_rst, write_results
+from .._lib.tables import to_rst, write_page, write_results
 
 NAME = "use-multilingual"  # the fastest encoder: beside any other the layer costs less
 N_TEXTS, PARTS, REPEATS, N_STREAMED = 20_000, 10, 3, 200_000
@@ -147,4 +147,4 @@ def report(results):
         f"above the loaded model at the peak, {streamed:.0f} s.\n\n"
         f"Written by ``python -m benchmarks encoding``. Machine: {machine()}.\n"
     )
-    (ROOT / "docs" / "_generated" / "encoding.rst").write_text(text, encoding="utf-8")
+    write_page("encoding", text)

@@ -211,9 +211,7 @@ def small():
     }
 
 
-def main(smoke=False):
-    if smoke:
-        return small()
+def main():
     print(machine(), "\n", flush=True)
     measured = points()
     results = {
@@ -223,7 +221,6 @@ def main(smoke=False):
         "imports": imports(IMPORTS, turns=5),
     }
     report(results)
-    return results
 
 
 def report(results):

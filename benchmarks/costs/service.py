@@ -25,7 +25,7 @@ from langalign_sk.encoders.cache.lookup import shared_memory_cache
 
 from .._lib.machine import machine
 from .._lib.paths import ROOT
-from .._lib.tables import to_rst, write_results
+from .._lib.tables import to_rst, write_page, write_results
 
 EXAMPLE = ROOT / "examples" / "service.py"
 THREADS, REQUESTS, MAX_ROWS = 8, 2_000, 32
@@ -294,4 +294,4 @@ def report(results):
         + f"\nWritten by ``python -m benchmarks service``. Machine: {machine()}; client and service "
         "share its cores.\n"
     )
-    (ROOT / "docs" / "_generated" / "service.rst").write_text(text, encoding="utf-8")
+    write_page("service", text)

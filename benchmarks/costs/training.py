@@ -15,8 +15,7 @@ from langalign_sk.mapping.training.modules import BothWays, Trainable, initial_l
 
 from .._lib.data import pairs
 from .._lib.machine import machine, resident_bytes
-from .._lib.paths import ROOT
-from .._lib.tables import to_rst, write_results
+from .._lib.tables import to_rst, write_page, write_results
 
 N, D, EPOCHS, WIDTH, BATCH = 20_000, 512, 20, 256, 2_000
 MEMORY_PAIRS = 200_000
@@ -163,4 +162,4 @@ def main():
         "the two input arrays.\n\nWritten by ``python -m benchmarks training``. "
         f"Machine: {machine()}.\n"
     )
-    (ROOT / "docs" / "_generated" / "training.rst").write_text(text, encoding="utf-8")
+    write_page("training", text)

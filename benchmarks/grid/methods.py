@@ -3,13 +3,10 @@
 from langalign_sk import CrossLingualAligner, LinearAligner
 from langalign_sk.mapping import AdapterAligner
 
-# Pairs a language: e5 encodes a hundredth of the texts a second.
-POOL = {"USE": 20_000, "e5": 5_000}
 FORWARD_SIZES = (300, 3_000, 20_000)
-NONE, CENTRED, AUTO = "no alignment", "centring", "auto"
+CENTRED, AUTO = "centring", "auto"
 BRIDGE, BRIDGE_PAIRS = "bridge", "bridge and pairs"
-STRAIGHT, CEILING = "text fed straight in", "English test rows"
-UPPER = "trained on target-language labels"
+TARGET_LABELS = "trained on target-language labels"
 
 
 def trained(loss, seed, **settings):

@@ -4,28 +4,35 @@ Targets are rows of a multilingual encoder. The English system is the same encod
 one, or a bag of words. Nothing is chosen on a test row.
 """
 
-from .._lib.data import SEEDS, data_folder
+from .._lib.data import MAX_PAIRS, SEEDS, data_folder
 from .._lib.machine import machine
 from .._lib.paths import CACHE
-from .cells import Grid
-from .methods import POOL
-from .report import report
+from .._lib.tables import write_results
+from .cells import Cells
+from .report import write_plots, write_tables
+from .summary import Summary, summarize
+from .systems import Setup, itself, minilm, tfidf
+
+DEPTH = 6  # dicts of the means on lines of their own, but not the methods of each
 
 
-def run(name, seeds=SEEDS):
-    """All cells of an encoder; what is there already is not computed again."""
-    CACHE.mkdir(exist_ok=True)
-    grid = Grid(name, data_folder(), CACHE / f"grid-{name}.json", seeds=seeds)
-    grid.minilm()
-    grid.tfidf()
-    grid.itself()
-    return grid.cells
-
-
-def main():
+def main() -> None:
     print(machine(), "\n")
     for seeds in (SEEDS[:1], SEEDS):  # one of everything, and then the spread
-        cells = {}
-        for name in POOL:
-            cells |= run(name, seeds)
-        report(cells)
+        measured: dict[str, dict] = {}
+        for name in MAX_PAIRS:
+            measured |= measure(name, seeds).cells
+        cells = Cells(measured)
+        write_tables(Summary(write_results("grid", summarize(cells), depth=DEPTH)))
+        write_plots(cells)
+
+
+def measure(name: str, seeds: tuple[int, ...]) -> Cells:
+    """All cells of an encoder; those that are in the cache already are not measured again."""
+    CACHE.mkdir(exist_ok=True)
+    cells = Cells(path=CACHE / f"grid-{name}.json")
+    setup = Setup(name, data_folder(), cells, seeds=seeds)
+    minilm(setup)
+    tfidf(setup)
+    itself(setup)
+    return cells

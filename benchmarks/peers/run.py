@@ -16,14 +16,14 @@ from threadpoolctl import threadpool_info
 from langalign_sk.metrics import retrieval_scores
 
 from .._lib.bench import Bench
-from .._lib.data import LANGUAGES, SETS, data_folder, draw, load_task, pool, read_rows
+from .._lib.data import LANGUAGES, MAX_PAIRS, SETS, data_folder, draw, load_task, pool, read_rows
 from .._lib.encoders import encoder
 from .._lib.machine import machine
 from .._lib.paths import CACHE, ROOT
-from .._lib.tables import to_rst, write_results
+from .._lib.tables import to_rst, write_page, write_results
 from .models import DISTILLATION, INTO_MINILM, NO_IMPORT, ONE_SPACE, PEERS, UNPAIRED
 
-POOL, PAIRS, SMOKE_PAIRS = 20_000, 10_000, 1_000
+PAIRS, SMOKE_PAIRS = 10_000, 1_000
 TIME_LIMIT = 300  # seconds a process
 DISTILLED, BUDGET = "ko", 600  # the language of the distillation, and its seconds of training
 DONE = CACHE / "peers.json"  # delete it to measure anew
@@ -189,21 +189,10 @@ def distil(data, bench, texts, use, minilm, done):
     DONE.write_text(json.dumps(done))
 
 
-def main(smoke=False):
+def main():
     data = data_folder()
     use, minilm = encoder("use-multilingual"), encoder("minilm-english")
-    languages = LANGUAGES[:1] if smoke else LANGUAGES
-    texts = {}
-    for lang in languages:
-        target, english = pool(data, lang, POOL)
-        places = draw(len(target), SMOKE_PAIRS if smoke else PAIRS, seed=0)
-        texts[lang] = [target[i] for i in places], [english[i] for i in places]
-    if smoke:
-        quick = [name for name, peer in PEERS.items() if peer.quick]
-        bench = Bench(data, use.encode, use.encode, {"sib200": ("ko",)}, ("tatoeba",))
-        done, pairs = {}, tuple(use.encode(side) for side in texts["ko"])
-        run(ONE_SPACE, "ko", bench, pairs, quick, done, keep=False)
-        return done
+    texts = {lang: texts_of(data, lang, PAIRS) for lang in LANGUAGES}
     CACHE.mkdir(exist_ok=True)
     done = json.loads(DONE.read_text()) if DONE.exists() else {}
     benches = {english: Bench(data, use.encode, english.encode) for english in (use, minilm)}
@@ -217,7 +206,24 @@ def main(smoke=False):
         report(done)
     distil(data, benches[minilm], texts[DISTILLED], use, minilm, done)
     report(done)
+
+
+def small():
+    """The quick ones on a few Korean pairs, for the smoke run."""
+    data, use, lang = data_folder(), encoder("use-multilingual"), LANGUAGES[0]
+    quick = [name for name, peer in PEERS.items() if peer.quick]
+    bench = Bench(data, use.encode, use.encode, {"sib200": (lang,)}, SETS[:1])
+    pairs = tuple(use.encode(side) for side in texts_of(data, lang, SMOKE_PAIRS))
+    done = {}
+    run(ONE_SPACE, lang, bench, pairs, quick, done, keep=False)
     return done
+
+
+def texts_of(data, lang, n):
+    """Both sides of n pairs, as text."""
+    target, english = pool(data, lang, MAX_PAIRS["USE"])
+    places = draw(len(target), n, seed=0)
+    return [target[i] for i in places], [english[i] for i in places]
 
 
 COSTS = {"fit_s": "{:.2f}", "rows_per_s": "{:,.0f}", "peak_mb": "{:,.0f}"}
@@ -317,7 +323,7 @@ def report(done):
     text += (
         f"\nWritten by ``python -m benchmarks peers``, {n_threads} threads. Machine: {machine()}.\n"
     )
-    (ROOT / "docs" / "_generated" / "peers.rst").write_text(text, encoding="utf-8")
+    write_page("peers", text)
     write_results(
         "peers",
         {

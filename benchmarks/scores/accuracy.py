@@ -16,8 +16,7 @@ from .._lib.data import LANGUAGES, MAX_PAIRS, SEED, TASKS, data_folder, load_pai
 from .._lib.encoders import e5, encoder
 from .._lib.heads import HEAD, head
 from .._lib.machine import machine
-from .._lib.paths import ROOT
-from .._lib.tables import to_markdown, to_rst, write_readme, write_results
+from .._lib.tables import to_markdown, to_rst, write_page, write_readme, write_results
 
 ENGLISH = "English test rows"
 CEILING = f"{ENGLISH} (ceiling)"  # a bag of words is no ceiling for a sentence encoder behind it
@@ -133,4 +132,4 @@ def write_rst(header, rows, results):
         + to_rst(tasks[0], tasks[1:])
         + f"\nWritten by ``python -m benchmarks accuracy``. Machine: {machine()}.\n"
     )
-    (ROOT / "docs" / "_generated" / "accuracy.rst").write_text(text, encoding="utf-8")
+    write_page("accuracy", text)

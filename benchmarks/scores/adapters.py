@@ -20,8 +20,8 @@ from .._lib.data import LANGUAGES, TASKS, data_folder, load_task, read_rows
 from .._lib.encoders import encoder
 from .._lib.heads import HEAD
 from .._lib.machine import machine
-from .._lib.paths import CACHE, ROOT
-from .._lib.tables import to_markdown, to_rst, write_readme, write_results
+from .._lib.paths import CACHE
+from .._lib.tables import to_markdown, to_rst, write_page, write_readme, write_results
 
 SEEDS = (0, 1, 2)
 MAX_PAIRS = 20_000
@@ -250,4 +250,4 @@ def report(done):
         + f"{'; '.join(draws)}.\n\n"
         + f"Written by ``python -m benchmarks adapters``. Machine: {machine()}.\n"
     )
-    (ROOT / "docs" / "_generated" / "adapters.rst").write_text(text, encoding="utf-8")
+    write_page("adapters", text)

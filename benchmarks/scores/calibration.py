@@ -18,8 +18,7 @@ from langalign_sk.metrics.calibration import expected_calibration_error
 from .._lib.data import data_folder, read_rows
 from .._lib.encoders import encoder
 from .._lib.machine import machine
-from .._lib.paths import ROOT
-from .._lib.tables import to_rst, write_results
+from .._lib.tables import to_rst, write_page, write_results
 
 LANGUAGES = ("ko", "ja", "zh")
 SEED, N_BINS, MARGIN = 0, 15, 0.03
@@ -131,4 +130,4 @@ def report(results):
         + "\nWritten by ``python -m benchmarks calibration``. "
         f"Machine: {machine()}.\n"
     )
-    (ROOT / "docs" / "_generated" / "calibration.rst").write_text(text, encoding="utf-8")
+    write_page("calibration", text)

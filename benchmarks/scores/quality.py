@@ -9,8 +9,7 @@ from langalign_sk.languages import script_of
 from .._lib.data import data_folder, read_rows
 from .._lib.encoders import encoder
 from .._lib.machine import machine
-from .._lib.paths import ROOT
-from .._lib.tables import to_rst, write_results
+from .._lib.tables import to_rst, write_page, write_results
 
 NAME = "use-multilingual"
 LANGUAGES = ("ko", "ja", "zh")
@@ -198,4 +197,4 @@ def report(results):
         + to_rst(header, rows)
         + f"\nWritten by ``python -m benchmarks quality``. Machine: {machine()}.\n"
     )
-    (ROOT / "docs" / "_generated" / "quality.rst").write_text(text, encoding="utf-8")
+    write_page("quality", text)
