@@ -5,7 +5,6 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import Ridge
@@ -13,9 +12,10 @@ from sklearn.linear_model import Ridge
 from langalign_sk import LinearAligner
 
 from .._lib.data import pairs
-from .._lib.machine import machine, resident_bytes
+from .._lib.machine import machine
 from .._lib.paths import ROOT
 from .._lib.tables import to_rst, write_results
+from .._lib.timing import in_turns, ratio
 
 ROWS = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 WIDTHS = (128, 256, 512, 1024)
@@ -55,31 +55,6 @@ def fits(X, Y):
         out[method] = LinearAligner(method, random_state=0, **settings)
     out[PEER] = Ridge()
     return {k: v if callable(v) else lambda v=v: v.fit(X, Y) for k, v in out.items()}
-
-
-def in_turns(functions, turns, number=1, peaks=None):
-    """Seconds of every turn of each; in turns, so that a slow moment of the machine hits all.
-
-    `peaks` gets by how much each made the resident memory grow at most.
-    """
-    times = {name: [] for name in functions}
-    for _ in range(turns):
-        for name, function in functions.items():
-            if peaks is not None:
-                Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
-                before = resident_bytes("VmRSS")
-            start = time.perf_counter()
-            for _ in range(number):
-                function()
-            times[name].append((time.perf_counter() - start) / number)
-            if peaks is not None:
-                peaks[name] = max(peaks.get(name, 0), resident_bytes("VmHWM") - before)
-    return times
-
-
-def ratio(above, below):
-    """Of every turn, as a machine is faster in one moment than in the next."""
-    return statistics.median(a / b for a, b in zip(above, below, strict=True))
 
 
 def turns_of(n, d):
