@@ -20,16 +20,25 @@ BENCHMARKS = {
 }
 # Every method, every peer, and what they cost.
 RUN = ("scale", "grid", "peers")
+ONLY = ("fit",)  # parts of scale that can be measured alone
 
-if __name__ == "__main__":
+
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "name", choices=("run", *BENCHMARKS), help=f"run: {', '.join(RUN)}, one after another"
     )
-    parser.add_argument("--smoke", action="store_true", help="check the ratios of a small run")
+    parser.add_argument("--smoke", action="store_true", help="run: check the ratios of a small run")
+    parser.add_argument(
+        "--only",
+        choices=ONLY,
+        help="scale: measure the fits beside bare products and scipy alone, in a minute or two",
+    )
     arguments = parser.parse_args()
     if arguments.smoke and arguments.name != "run":
         parser.error("--smoke goes with run")
+    if arguments.only and arguments.name != "scale":
+        parser.error("--only goes with scale")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if arguments.name == "accuracy":
         # The order of sums, and with it the third digit of an accuracy, depends on the threads.
@@ -38,4 +47,12 @@ if __name__ == "__main__":
     if arguments.name == "run":
         names = ("smoke",) if arguments.smoke else RUN
     for name in names:
-        import_module(f".{BENCHMARKS.get(name, name)}", __package__).main()
+        module = import_module(f".{BENCHMARKS.get(name, name)}", __package__)
+        if arguments.only:
+            module.main(only=arguments.only)
+        else:
+            module.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ SEED = 0
 SETS = ("tatoeba", "ntrex")
 SIZES = (100, 300, 1_000, 3_000, 10_000, 20_000)
 SEEDS = (0, 1, 2)
-BLOCK = 10_000
+BLOCK = 10_000  # rows
 
 
 def data_folder() -> Path:
@@ -70,10 +70,11 @@ def draw(n_pool, n, seed):
     return np.random.default_rng(seed).permutation(n_pool)[:n]
 
 
-def pairs(n, d):
-    """Like two languages in one multilingual encoder: near the identity, a decaying spectrum.
+def random_pairs(n, d, spaces=1):
+    """Rows X and Y like two languages in one encoder: near the identity, a decaying spectrum.
 
-    Made a block at a time, so that no peak of memory is left behind.
+    With two spaces, Y is rotated, as if it came from another encoder of the same width. Rows are
+    drawn a block at a time, so that no peak of memory is left behind.
     """
     rng = np.random.default_rng(0)
     scale = ((1 + np.arange(d)) ** -0.5).astype(np.float32)
@@ -83,4 +84,7 @@ def pairs(n, d):
         Y[i : i + BLOCK] = rng.standard_normal(shape, dtype=np.float32) * scale
         noise = rng.standard_normal(shape, dtype=np.float32) * scale
         X[i : i + BLOCK] = Y[i : i + BLOCK] + 0.5 * noise + 0.3 * scale
+    if spaces == 2:
+        rotation = np.linalg.qr(rng.standard_normal((d, d)))[0]
+        Y = Y @ rotation.astype(np.float32)
     return X, Y

@@ -1,9 +1,11 @@
-"""Description of the machine, and memory of the process."""
+"""Description of the machine, and memory and threads of the process."""
 
 import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
+
+from threadpoolctl import threadpool_info
 
 PACKAGES = ("numpy", "scikit-learn", "torch", "sentence-transformers")
 
@@ -23,3 +25,9 @@ def resident_bytes(field: str) -> int:
     """Memory of this process; getrusage would give that of the process it was started by."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(x.split()[1]) for x in lines if x.startswith(field)) * 1024
+
+
+def blas_threads() -> int:
+    """Threads of numpy's matrix products."""
+    blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return max(blas, default=1)

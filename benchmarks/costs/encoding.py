@@ -1,9 +1,6 @@
 """What the layer around an encoder costs, and what its row cache saves."""
 
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +13,8 @@ from langalign_sk.encoders import FolderCache, MemoryCache
 
 from .._lib.data import data_folder, read_rows
 from .._lib.machine import machine, resident_bytes
-from .._lib.paths import ROOT
 from .._lib.tables import to_rst, write_page, write_results
+from .._lib.timing import in_own_process, seconds
 
 NAME = "use-multilingual"  # the fastest encoder: beside any other the layer costs less
 N_TEXTS, PARTS, REPEATS, N_STREAMED = 20_000, 10, 3, 200_000
@@ -32,12 +29,6 @@ def texts(n):
     distinct = list(dict.fromkeys(cells))
     order = np.random.default_rng(0).permutation(len(distinct))[:n]
     return [distinct[i] for i in order]
-
-
-def seconds(function, *args, **kwargs):
-    start = time.perf_counter()
-    function(*args, **kwargs)
-    return time.perf_counter() - start
 
 
 def overhead(folder):
@@ -64,9 +55,9 @@ def overhead(folder):
         }
         for k, part in enumerate(parts):
             for name, encode in calls.items():
-                first.setdefault((name, k), []).append(seconds(encode, part))
+                first.setdefault((name, k), []).append(seconds(encode, part)[0])
         for name in ("memory", "folder"):
-            second.setdefault(name, []).append(seconds(calls[name], rows))
+            second.setdefault(name, []).append(seconds(calls[name], rows)[0])
     out = {name: sum(min(first[name, k]) for k in range(PARTS)) for name in calls}
     return {**out, **{f"{name}, second call": min(values) for name, values in second.items()}}
 
@@ -88,19 +79,11 @@ def grid(cache):
     )
     parallel = [r[1] for r in pairs], [r[0] for r in pairs]
     X, y = [r[1] for r in rows], [r[0] for r in rows]
-    return seconds(search.fit, X, y, crosslingualaligner__parallel=parallel)
-
-
-def peak_of_stream():
-    """Peak memory above the loaded model, in bytes; in a process of its own."""
-    code = "from benchmarks.costs.encoding import stream; stream()"
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    return [float(v) for v in out.stdout.split()[-2:]]
+    return seconds(search.fit, X, y, crosslingualaligner__parallel=parallel)[0]
 
 
 def stream():
+    """Peak memory of a process above its loaded model, in bytes, and seconds."""
     encoder = SentenceEncoder(NAME)
     encoder.encode(["model"])
     before = resident_bytes("VmRSS")
@@ -108,8 +91,8 @@ def stream():
     with tempfile.TemporaryDirectory() as folder:
         # Numbers make sentences distinct without a list of them in memory.
         lines = (f"Order number {i} was sent to {i % 977} Main Street." for i in range(N_STREAMED))
-        time_taken = seconds(encoder.encode_to_file, lines, Path(folder) / "rows.npy")
-    print(resident_bytes("VmHWM") - before, time_taken)
+        taken, _ = seconds(encoder.encode_to_file, lines, Path(folder) / "rows.npy")
+    return resident_bytes("VmHWM") - before, taken
 
 
 def main():
@@ -122,7 +105,7 @@ def main():
         grids["folder"] = grid(FolderCache(Path(folder) / "grid"))
         for name, value in grids.items():
             print(f"grid, {name}: {value:.1f} s, {grids['no cache'] / value:.1f} times faster")
-    peak, streamed = peak_of_stream()
+    peak, streamed = in_own_process(stream)
     print(f"{N_STREAMED:,} texts to a file: {peak / 1e6:.0f} MB above the model, {streamed:.0f} s")
     stream_results = {"peak": peak, "seconds": streamed}
     report({"encode_s": times, "grid_s": grids, "stream": stream_results})

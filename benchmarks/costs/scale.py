@@ -1,21 +1,20 @@
 """How fits grow with rows and width, beside the matrix products that no such fit can do without."""
 
-import json
 import statistics
-import subprocess
-import sys
-import time
+from functools import partial
 
 import numpy as np
 from sklearn.linear_model import Ridge
 
 from langalign_sk import LinearAligner
 
-from .._lib.data import pairs
+from .._lib.data import random_pairs
 from .._lib.machine import machine
-from .._lib.paths import ROOT
-from .._lib.tables import to_rst, write_results
-from .._lib.timing import in_turns, ratio
+from .._lib.paths import PAGES
+from .._lib.tables import read_results, to_rst, write_page, write_results
+from .._lib.timing import in_own_process, in_turns, python, ratio, seconds
+from . import fits
+from .fits import FLOOR, METHODS, floor
 
 ROWS = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 WIDTHS = (128, 256, 512, 1024)
@@ -25,14 +24,7 @@ HEAD = 100_000, 512  # the point of the first table
 SMOKE = 20_000, 256
 FROM = 10_000  # fewer rows cost less than the decompositions, which do not grow with them
 
-# One candidate each, with nothing to choose, and the default, which chooses on held-out rows.
-METHODS = {
-    "procrustes": {},
-    "ridge": {"alpha": 1.0},
-    "spectral": {"alpha": 1.0, "power": 0.5},
-    "auto": {},
-}
-FLOOR, CROSS, PEER = "floor", "X'Y alone", "Ridge of scikit-learn"
+CROSS, PEER = "X'Y alone", "Ridge of scikit-learn"
 
 BATCHES = (1, 32, 1_000, 100_000)
 SKLEARN, PACKAGE = "import sklearn", "import langalign_sk"
@@ -48,13 +40,13 @@ IMPORTS = (
 HEAVY = ("torch", "transformers", "sentence_transformers", "onnxruntime", "pandas", "matplotlib")
 
 
-def fits(X, Y):
+def timed(X, Y):
     """What is timed on one set of pairs; those that make no copies of the rows come first."""
-    out = {FLOOR: lambda: (X.T @ X, Y.T @ Y, X.T @ Y), CROSS: lambda: X.T @ Y}
-    for method, settings in METHODS.items():
-        out[method] = LinearAligner(method, random_state=0, **settings)
-    out[PEER] = Ridge()
-    return {k: v if callable(v) else lambda v=v: v.fit(X, Y) for k, v in out.items()}
+    out = {FLOOR: lambda: floor(X, Y), CROSS: lambda: X.T @ Y}
+    models = {m: LinearAligner(m, random_state=0, **METHODS[m]) for m in METHODS}
+    for name, model in {**models, PEER: Ridge()}.items():
+        out[name] = partial(model.fit, X, Y)
+    return out
 
 
 def turns_of(n, d):
@@ -65,11 +57,11 @@ def turns_of(n, d):
 
 def measure(n, d, turns):
     """Median times, ratios to the floor and memory of all fits of n pairs of width d."""
-    X, Y = pairs(n, d)
-    for function in fits(X[:500], Y[:500]).values():  # imports and threads are paid for here
+    X, Y = random_pairs(n, d)
+    for function in timed(X[:500], Y[:500]).values():  # imports and threads are paid for here
         function()
     peaks = {}
-    times = in_turns(fits(X, Y), turns, peaks=peaks)
+    times = in_turns(timed(X, Y), turns, peaks=peaks)
     return {
         "n": n,
         "d": d,
@@ -82,40 +74,26 @@ def measure(n, d, turns):
     }
 
 
-def point(n, d):
-    """For a process of its own, whose memory nothing else has touched."""
-    print(json.dumps(measure(n, d, turns_of(n, d))))
-
-
-def python(code):
-    child = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    return child.stdout
-
-
 def points():
     out = []
     for d in WIDTHS:
         for n in ROWS:
             if 2 * n * d * 4 > LARGEST:
                 continue
-            start = time.perf_counter()
-            code = f"from benchmarks.costs.scale import point; point({n}, {d})"
-            r = json.loads(python(code).splitlines()[-1])
-            out.append(r)
-            ratios = ", ".join(f"{m} {r['over_floor'][m]:.2f}" for m in METHODS)
+            taken, point = seconds(in_own_process, measure, n, d, turns_of(n, d))
+            out.append(point)
+            ratios = ", ".join(f"{m} {point['over_floor'][m]:.2f}" for m in METHODS)
             print(
-                f"n = {n:,}, d = {d}: floor {r['seconds'][FLOOR]:.3f} s; times the floor: {ratios}"
-                f" ({r['turns']} turns, {time.perf_counter() - start:.0f} s)",
+                f"n = {n:,}, d = {d}: floor {point['seconds'][FLOOR]:.3f} s; times the floor: "
+                f"{ratios} ({point['turns']} turns, {taken:.0f} s)",
                 flush=True,
             )
     return out
 
 
-def exponent(sizes, seconds):
+def exponent(sizes, times):
     """Slope of the logarithm of the time, by least squares."""
-    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+    return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
 
 
 def exponents(measured):
@@ -134,7 +112,7 @@ def exponents(measured):
 
 def transforms(d, batches, turns):
     """Rows a second of transform and of the bare product, by rows a call."""
-    X, Y = pairs(max(batches), d)
+    X, Y = random_pairs(max(batches), d)
     aligner = LinearAligner("procrustes").fit(X, Y)
     W, b = aligner.coef_, aligner.intercept_
     out = {}
@@ -174,38 +152,43 @@ def imports(codes, turns):
 def small():
     """Ratios of one small point."""
     n, d = SMOKE
-    r = measure(n, d, turns=9)
+    point = measure(n, d, turns=9)
     loads = imports((SKLEARN, PACKAGE, ALIGNER), turns=3)
     return {
-        **{f"{method}_fit_over_floor": r["over_floor"][method] for method in METHODS},
-        "ridge_fit_over_sklearn_ridge": r["over_peer"]["ridge"],
-        "auto_peak_over_inputs": r["peak_bytes"]["auto"] / r["input_bytes"],
+        **{f"{method}_fit_over_floor": point["over_floor"][method] for method in METHODS},
+        "ridge_fit_over_sklearn_ridge": point["over_peer"]["ridge"],
+        "auto_peak_over_inputs": point["peak_bytes"]["auto"] / point["input_bytes"],
         "transform_rate_over_bare": transforms(d, (n,), turns=9)[str(n)]["rate_over_bare"],
         "import_over_sklearn": loads[PACKAGE]["over_sklearn"],
         "linear_aligner_import_over_sklearn": loads[ALIGNER]["over_sklearn"],
     }
 
 
-def main():
+def main(only=None):
+    """Measure everything, or only "fit" and keep the other results."""
     print(machine(), "\n", flush=True)
+    if only == "fit":
+        results = read_results("scale") | {"fit": fits.measure()}
+        report(results)
+        print(fits.table(results["fit"]))
+        return
     measured = points()
     results = {
         "points": measured,
         "exponents": exponents(measured),
+        "fit": fits.measure(),
         "transform": transforms(HEAD[1], BATCHES, turns=9),
         "imports": imports(IMPORTS, turns=5),
     }
-    report(results)
+    print(report(results))
+    plot(measured, PAGES / "scale.svg")
 
 
 def report(results):
-    """Write the results, and the tables and the plot of the docs."""
-    write_results("scale", results)
-    folder = ROOT / "docs" / "_generated"
-    plot(results["points"], folder / "scale.svg")
-    text = tables(results)
-    (folder / "scale.rst").write_text(text, encoding="utf-8")
-    print(text)
+    """Write the results and the tables of the docs, which are returned."""
+    text = tables(write_results("scale", results))
+    write_page("scale", text)
+    return text
 
 
 def tables(results):
@@ -245,7 +228,8 @@ def tables(results):
             import_table(results["imports"]),
             "Steps of adapters beside a plain torch loop are further down, under training, and a "
             "grid search with and without the cache of rows under encoding.\n",
-            f"Written by ``python -m benchmarks scale``. Machine: {machine()}.\n",
+            f"Written by ``python -m benchmarks scale``. Machine: {results['machine']}.\n",
+            *([fits.table(results["fit"])] if "fit" in results else []),
         ]
     )
 

@@ -1,9 +1,5 @@
 """Training speed beside a bare torch loop and skorch's own loader, and peak memory."""
 
-import subprocess
-import sys
-import time
-
 import numpy as np
 import skorch
 import torch
@@ -13,9 +9,10 @@ from langalign_sk.mapping.network import Network
 from langalign_sk.mapping.training.losses import Contrastive, SquaredError
 from langalign_sk.mapping.training.modules import BothWays, Trainable, initial_layers
 
-from .._lib.data import pairs
+from .._lib.data import random_pairs
 from .._lib.machine import machine, resident_bytes
 from .._lib.tables import to_rst, write_page, write_results
+from .._lib.timing import in_own_process, seconds
 
 N, D, EPOCHS, WIDTH, BATCH = 20_000, 512, 20, 256, 2_000
 MEMORY_PAIRS = 200_000
@@ -94,20 +91,8 @@ def default_loader(X, Y, loss, batch_size):
     net.fit({"x": X, "y": Y}, Y)
 
 
-def seconds(function, *args):
-    start = time.perf_counter()
-    function(*args)
-    return time.perf_counter() - start
-
-
 def peak_memory():
-    """Peak resident memory of a fit, relative to its two input arrays; in a process of its own."""
-    code = "from benchmarks.costs.training import fit_large; fit_large()"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return [float(v) for v in out.stdout.split()[-2:]]
-
-
-def fit_large():
+    """Peak resident memory, GB, of a process that fits, and relative to its two input arrays."""
     rng = np.random.default_rng(0)
     Y = rng.standard_normal((MEMORY_PAIRS, D), dtype=np.float32)
     Y /= np.linalg.norm(Y, axis=1, keepdims=True)
@@ -117,20 +102,20 @@ def fit_large():
         X[i : i + 10_000] = Y[i : i + 10_000] + 0.01 * noise
     AdapterAligner(max_epochs=1, random_state=0, device="cpu").fit(X, Y)
     peak = resident_bytes("VmHWM")
-    print(peak / 1e9, peak / (X.nbytes + Y.nbytes))
+    return peak / 1e9, peak / (X.nbytes + Y.nbytes)
 
 
 def main():
     print(f"{N:,} pairs of {D}-d, adapter_dim={WIDTH}, {EPOCHS} epochs; {machine()}\n")
-    X, Y = pairs(N, D)
+    X, Y = random_pairs(N, D)
     results = {}
     for loss, batch_size in CASES:
         fit = AdapterAligner(**settings(loss, batch_size)).fit
         ours, bare = [], []
         for _ in range(2):  # in turns, so that a slow moment of the machine hits both
-            ours.append(seconds(fit, X, Y))
-            bare.append(seconds(bare_loop, X, Y, loss, batch_size))
-        loader = EPOCHS * seconds(default_loader, X, Y, loss, batch_size)
+            ours.append(seconds(fit, X, Y)[0])
+            bare.append(seconds(bare_loop, X, Y, loss, batch_size)[0])
+        loader = EPOCHS * seconds(default_loader, X, Y, loss, batch_size)[0]
         r = results[f"{loss}, {batch_size:,} pairs"] = {
             "fit_s": float(np.min(ours)),
             "bare_loop_s": float(np.min(bare)),
@@ -139,7 +124,7 @@ def main():
         r["fit_over_bare"] = r["fit_s"] / r["bare_loop_s"]
         r["loader_over_fit"] = loader / r["fit_s"]
         print(loss, batch_size, {k: round(v, 2) for k, v in r.items()}, flush=True)
-    gigabytes, ratio = peak_memory()
+    gigabytes, ratio = in_own_process(peak_memory)
     results["memory"] = {"pairs": MEMORY_PAIRS, "peak_gb": gigabytes, "over_inputs": ratio}
     print(
         f"peak memory at {MEMORY_PAIRS:,} pairs: {gigabytes:.2f} GB, {ratio:.2f} times the inputs"

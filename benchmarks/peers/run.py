@@ -11,14 +11,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
 from langalign_sk.metrics import retrieval_scores
 
 from .._lib.bench import Bench
 from .._lib.data import LANGUAGES, MAX_PAIRS, SETS, data_folder, draw, load_task, pool, read_rows
 from .._lib.encoders import encoder
-from .._lib.machine import machine
+from .._lib.machine import blas_threads, machine
 from .._lib.paths import CACHE, ROOT
 from .._lib.tables import to_rst, write_page, write_results
 from .models import DISTILLATION, INTO_MINILM, NO_IMPORT, ONE_SPACE, PEERS, UNPAIRED
@@ -290,11 +289,6 @@ def is_ours(name):
     return name.startswith(("LinearAligner", "AdapterAligner"))
 
 
-def threads():
-    """How many the matrix products of numpy have."""
-    return max((i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"), default=1)
-
-
 def report(done):
     """Write what there is."""
     blocks = {
@@ -319,7 +313,7 @@ def report(done):
     text += "What each has, or what there is in its place:\n\n" + to_rst(
         ["Package", *ABILITIES], [[name, *cells] for name, cells in ABLE.items()]
     )
-    n_threads = threads()
+    n_threads = blas_threads()
     text += (
         f"\nWritten by ``python -m benchmarks peers``, {n_threads} threads. Machine: {machine()}.\n"
     )

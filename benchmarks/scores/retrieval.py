@@ -1,10 +1,7 @@
 """Search, mining and tuning: what hubness correction gains, what an index costs."""
 
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 import warnings
 from functools import partial
 
@@ -19,6 +16,7 @@ from .._lib.encoders import encoder
 from .._lib.machine import machine, resident_bytes
 from .._lib.paths import CACHE, ROOT
 from .._lib.tables import to_markdown, to_rst, write_readme, write_results
+from .._lib.timing import in_own_process, seconds
 
 LANGUAGES = ("ko", "ja", "zh")
 N_PAIRS, N_BANK = 20_000, 5_000
@@ -108,19 +106,13 @@ def documents():
     return path, queries[:N_QUERIES], queries[N_QUERIES:]
 
 
-def seconds(function, *args):
-    start = time.perf_counter()
-    result = function(*args)
-    return time.perf_counter() - start, result
-
-
 def peak():
-    """Bytes above what was there before, at the peak of indexing and searching; in a child."""
+    """Bytes that indexing and searching add to a process at most."""
     path, queries, _ = documents()
     before = resident_bytes("VmRSS")
     retriever = CrossLingualRetriever().fit(np.load(path))
     retriever.kneighbors(queries)
-    print(resident_bytes("VmHWM") - before)
+    return resident_bytes("VmHWM") - before
 
 
 def in_turns(searches):
@@ -168,16 +160,12 @@ def indexes():
         pairs = zip(truth, other, strict=True)
         return float(np.mean([np.isin(a, b).mean() for a, b in pairs]))
 
-    code = "from benchmarks.scores.retrieval import peak; peak()"
-    child = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
     return {
         "seconds": times,
         "recall_at_10": {name: recall(found[name]) for name in searches if name != "exact, CSLS"},
         "built": {"CSLS bank": prepared, "hnswlib": built},
         "index_bytes": rows.nbytes,
-        "peak_bytes": int(child.stdout.split()[-1]),
+        "peak_bytes": in_own_process(peak),
     }
 
 
