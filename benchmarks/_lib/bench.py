@@ -37,7 +37,7 @@ class Bench:
         for lang in languages:
             for name in sets:
                 rows = read_rows(folder / "eval" / name / f"{lang}.tsv")
-                english, target = zip(*(r[:2] for r in rows), strict=True)
+                english, target = zip(*(row[:2] for row in rows), strict=True)
                 self.sets[lang, name] = source(list(target)), system(list(english))
 
     def hits(self, lang, move, task):

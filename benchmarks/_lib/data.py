@@ -40,7 +40,9 @@ def load_task(folder, task):
     """English training rows and the test rows of every language, as (texts, labels)."""
 
     def rows(name):
-        labels, texts = zip(*(r[:2] for r in read_rows(folder / "eval" / task / name)), strict=True)
+        labels, texts = zip(
+            *(row[:2] for row in read_rows(folder / "eval" / task / name)), strict=True
+        )
         return list(texts), np.array(labels)
 
     tests = {lang: rows(f"{lang}_test.tsv") for lang in ("en", *TASKS[task])}
@@ -52,7 +54,7 @@ def load_pairs(folder, n, languages=LANGUAGES):
     out = {}
     for lang in languages:
         files = sorted((folder / "parallel" / lang).glob("*.tsv"))
-        rows = [r for path in files for r in read_rows(path)]
+        rows = [row for path in files for row in read_rows(path)]
         keep = np.random.default_rng(SEED).permutation(len(rows))[:n]
         out[lang] = [rows[i][1] for i in keep], [rows[i][0] for i in keep]
     return out

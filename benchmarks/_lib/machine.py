@@ -14,7 +14,7 @@ def machine() -> str:
     """Processor, cores and versions, in one line."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(x.split(":")[1].strip() for x in lines if x.startswith("model name"))
+        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         name = platform.processor() or platform.machine()
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
@@ -24,7 +24,7 @@ def machine() -> str:
 def resident_bytes(field: str) -> int:
     """Memory of this process; getrusage would give that of the process it was started by."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(x.split()[1]) for x in lines if x.startswith(field)) * 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024
 
 
 def blas_threads() -> int:

@@ -1,9 +1,37 @@
 """Results as JSON, and tables for the docs and the README."""
 
 import json
+from collections.abc import Callable
 
 from .machine import machine
 from .paths import PAGES, RESULTS, ROOT
+
+Texts = Callable[[dict], dict[str, str]]
+
+
+def publish(name: str, results: dict, pages: Texts, readme: Texts | None = None) -> None:
+    """Write results, and what the docs and the README show of them.
+
+    Parameters
+    ----------
+    name : str
+        The benchmark.
+    results : dict
+        What it measured.
+    pages, readme : callable
+        Texts by page, or by part of the README, of the results with their machine.
+    """
+    results = write_results(name, results)
+    for page, text in pages(results).items():
+        write_page(page, text)
+        print(text)
+    for part, text in readme(results).items() if readme else ():
+        write_readme(part, text)
+
+
+def written_by(name: str, results: dict) -> str:
+    """Last line of a page."""
+    return f"Written by ``python -m benchmarks {name}``. Machine: {results['machine']}.\n"
 
 
 def write_results(name: str, results: dict, depth: int | None = None) -> dict:

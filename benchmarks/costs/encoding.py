@@ -13,7 +13,7 @@ from langalign_sk.encoders import FolderCache, MemoryCache
 
 from .._lib.data import data_folder, read_rows
 from .._lib.machine import machine, resident_bytes
-from .._lib.tables import to_rst, write_page, write_results
+from .._lib.tables import publish, to_rst, written_by
 from .._lib.timing import in_own_process, seconds
 
 NAME = "use-multilingual"  # the fastest encoder: beside any other the layer costs less
@@ -77,8 +77,8 @@ def grid(cache):
         cv=FOLDS,
         refit=False,
     )
-    parallel = [r[1] for r in pairs], [r[0] for r in pairs]
-    X, y = [r[1] for r in rows], [r[0] for r in rows]
+    parallel = [row[1] for row in pairs], [row[0] for row in pairs]
+    X, y = [row[1] for row in rows], [row[0] for row in rows]
     return seconds(search.fit, X, y, crosslingualaligner__parallel=parallel)[0]
 
 
@@ -108,17 +108,17 @@ def main():
     peak, streamed = in_own_process(stream)
     print(f"{N_STREAMED:,} texts to a file: {peak / 1e6:.0f} MB above the model, {streamed:.0f} s")
     stream_results = {"peak": peak, "seconds": streamed}
-    report({"encode_s": times, "grid_s": grids, "stream": stream_results})
+    results = {"encode_s": times, "grid_s": grids, "stream": stream_results}
+    publish("encoding", results, pages)
 
 
-def report(results):
-    """Write the results, and the table of the docs."""
-    write_results("encoding", results)
+def pages(results):
+    """Text of the docs."""
     times, grids = results["encode_s"], results["grid_s"]
     peak, streamed = results["stream"]["peak"], results["stream"]["seconds"]
     bare, slow = times["bare encoder"], grids["no cache"]
-    calls = [[k, f"{v:.2f}", f"{v / bare:.3f}"] for k, v in times.items()]
-    searches = [[k, f"{v:.1f}", f"{slow / v:.1f}"] for k, v in grids.items()]
+    calls = [[name, f"{s:.2f}", f"{s / bare:.3f}"] for name, s in times.items()]
+    searches = [[name, f"{s:.1f}", f"{slow / s:.1f}"] for name, s in grids.items()]
     text = (
         f"{N_TEXTS:,} distinct texts through {NAME}, in {PARTS} parts, the least of "
         f"{REPEATS} times of each:\n\n"
@@ -128,6 +128,6 @@ def report(results):
         + to_rst(["Cache", "s", "times faster"], searches)
         + f"\n{N_STREAMED:,} texts streamed to a file with `encode_to_file`: {peak / 1e6:.0f} MB "
         f"above the loaded model at the peak, {streamed:.0f} s.\n\n"
-        f"Written by ``python -m benchmarks encoding``. Machine: {machine()}.\n"
+        + written_by("encoding", results)
     )
-    write_page("encoding", text)
+    return {"encoding": text}

@@ -11,7 +11,7 @@ from langalign_sk import LinearAligner
 from .._lib.data import random_pairs
 from .._lib.machine import machine
 from .._lib.paths import PAGES
-from .._lib.tables import read_results, to_rst, write_page, write_results
+from .._lib.tables import publish, read_results, to_rst, written_by
 from .._lib.timing import in_own_process, in_turns, python, ratio, seconds
 from . import fits
 from .fits import FLOOR, METHODS, floor
@@ -43,7 +43,10 @@ HEAVY = ("torch", "transformers", "sentence_transformers", "onnxruntime", "panda
 def timed(X, Y):
     """What is timed on one set of pairs; those that make no copies of the rows come first."""
     out = {FLOOR: lambda: floor(X, Y), CROSS: lambda: X.T @ Y}
-    models = {m: LinearAligner(m, random_state=0, **METHODS[m]) for m in METHODS}
+    models = {
+        method: LinearAligner(method, random_state=0, **settings)
+        for method, settings in METHODS.items()
+    }
     for name, model in {**models, PEER: Ridge()}.items():
         out[name] = partial(model.fit, X, Y)
     return out
@@ -66,9 +69,9 @@ def measure(n, d, turns):
         "n": n,
         "d": d,
         "turns": turns,
-        "seconds": {k: statistics.median(v) for k, v in times.items()},
-        "over_floor": {k: ratio(v, times[FLOOR]) for k, v in times.items()},
-        "over_peer": {k: ratio(v, times[PEER]) for k, v in times.items()},
+        "seconds": {name: statistics.median(turns) for name, turns in times.items()},
+        "over_floor": {name: ratio(turns, times[FLOOR]) for name, turns in times.items()},
+        "over_peer": {name: ratio(turns, times[PEER]) for name, turns in times.items()},
         "input_bytes": X.nbytes + Y.nbytes,
         "peak_bytes": peaks,
     }
@@ -96,16 +99,20 @@ def exponent(sizes, times):
     return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
 
 
+def slope(points, size, name):
+    """Exponent of a size, over points."""
+    return exponent([point[size] for point in points], [point["seconds"][name] for point in points])
+
+
 def exponents(measured):
     """By name: in n for every width, and in d at the rows of the first table."""
     out = {}
     for name in (FLOOR, *METHODS, PEER):
         of_n = {}
         for d in WIDTHS:
-            line = [r for r in measured if r["d"] == d and r["n"] >= FROM]
-            of_n[str(d)] = exponent([r["n"] for r in line], [r["seconds"][name] for r in line])
-        line = [r for r in measured if r["n"] == HEAD[0]]
-        of_d = exponent([r["d"] for r in line], [r["seconds"][name] for r in line])
+            line = [point for point in measured if point["d"] == d and point["n"] >= FROM]
+            of_n[str(d)] = slope(line, "n", name)
+        of_d = slope([point for point in measured if point["n"] == HEAD[0]], "d", name)
         out[name] = {"n": of_n, "d": of_d}
     return out
 
@@ -168,9 +175,7 @@ def main(only=None):
     """Measure everything, or only "fit" and keep the other results."""
     print(machine(), "\n", flush=True)
     if only == "fit":
-        results = read_results("scale") | {"fit": fits.measure()}
-        report(results)
-        print(fits.table(results["fit"]))
+        publish("scale", read_results("scale") | {"fit": fits.measure()}, pages)
         return
     measured = points()
     results = {
@@ -180,19 +185,17 @@ def main(only=None):
         "transform": transforms(HEAD[1], BATCHES, turns=9),
         "imports": imports(IMPORTS, turns=5),
     }
-    print(report(results))
+    publish("scale", results, pages)
     plot(measured, PAGES / "scale.svg")
 
 
-def report(results):
-    """Write the results and the tables of the docs, which are returned."""
-    text = tables(write_results("scale", results))
-    write_page("scale", text)
-    return text
+def pages(results):
+    """Text of the docs."""
+    return {"scale": tables(results)}
 
 
 def tables(results):
-    at = {(r["n"], r["d"]): r for r in results["points"]}
+    at = {(point["n"], point["d"]): point for point in results["points"]}
     n, d = HEAD
     return "\n".join(
         [
@@ -228,7 +231,7 @@ def tables(results):
             import_table(results["imports"]),
             "Steps of adapters beside a plain torch loop are further down, under training, and a "
             "grid search with and without the cache of rows under encoding.\n",
-            f"Written by ``python -m benchmarks scale``. Machine: {results['machine']}.\n",
+            written_by("scale", results),
             *([fits.table(results["fit"])] if "fit" in results else []),
         ]
     )
@@ -238,17 +241,19 @@ def multiple(value):
     return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def head_table(r, few):
+def head_table(point, few):
     rows = [
-        [name, f"{s:.3f}", multiple(r["over_floor"][name]), f"{few['seconds'][name]:.3f}"]
-        for name, s in r["seconds"].items()
+        [name, f"{taken:.3f}", multiple(point["over_floor"][name]), f"{few['seconds'][name]:.3f}"]
+        for name, taken in point["seconds"].items()
     ]
     return to_rst(["Fit", "s", "times the floor", f"s, {few['n']:,} pairs"], rows)
 
 
 def grid_table(at, name):
-    def cell(r):
-        return f"{r['seconds'][name]:.3f} ({multiple(r['over_floor'][name])})" if r else "–"
+    def cell(point):
+        if point is None:
+            return "–"
+        return f"{point['seconds'][name]:.3f} ({multiple(point['over_floor'][name])})"
 
     rows = [[f"{n:,}", *(cell(at.get((n, d))) for d in WIDTHS)] for n in ROWS]
     return to_rst(["Pairs", *(f"d = {d:,}" for d in WIDTHS)], rows)
@@ -256,8 +261,8 @@ def grid_table(at, name):
 
 def exponent_table(found):
     rows = [
-        [name, *(f"{v:.2f}" for v in of["n"].values()), f"{of['d']:.2f}"]
-        for name, of in found.items()
+        [name, *(f"{value:.2f}" for value in slopes["n"].values()), f"{slopes['d']:.2f}"]
+        for name, slopes in found.items()
     ]
     return to_rst(["Fit", *(f"n, d = {d:,}" for d in WIDTHS), "d"], rows)
 
@@ -266,11 +271,11 @@ def memory_table(line):
     names = ("procrustes", "spectral", "auto", PEER)
     rows = [
         [
-            f"{r['n']:,}",
-            f"{r['input_bytes'] / 1e6:,.0f}",
-            *(f"{r['peak_bytes'][name] / 1e6:,.0f}" for name in names),
+            f"{point['n']:,}",
+            f"{point['input_bytes'] / 1e6:,.0f}",
+            *(f"{point['peak_bytes'][name] / 1e6:,.0f}" for name in names),
         ]
-        for r in line
+        for point in line
     ]
     return to_rst(["Pairs", "X and Y", *names], rows)
 
@@ -279,12 +284,12 @@ def transform_table(found):
     rows = [
         [
             f"{int(n):,}",
-            f"{1e6 * r['bare_s']:,.1f}",
-            f"{1e6 * r['transform_s']:,.1f}",
-            f"{int(n) / r['transform_s']:,.0f}",
-            f"{r['rate_over_bare']:.2f}",
+            f"{1e6 * times['bare_s']:,.1f}",
+            f"{1e6 * times['transform_s']:,.1f}",
+            f"{int(n) / times['transform_s']:,.0f}",
+            f"{times['rate_over_bare']:.2f}",
         ]
-        for n, r in found.items()
+        for n, times in found.items()
     ]
     header = ["Rows", "bare product, µs", "`transform`, µs", "rows a second", "of the bare rate"]
     return to_rst(header, rows)
@@ -294,11 +299,11 @@ def import_table(found):
     rows = [
         [
             f"``{code}``",
-            f"{r['seconds']:.3f}",
-            f"{r['over_sklearn']:.2f}",
-            ", ".join(r["loaded"]) or "none",
+            f"{load['seconds']:.3f}",
+            f"{load['over_sklearn']:.2f}",
+            ", ".join(load["loaded"]) or "none",
         ]
-        for code, r in found.items()
+        for code, load in found.items()
     ]
     return to_rst(["Code", "s", "of ``import sklearn``", "heavy packages"], rows)
 
@@ -316,11 +321,11 @@ def plot(measured, path):
         panels, ("procrustes", "auto"), ("Procrustes", "auto"), strict=True
     ):
         for d, color, marker in zip(WIDTHS, colors, "osD^", strict=True):
-            line = [r for r in measured if r["d"] == d]
-            n = [r["n"] for r in line]
-            fit, floor = ([r["seconds"][name] for r in line] for name in (method, FLOOR))
+            line = [point for point in measured if point["d"] == d]
+            n = [point["n"] for point in line]
+            fit, bare = ([point["seconds"][name] for point in line] for name in (method, FLOOR))
             axes.loglog(n, fit, color=color, marker=marker, markersize=4, label=f"d = {d:,}")
-            axes.loglog(n, floor, color=color, linestyle="--", linewidth=1)
+            axes.loglog(n, bare, color=color, linestyle="--", linewidth=1)
         axes.plot([], [], color="black", linestyle="--", linewidth=1, label="floor")
         axes.set_title(title, fontsize="medium")
         axes.set_xlabel("pairs, n")

@@ -25,7 +25,7 @@ from langalign_sk.encoders.cache.lookup import shared_memory_cache
 
 from .._lib.machine import machine
 from .._lib.paths import ROOT
-from .._lib.tables import to_rst, write_page, write_results
+from .._lib.tables import publish, to_rst
 
 EXAMPLE = ROOT / "examples" / "service.py"
 THREADS, REQUESTS, MAX_ROWS = 8, 2_000, 32
@@ -195,10 +195,13 @@ def new_rows(pipe, answer, port, texts):
             shared_memory_cache.purge()
             # New connections, for the service closes what was idle for some seconds.
             functions = calls[name] or [Client(port) for _ in range(THREADS)]
-            _, some, taken = in_threads(functions, work)
-            latencies.setdefault(name, []).append(some)
+            _, waited, taken = in_threads(functions, work)
+            latencies.setdefault(name, []).append(waited)
             seconds[name] += taken
-    out = {n: figures(parts, np.concatenate(latencies[n]), s) for n, s in seconds.items()}
+    out = {
+        name: figures(parts, np.concatenate(latencies[name]), taken)
+        for name, taken in seconds.items()
+    }
     for name, values in out.items():
         values["of_bare"] = values["rows_per_s"] / out["bare encoder"]["rows_per_s"]
         print(f"new rows, {name}: {values}", flush=True)
@@ -248,12 +251,11 @@ def main():
         with served(folder / "default") as port:
             results["new_rows"] = new_rows(pipe, answer, port, texts)
             results["load"] = load_test(answer, port, texts)
-    report(results)
+    publish("service", results, pages)
 
 
-def report(results):
-    """Write the results, and the tables of the docs."""
-    write_results("service", results)
+def pages(results):
+    """Text of the docs."""
     load, new = results["load"], results["new_rows"]
 
     def cells(values):
@@ -268,15 +270,15 @@ def report(results):
         [name, *cells(load[name]), f"{different[name]:,} of {THREADS * REQUESTS:,}"]
         for name in ("HTTP", "in process")
     ]
-    fresh = [[name, *cells(v), f"{v['of_bare']:.2f}"] for name, v in new.items()]
+    fresh = [[name, *cells(rates), f"{rates['of_bare']:.2f}"] for name, rates in new.items()]
     sizes = [
         [
-            k,
-            f"{v['bytes'] / 1e6:.2f}",
-            *(f"{v['seconds'][step]:.2f}" for step in STEPS),
-            "yes" if v["torch"] else "no",
+            name,
+            f"{start['bytes'] / 1e6:.2f}",
+            *(f"{start['seconds'][step]:.2f}" for step in STEPS),
+            "yes" if start["torch"] else "no",
         ]
-        for k, v in results["starts"].items()
+        for name, start in results["starts"].items()
     ]
     latency = ["rows a second", "p50, ms", "p99, ms"]
     text = (
@@ -291,7 +293,7 @@ def report(results):
         + "\nA fresh process that imports scikit-learn, loads the Korean pipeline and answers a row, "
         f"which loads the encoder (seconds, median of {STARTS}):\n\n"
         + to_rst(["English encoder and format", "MB", *STEPS, "torch imported"], sizes)
-        + f"\nWritten by ``python -m benchmarks service``. Machine: {machine()}; client and service "
-        "share its cores.\n"
+        + f"\nWritten by ``python -m benchmarks service``. Machine: {results['machine']}; client and "
+        "service share its cores.\n"
     )
-    write_page("service", text)
+    return {"service": text}

@@ -11,7 +11,7 @@ from langalign_sk.mapping.training.modules import BothWays, Trainable, initial_l
 
 from .._lib.data import random_pairs
 from .._lib.machine import machine, resident_bytes
-from .._lib.tables import to_rst, write_page, write_results
+from .._lib.tables import publish, to_rst, written_by
 from .._lib.timing import in_own_process, seconds
 
 N, D, EPOCHS, WIDTH, BATCH = 20_000, 512, 20, 256, 2_000
@@ -116,35 +116,39 @@ def main():
             ours.append(seconds(fit, X, Y)[0])
             bare.append(seconds(bare_loop, X, Y, loss, batch_size)[0])
         loader = EPOCHS * seconds(default_loader, X, Y, loss, batch_size)[0]
-        r = results[f"{loss}, {batch_size:,} pairs"] = {
+        case = {
             "fit_s": float(np.min(ours)),
             "bare_loop_s": float(np.min(bare)),
             "default_loader_s": loader,
         }
-        r["fit_over_bare"] = r["fit_s"] / r["bare_loop_s"]
-        r["loader_over_fit"] = loader / r["fit_s"]
-        print(loss, batch_size, {k: round(v, 2) for k, v in r.items()}, flush=True)
+        case["fit_over_bare"] = case["fit_s"] / case["bare_loop_s"]
+        case["loader_over_fit"] = loader / case["fit_s"]
+        results[f"{loss}, {batch_size:,} pairs"] = case
+        print(loss, batch_size, {k: round(v, 2) for k, v in case.items()}, flush=True)
     gigabytes, ratio = in_own_process(peak_memory)
     results["memory"] = {"pairs": MEMORY_PAIRS, "peak_gb": gigabytes, "over_inputs": ratio}
-    print(
-        f"peak memory at {MEMORY_PAIRS:,} pairs: {gigabytes:.2f} GB, {ratio:.2f} times the inputs"
-    )
-    write_results("training", results)
+    publish("training", results, pages)
+
+
+def pages(results):
+    """Text of the docs."""
+    names = ("fit_s", "bare_loop_s", "default_loader_s")
     rows = [
-        [name, *(f"{r[key]:.2f}" for key in ("fit_s", "bare_loop_s", "default_loader_s"))]
-        for name, r in results.items()
-        if name != "memory"
+        [name, *(f"{case[key]:.2f}" for key in names)]
+        for name, case in results.items()
+        if name not in ("machine", "memory")
     ]
     header = ["Batches", "AdapterAligner, s", "bare torch loop, s", "skorch's own loader, s"]
+    memory = results["memory"]
     text = (
         f"Training on {N:,} pairs of {D}-d, ``adapter_dim={WIDTH}``, {EPOCHS} epochs, one "
         "direction, no held-out pairs; the bare loop makes the same steps, and the last column is "
         "the same net with the dataset and loader that skorch takes by default (one epoch, times "
         f"{EPOCHS}):\n\n"
         + to_rst(header, rows)
-        + f"\nPeak memory of a process that trains on {MEMORY_PAIRS:,} pairs of {D}-d, both "
-        f"directions, held-out pairs and imports included: {gigabytes:.2f} GB, {ratio:.2f} times "
-        "the two input arrays.\n\nWritten by ``python -m benchmarks training``. "
-        f"Machine: {machine()}.\n"
+        + f"\nPeak memory of a process that trains on {memory['pairs']:,} pairs of {D}-d, both "
+        f"directions, held-out pairs and imports included: {memory['peak_gb']:.2f} GB, "
+        f"{memory['over_inputs']:.2f} times the two input arrays.\n\n"
+        + written_by("training", results)
     )
-    write_page("training", text)
+    return {"training": text}

@@ -1,4 +1,4 @@
-"""LinearAligner and AdapterAligner beside other packages: same pairs, same test rows, one run.
+"""LinearAligner and AdapterAligner beside other packages: same pairs and test rows, in one run.
 
 Every fit has a process of its own. Settings are defaults, or chosen on held-out pairs of the
 training draw, and test rows are for reporting. What does not run here is listed with the reason.
@@ -17,9 +17,9 @@ from langalign_sk.metrics import retrieval_scores
 from .._lib.bench import Bench
 from .._lib.data import LANGUAGES, MAX_PAIRS, SETS, data_folder, draw, load_task, pool, read_rows
 from .._lib.encoders import encoder
-from .._lib.machine import blas_threads, machine
+from .._lib.machine import blas_threads
 from .._lib.paths import CACHE, ROOT
-from .._lib.tables import to_rst, write_page, write_results
+from .._lib.tables import publish, to_rst
 from .models import DISTILLATION, INTO_MINILM, NO_IMPORT, ONE_SPACE, PEERS, UNPAIRED
 
 PAIRS, SMOKE_PAIRS = 10_000, 1_000
@@ -199,7 +199,7 @@ def main():
     for slow in (False, True):
         for lang in LANGUAGES:
             for block, english in spaces.items():
-                names = [n for n, p in PEERS.items() if block in p.blocks and p.slow == slow]
+                names = [name for name in BLOCKS[block] if PEERS[name].slow == slow]
                 pairs = use.encode(texts[lang][0]), english.encode(texts[lang][1])
                 run(block, lang, benches[english], pairs, names, done)
         report(done)
@@ -236,7 +236,11 @@ def summary(done, block, name, languages):
     if any("absent" in entry for entry in entries):
         return None
     flat = [entry | entry["recall"] for entry in entries]
-    return {k: float(np.mean([e[k] for e in flat])) for k in FORMATS if all(k in e for e in flat)}
+    return {
+        key: float(np.mean([entry[key] for entry in flat]))
+        for key in FORMATS
+        if all(key in entry for entry in flat)
+    }
 
 
 def ranked(done, block, names, languages=LANGUAGES):
@@ -245,14 +249,14 @@ def ranked(done, block, names, languages=LANGUAGES):
     found = {name: means for name, means in found.items() if means}
 
     def rank(name):
-        return found[name].get("accuracy", -1), sum(found[name][s] for s in SETS)
+        return found[name].get("accuracy", -1), sum(found[name][test] for test in SETS)
 
     return {name: found[name] for name in sorted(found, key=rank, reverse=True)}
 
 
 def cells(found):
     return [
-        [name, *(f.format(means[k]) if k in means else "–" for k, f in FORMATS.items())]
+        [name, *(text.format(means[key]) if key in means else "–" for key, text in FORMATS.items())]
         for name, means in found.items()
     ]
 
@@ -289,20 +293,39 @@ def is_ours(name):
     return name.startswith(("LinearAligner", "AdapterAligner"))
 
 
+BLOCKS = {block: [name for name, peer in PEERS.items() if block in peer.blocks] for block in TITLES}
+
+
 def report(done):
     """Write what there is."""
-    blocks = {
-        block: [name for name, peer in PEERS.items() if block in peer.blocks] for block in TITLES
+    results = {
+        "pairs": PAIRS,
+        "threads": blas_threads(),
+        "time_limit_s": TIME_LIMIT,
+        "distillation_budget_s": BUDGET,
+        "scores": done,
+        "faster_and_as_good": {block: dominated(done, block) for block in BLOCKS},
+        "abilities": {k: dict(zip(ABILITIES, v, strict=True)) for k, v in ABLE.items()},
     }
-    text, dominated = INTRODUCTION, {}
-    for block, names in blocks.items():
-        found, absent = ranked(done, block, names), absences(done, block, names)
-        dominated[block] = {name: faster(found, name) for name in found if is_ours(name)}
-        text += section(TITLES[block], found, absent)
-        lines = [f"- {n}: {', '.join(o) or 'none'}" for n, o in dominated[block].items()]
+    publish("peers", results, pages)
+
+
+def dominated(done, block):
+    """Peers that beat each of our maps, see `faster`."""
+    found = ranked(done, block, BLOCKS[block])
+    return {name: faster(found, name) for name in found if is_ours(name)}
+
+
+def pages(results):
+    """Text of the docs."""
+    text, done = INTRODUCTION, results["scores"]
+    for block, names in BLOCKS.items():
+        text += section(TITLES[block], ranked(done, block, names), absences(done, block, names))
+        beaten = results["faster_and_as_good"][block]
+        lines = [f"- {name}: {', '.join(others) or 'none'}" for name, others in beaten.items()]
         if lines:
             text += FASTER + "\n".join(lines) + "\n\n"
-    names = [DISTILLATION, *blocks[INTO_MINILM]]
+    names = [DISTILLATION, *BLOCKS[INTO_MINILM]]
     found = ranked(done, INTO_MINILM, names, (DISTILLED,))
     text += section(
         f"{TITLES[INTO_MINILM]}, {DISTILLED} alone, beside {BUDGET} s of distillation "
@@ -313,31 +336,14 @@ def report(done):
     text += "What each has, or what there is in its place:\n\n" + to_rst(
         ["Package", *ABILITIES], [[name, *cells] for name, cells in ABLE.items()]
     )
-    n_threads = blas_threads()
     text += (
-        f"\nWritten by ``python -m benchmarks peers``, {n_threads} threads. Machine: {machine()}.\n"
+        f"\nWritten by ``python -m benchmarks peers``, {results['threads']} threads. "
+        f"Machine: {results['machine']}.\n"
     )
-    write_page("peers", text)
-    write_results(
-        "peers",
-        {
-            "pairs": PAIRS,
-            "threads": n_threads,
-            "time_limit_s": TIME_LIMIT,
-            "distillation_budget_s": BUDGET,
-            "scores": done,
-            "faster_and_as_good": dominated,
-            "abilities": {k: dict(zip(ABILITIES, v, strict=True)) for k, v in ABLE.items()},
-        },
-    )
+    return {"peers": text}
 
 
 def section(title, found, absent):
-    """A table for the docs, which is printed too."""
-    rows = cells(found)
-    print(f"\n{title}\n")
-    for row in [HEADER, *rows]:
-        print(row[0].ljust(66), *(cell.rjust(12) for cell in row[1:]))
-    print(*absent, sep="\n")
+    """A titled table."""
     without = "\nWithout a row:\n\n" + "\n".join(absent) + "\n" if absent else ""
-    return f"{title}:\n\n{to_rst(HEADER, rows)}{without}\n"
+    return f"{title}:\n\n{to_rst(HEADER, cells(found))}{without}\n"

@@ -4,132 +4,162 @@ Nothing here is chosen on a test row: every setting is the default of the packag
 """
 
 import warnings
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 
 from langalign_sk import CrossLingualAligner
 
+from .._lib.baselines import ENGLISH_ROWS, NO_ALIGNMENT, STRAIGHT
 from .._lib.data import LANGUAGES, MAX_PAIRS, SEED, TASKS, data_folder, load_pairs, load_task
 from .._lib.encoders import e5, encoder
-from .._lib.heads import HEAD, head
-from .._lib.machine import machine
-from .._lib.tables import to_markdown, to_rst, write_page, write_readme, write_results
+from .._lib.heads import HEAD, head, tfidf_vectors
+from .._lib.tables import publish, to_markdown, to_rst, written_by
 
-ENGLISH = "English test rows"
-CEILING = f"{ENGLISH} (ceiling)"  # a bag of words is no ceiling for a sentence encoder behind it
-STRAIGHT, UNALIGNED = "text fed straight in", "no alignment"
+# A bag of words is not a ceiling for a sentence encoder behind it.
+CEILING = f"{ENGLISH_ROWS} (ceiling)"
 NO_PAIRS, STARTER = "aligned, no parallel sentence", "aligned, starter corpus"
-MANY_PAIRS = {f: f"aligned, up to {n:,} pairs" for f, n in MAX_PAIRS.items()}
+MANY_PAIRS = {family: f"aligned, up to {n:,} pairs" for family, n in MAX_PAIRS.items()}
+ROWS = (
+    STRAIGHT,
+    NO_ALIGNMENT,
+    NO_PAIRS,
+    STARTER,
+    *MANY_PAIRS.values(),
+    f"{NO_PAIRS}, from e5",
+    f"{STARTER}, from e5",
+    CEILING,
+    ENGLISH_ROWS,
+)
+FAMILIES = ("MiniLM", "TF-IDF", *MAX_PAIRS)
+
+
+class System(NamedTuple):
+    """A row of the table: an aligner in front of an English head."""
+
+    family: str  # of the English system
+    row: str
+    source: str  # multilingual encoder
+    parameters: dict[str, Any]
+    parallel: dict[str, tuple] | None = None
 
 
 def main():
     folder = data_folder()
-    use, minilm = encoder("use-multilingual"), encoder("minilm-english")
-    multilingual = {"USE": use, "e5": e5()}
+    minilm, multilingual = (
+        encoder("minilm-english"),
+        {"USE": encoder("use-multilingual"), "e5": e5()},
+    )
     pairs = {family: load_pairs(folder, n) for family, n in MAX_PAIRS.items()}
-    results, chosen = {}, {}
+    accuracies, chosen = {}, {}
 
     def record(system, task, scores):
         for lang, score in scores.items():
-            results.setdefault(system, {}).setdefault(lang, {})[task] = round(float(score), 4)
+            by_task = accuracies.setdefault(system, {}).setdefault(lang, {})
+            by_task[task] = round(float(score), 4)
 
     for task, languages in TASKS.items():
         print(f"{task} ...", flush=True)
-        (X, y), tests = load_task(folder, task)
-        tfidf = make_pipeline(
-            TfidfVectorizer(sublinear_tf=True, min_df=2),
-            TruncatedSVD(min(200, len(X) - 1), random_state=SEED),
-        ).fit(X)
-        for family, system in (("MiniLM", minilm), ("TF-IDF", tfidf)):
-            vectors = system.transform
-            english = head().fit(vectors(X), y)
-            ceiling = english.score(vectors(tests["en"][0]), tests["en"][1])
-            name = f"{family}: {CEILING if system is minilm else ENGLISH}"
-            record(name, task, dict.fromkeys(languages, ceiling))
-            straight = {
-                lang: english.score(vectors(tests[lang][0]), tests[lang][1]) for lang in languages
-            }
-            record(f"{family}: {STRAIGHT}", task, straight)
-
-        # Family, name of the row, multilingual encoder, parameters of the aligner.
-        systems = [
-            ("MiniLM", NO_PAIRS, "USE", {"english_encoder": minilm, "corpus": None}),
-            ("MiniLM", STARTER, "USE", {"english_encoder": minilm}),
-            ("MiniLM", f"{NO_PAIRS}, from e5", "e5", {"english_encoder": minilm, "corpus": None}),
-            ("MiniLM", f"{STARTER}, from e5", "e5", {"english_encoder": minilm}),
-            ("TF-IDF", NO_PAIRS, "USE", {"english_encoder": tfidf, "corpus": None}),
-        ]
-        for family in multilingual:
-            systems += [
-                (family, UNALIGNED, family, {"corpus": None}),
-                (family, STARTER, family, {}),
-                # Closed forms alone; trained maps have a benchmark of their own.
-                (
-                    family,
-                    MANY_PAIRS[family],
-                    family,
-                    {"parallel": pairs[family], "time_budget": 0},
-                ),
-            ]
-        for family, row, source, parameters in systems:
-            name = f"{family}: {row}"
-            parameters = dict(parameters)
-            fit = {}
-            if "parallel" in parameters:
-                fit["crosslingualaligner__parallel"] = {
-                    lang: parameters["parallel"][lang] for lang in languages
-                }
-                del parameters["parallel"]
-            aligner = CrossLingualAligner(
-                languages, encoder=multilingual[source], random_state=SEED, **parameters
-            )
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # what the report says, once a task
-                pipe = make_pipeline(aligner, head()).fit(X, y, **fit)
+        train, tests = load_task(folder, task)
+        tfidf = tfidf_vectors(train[0])
+        for family, encode in (("MiniLM", minilm.transform), ("TF-IDF", tfidf.transform)):
+            english = head().fit(encode(train[0]), train[1])
+            scores = {lang: english.score(encode(X), y) for lang, (X, y) in tests.items()}
+            bound = CEILING if family == "MiniLM" else ENGLISH_ROWS
+            record(f"{family}: {bound}", task, dict.fromkeys(languages, scores.pop("en")))
+            record(f"{family}: {STRAIGHT}", task, scores)
+        for system in systems_of(minilm, tfidf, pairs):
+            name = f"{system.family}: {system.row}"
+            pipe = fitted(system, multilingual[system.source], languages, train)
             record(name, task, {lang: pipe.score(*tests[lang]) for lang in languages})
-            chosen.setdefault(name, {})[task] = {
-                lang: f"{m.method_}" + (f"({m.alpha_:g})" if m.alpha_ else "")
-                for lang, m in pipe[0].language_map_.items()
-            }
-            if row == UNALIGNED:
-                ceiling = pipe.score(*tests["en"])
-                record(f"{family}: {CEILING}", task, dict.fromkeys(languages, ceiling))
+            chosen.setdefault(name, {})[task] = choices(pipe[0])
+            if system.row == NO_ALIGNMENT:
+                ceiling = dict.fromkeys(languages, pipe.score(*tests["en"]))
+                record(f"{system.family}: {CEILING}", task, ceiling)
+    results = {"seed": SEED, "head": HEAD, "accuracy": accuracies, "language_maps": chosen}
+    publish("accuracy", results, pages, readme)
 
-    rows_in_order = (STRAIGHT, UNALIGNED, NO_PAIRS, STARTER, *MANY_PAIRS.values())
-    rows_in_order += (f"{NO_PAIRS}, from e5", f"{STARTER}, from e5", CEILING, ENGLISH)
-    order = [f"{f}: {s}" for f in ("MiniLM", "TF-IDF", *multilingual) for s in rows_in_order]
-    header = ["English system and input", *LANGUAGES]
-    rows = [
-        [name, *(f"{np.mean(list(results[name][lang].values())):.3f}" for lang in LANGUAGES)]
-        for name in order
-        if name in results
+
+def systems_of(minilm, tfidf, pairs):
+    """Every row with an aligner; `tfidf` is fitted on the text of one task."""
+    no_pairs, into_minilm = {"corpus": None}, {"english_encoder": minilm}
+    out = [
+        System("MiniLM", NO_PAIRS, "USE", no_pairs | into_minilm),
+        System("MiniLM", STARTER, "USE", into_minilm),
+        System("MiniLM", f"{NO_PAIRS}, from e5", "e5", no_pairs | into_minilm),
+        System("MiniLM", f"{STARTER}, from e5", "e5", into_minilm),
+        System("TF-IDF", NO_PAIRS, "USE", no_pairs | {"english_encoder": tfidf}),
     ]
-    width = max(len(r[0]) for r in rows)
-    print(f"\nMean test accuracy ({machine()})\n")
-    for row in [header, *rows]:
-        print(row[0].ljust(width), *(cell.rjust(6) for cell in row[1:]))
-    write_results(
-        "accuracy", {"seed": SEED, "head": HEAD, "accuracy": results, "language_maps": chosen}
-    )
-    write_readme("accuracy", to_markdown(header, rows) + f"\n\nMachine: {machine()}.")
-    write_rst(header, rows, results)
+    for family in MAX_PAIRS:
+        out += [
+            System(family, NO_ALIGNMENT, family, no_pairs),
+            System(family, STARTER, family, {}),
+            # Closed forms alone; trained maps have a benchmark of their own.
+            System(family, MANY_PAIRS[family], family, {"time_budget": 0}, pairs[family]),
+        ]
+    return out
 
 
-def write_rst(header, rows, results):
-    """The table for the docs: the means, then every task."""
-    tasks = [["System", "Task", *LANGUAGES]]
-    for name, _, *_ in rows:
+def fitted(system, source, languages, train):
+    """Pipeline of an aligner and a head."""
+    fit = {}
+    if system.parallel:
+        pairs = {lang: system.parallel[lang] for lang in languages}
+        fit["crosslingualaligner__parallel"] = pairs
+    aligner = CrossLingualAligner(languages, encoder=source, random_state=SEED, **system.parameters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what the report says, once per task
+        return make_pipeline(aligner, head()).fit(*train, **fit)
+
+
+def choices(aligner):
+    """Method and strength of every language map."""
+    return {
+        lang: fitted_map.method_ + (f"({fitted_map.alpha_:g})" if fitted_map.alpha_ else "")
+        for lang, fitted_map in aligner.language_map_.items()
+    }
+
+
+# Pages
+
+
+def means(accuracies):
+    """Header and rows: mean over the tasks of each language."""
+    names = [f"{family}: {row}" for family in FAMILIES for row in ROWS]
+    rows = [
+        [name, *(f"{np.mean(list(accuracies[name][lang].values())):.3f}" for lang in LANGUAGES)]
+        for name in names
+        if name in accuracies
+    ]
+    return ["English system and input", *LANGUAGES], rows
+
+
+def by_task(accuracies, names):
+    """Header and rows: every task."""
+    rows = []
+    for name in names:
         for task in TASKS:
-            cells = (results[name].get(lang, {}).get(task) for lang in LANGUAGES)
-            tasks.append([name, task, *("–" if c is None else f"{c:.3f}" for c in cells)])
+            cells = (accuracies[name].get(lang, {}).get(task) for lang in LANGUAGES)
+            rows.append([name, task, *("–" if c is None else f"{c:.3f}" for c in cells)])
+    return ["System", "Task", *LANGUAGES], rows
+
+
+def pages(results):
+    """Text of the docs: the means, then every task."""
+    header, rows = means(results["accuracy"])
     text = (
         "Mean test accuracy over the tasks that exist for each language:\n\n"
         + to_rst(header, rows)
         + "\nBy task:\n\n"
-        + to_rst(tasks[0], tasks[1:])
-        + f"\nWritten by ``python -m benchmarks accuracy``. Machine: {machine()}.\n"
+        + to_rst(*by_task(results["accuracy"], [row[0] for row in rows]))
+        + "\n"
+        + written_by("accuracy", results)
     )
-    write_page("accuracy", text)
+    return {"accuracy": text}
+
+
+def readme(results):
+    """The means for the README."""
+    table = to_markdown(*means(results["accuracy"]))
+    return {"accuracy": f"{table}\n\nMachine: {results['machine']}."}

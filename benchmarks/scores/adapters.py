@@ -9,22 +9,20 @@ import time
 import warnings
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from langalign_sk import CrossLingualAligner, LinearAligner
 from langalign_sk.mapping import AdapterAligner
 from langalign_sk.metrics._core import duplicate_groups, row_recall
 from langalign_sk.metrics.pairs import retrieval_scores
 
-from .._lib.data import LANGUAGES, TASKS, data_folder, load_task, read_rows
+from .._lib.baselines import NO_ALIGNMENT
+from .._lib.data import LANGUAGES, MAX_PAIRS, SEEDS, TASKS, data_folder, load_task, read_rows
 from .._lib.encoders import encoder
-from .._lib.heads import HEAD
-from .._lib.machine import machine
+from .._lib.heads import head
 from .._lib.paths import CACHE
-from .._lib.tables import to_markdown, to_rst, write_page, write_readme, write_results
+from .._lib.tables import publish, to_markdown, to_rst, written_by
 
-SEEDS = (0, 1, 2)
-MAX_PAIRS = 20_000
+N_PAIRS = MAX_PAIRS["USE"]
 DONE = CACHE / "adapters.json"  # delete it to measure anew
 # The source whose sentences are like those of the test set. At most this many of its rows, and a
 # tenth of them, are held out to choose the draw of the pairs by.
@@ -78,8 +76,9 @@ class Language:
     def __init__(self, folder, lang, use, english):
         self.lang, self.use, self.english = lang, use, english
         paths = sorted((folder / "parallel" / lang).glob("*.tsv"))
-        self.sources = [[tuple(r[:2]) for r in read_rows(path)] for path in paths]
-        like = next(r for r, p in zip(self.sources, paths, strict=True) if p.stem == LIKE_THE_TEST)
+        self.sources = [[tuple(row[:2]) for row in read_rows(path)] for path in paths]
+        stems = [path.stem for path in paths]
+        like = self.sources[stems.index(LIKE_THE_TEST)]
         n_held = min(MAX_HELD_OUT, len(like) // 10)
         self.held = [like[i] for i in np.random.default_rng(0).permutation(len(like))[:n_held]]
         hidden = {text for pair in self.held for text in pair}
@@ -87,32 +86,34 @@ class Language:
             [pair for pair in rows if not hidden.intersection(pair)] for rows in self.sources
         ]
         self.test = self._encoded(
-            [r[:2] for r in read_rows(folder / "eval/tatoeba" / f"{lang}.tsv")]
+            [row[:2] for row in read_rows(folder / "eval/tatoeba" / f"{lang}.tsv")]
         )
         self.tasks = {}
         for task, languages in TASKS.items():
             if lang in languages:
                 (X, y), tests = load_task(folder, task)
-                head = LogisticRegression(**HEAD).fit(english.encode(X), y)
-                self.tasks[task] = head, use.encode(tests[lang][0]), tests[lang][1]
+                classifier = head().fit(english.encode(X), y)
+                self.tasks[task] = classifier, use.encode(tests[lang][0]), tests[lang][1]
 
     def _encoded(self, pairs):
         english, target = zip(*pairs, strict=True)
         return self.use.encode(list(target)), self.english.encode(list(english))
 
     def draw(self, kind, seed, sources):
-        """Up to MAX_PAIRS pairs: of all pairs alike, or of all sources alike."""
+        """Up to N_PAIRS pairs: of all pairs alike, or of all sources alike."""
         rng = np.random.default_rng(seed)
         shuffled = [[rows[i] for i in rng.permutation(len(rows))] for rows in sources]
         if kind == "equal shares":
             sizes = np.array([len(rows) for rows in shuffled])
             cap = next(
-                c for c in range(sizes.max(), 0, -1) if np.minimum(sizes, c).sum() <= MAX_PAIRS
+                size
+                for size in range(sizes.max(), 0, -1)
+                if np.minimum(sizes, size).sum() <= N_PAIRS
             )
             pairs = [pair for rows in shuffled for pair in rows[:cap]]
         else:
             pairs = [pair for rows in shuffled for pair in rows]
-        return self._encoded([pairs[i] for i in rng.permutation(len(pairs))[:MAX_PAIRS]])
+        return self._encoded([pairs[i] for i in rng.permutation(len(pairs))[:N_PAIRS]])
 
     def chosen_draw(self):
         """The draw whose closed form finds more of the held-out translations.
@@ -128,7 +129,7 @@ class Language:
         gain = recalls["equal shares"] - recalls["uniform"]
         better = gain.mean() > gain.std() / np.sqrt(len(gain))
         return "equal shares" if better else "uniform", {
-            k: float(v.mean()) for k, v in recalls.items()
+            kind: float(recall.mean()) for kind, recall in recalls.items()
         }
 
     def scores(self, aligner):
@@ -142,7 +143,9 @@ class Language:
         out = {"recall": retrieval.recall_at_1, "csls": retrieval.csls_recall_at_1}
         if not getattr(aligner, "shared", False):
             move = (lambda rows: rows) if aligner is None else aligner.transform
-            accuracies = [head.score(move(rows), y) for head, rows, y in self.tasks.values()]
+            accuracies = [
+                classifier.score(move(rows), y) for classifier, rows, y in self.tasks.values()
+            ]
             out["accuracy"] = float(np.mean(accuracies))
         return out
 
@@ -152,9 +155,9 @@ def run(part, language, systems, seeds, done):
     kind, why = language.chosen_draw()
     done[f"{part}/{language.lang}/draw"] = {"draw": kind, "held_out_recall": why}
     if part == "one space":
-        done[f"{part}/{language.lang}/no alignment/0"] = language.scores(None)
+        done[f"{part}/{language.lang}/{NO_ALIGNMENT}/0"] = language.scores(None)
     for seed in seeds:
-        todo = [n for n in systems if f"{part}/{language.lang}/{n}/{seed}" not in done]
+        todo = [name for name in systems if f"{part}/{language.lang}/{name}/{seed}" not in done]
         X, Y = language.draw(kind, seed, language.sources) if todo else (None, None)
         for name in todo:
             start = time.perf_counter()
@@ -174,7 +177,7 @@ def run(part, language, systems, seeds, done):
 
 
 def cell(entries, key):
-    values = [e[key] for e in entries if key in e]
+    values = [entry[key] for entry in entries if key in entry]
     if not values:
         return "–"
     if len(values) == 1:
@@ -218,36 +221,44 @@ def main():
         for part, english, systems in work:
             for lang in LANGUAGES:
                 run(part, Language(folder, lang, use, english), systems, seeds, done)
-            report(done)
+            publish("adapters", {"seeds": SEEDS, "scores": done}, pages, readme)
 
 
-def report(done):
-    """Write what there is."""
-    write_results("adapters", {"seeds": SEEDS, "scores": done})
-    tables = {
-        "one space": table(done, "one space", ["no alignment", *PAPER, *ONE_SPACE]),
-        "into MiniLM": table(done, "into MiniLM", TWO_SPACES),
-    }
-    for title, (header, rows) in tables.items():
-        print(f"\n{title} ({machine()})\n")
-        for row in [header, *rows]:
-            print(row[0].ljust(40), *(c.rjust(14) for c in row[1:]))
-    header, rows = tables["one space"]
-    short = [[row[0], *(c.split(" ±")[0] for c in row[1:4] + row[7:])] for row in [header, *rows]]
-    write_readme("adapters", to_markdown(short[0], short[1:]) + f"\n\nMachine: {machine()}.")
+def pages(results):
+    """Text of the docs."""
+    done = results["scores"]
+    one_space, two_spaces = tables(done)
     draws = [
         f"{part}, {lang}: {done[f'{part}/{lang}/draw']['draw']}"
-        for part in tables
+        for part in ("one space", "into MiniLM")
         for lang in LANGUAGES
         if f"{part}/{lang}/draw" in done
     ]
     text = (
         "Target rows of USE-multilingual to English rows of the same encoder:\n\n"
-        + to_rst(header, rows)
+        + to_rst(*one_space)
         + "\nTarget rows of USE-multilingual to English rows of MiniLM, from pairs:\n\n"
-        + to_rst(*tables["into MiniLM"])
+        + to_rst(*two_spaces)
         + f"\nDraw of the pairs, chosen by recall on held-out rows of the source {LIKE_THE_TEST}: "
         + f"{'; '.join(draws)}.\n\n"
-        + f"Written by ``python -m benchmarks adapters``. Machine: {machine()}.\n"
+        + written_by("adapters", results)
     )
-    write_page("adapters", text)
+    return {"adapters": text}
+
+
+def tables(done):
+    """Tables of both parts."""
+    return (
+        table(done, "one space", [NO_ALIGNMENT, *PAPER, *ONE_SPACE]),
+        table(done, "into MiniLM", TWO_SPACES),
+    )
+
+
+def readme(results):
+    """Recall by cosine and accuracy within one space, without deviations."""
+    header, rows = tables(results["scores"])[0]
+    short = [
+        [row[0], *(cell.split(" ±")[0] for cell in row[1:4] + row[7:])] for row in [header, *rows]
+    ]
+    table = to_markdown(short[0], short[1:])
+    return {"adapters": f"{table}\n\nMachine: {results['machine']}."}

@@ -15,13 +15,12 @@ from langalign_sk import CrossLingualAligner
 from langalign_sk.classifier import AlignedClassifier
 from langalign_sk.metrics.calibration import expected_calibration_error
 
-from .._lib.data import data_folder, read_rows
+from .._lib.data import LANGUAGES, SEED, data_folder, read_rows
 from .._lib.encoders import encoder
 from .._lib.machine import machine
-from .._lib.tables import to_rst, write_page, write_results
+from .._lib.tables import publish, to_rst, written_by
 
-LANGUAGES = ("ko", "ja", "zh")
-SEED, N_BINS, MARGIN = 0, 15, 0.03
+N_BINS, MARGIN = 15, 0.03
 GRID = {"C": [0.1, 0.3, 1, 3, 10, 30, 100, 300]}
 # Both choices of C are common. By accuracy, it may be so small that the head is shy.
 CHOSEN_BY = {"accuracy": "accuracy", "neg_log_loss": "log loss"}
@@ -31,7 +30,7 @@ NONE, UNLABELLED, LABELLED = "no recalibration", "unlabelled", "labelled"
 def rows(name):
     """Texts and labels of a file of SIB-200."""
     path = data_folder() / "eval" / "sib200" / name
-    labels, texts = zip(*(r[:2] for r in read_rows(path)), strict=True)
+    labels, texts = zip(*(row[:2] for row in read_rows(path)), strict=True)
     return list(texts), np.array(labels)
 
 
@@ -92,19 +91,24 @@ def main():
             for language, aligner in aligners.items():
                 found = calibrated(head, aligner, language, prior)
                 results[key][language] = found
-                for way, m in found.items():
-                    verdict = "within" if m["ece"] <= own["ece"] + MARGIN else "NOT within"
-                    print(
-                        f"  {language} {way}: ECE {m['ece']:.3f}, log loss {m['log_loss']:.3f}, "
-                        f"accuracy {m['accuracy']:.3f}, {m['calibration']}, temperature "
-                        f"{m['temperature']:.2f}; {verdict} {MARGIN} of English (n = {m['n']})"
-                    )
-    report({"seed": SEED, "n_bins": N_BINS, "margin": MARGIN, "heads": results})
+                for way, errors in found.items():
+                    show(language, way, errors, own)
+    results = {"seed": SEED, "n_bins": N_BINS, "margin": MARGIN, "heads": results}
+    publish("calibration", results, pages)
 
 
-def report(results):
-    """Write the results, and the table of the docs."""
-    write_results("calibration", results)
+def show(language, way, errors, own):
+    """Print the errors of a way, and whether they are near those of English rows."""
+    verdict = "within" if errors["ece"] <= own["ece"] + MARGIN else "NOT within"
+    print(
+        f"  {language} {way}: ECE {errors['ece']:.3f}, log loss {errors['log_loss']:.3f}, "
+        f"accuracy {errors['accuracy']:.3f}, {errors['calibration']}, temperature "
+        f"{errors['temperature']:.2f}; {verdict} {MARGIN} of English (n = {errors['n']})"
+    )
+
+
+def pages(results):
+    """Text of the docs."""
     ways = (NONE, UNLABELLED, LABELLED)
     table, sizes = [], set()
     for name, head in results["heads"].items():
@@ -112,9 +116,9 @@ def report(results):
         sizes.add(head["en"]["n"])
         for language in LANGUAGES:
             cells = [head[language][way] for way in ways]
-            sizes.update(m["n"] for m in cells)
-            errors = [f"{m['ece']:.3f}" for m in cells]
-            losses = [f"{m['log_loss']:.3f}" for m in cells]
+            sizes.update(cell["n"] for cell in cells)
+            errors = [f"{cell['ece']:.3f}" for cell in cells]
+            losses = [f"{cell['log_loss']:.3f}" for cell in cells]
             table.append([name, language, f"{own:.3f}", *errors, *losses])
     header = ["Head", "", "English, own ECE"]
     header += [f"{what}, {way}" for what in ("ECE", "Log loss") for way in ways]
@@ -127,7 +131,7 @@ def report(results):
         "and that EM is left out, was decided when test rows of this set and of debian_section and "
         "xrisawoz_domain had been seen:\n\n"
         + to_rst(header, table)
-        + "\nWritten by ``python -m benchmarks calibration``. "
-        f"Machine: {machine()}.\n"
+        + "\n"
+        + written_by("calibration", results)
     )
-    write_page("calibration", text)
+    return {"calibration": text}

@@ -6,13 +6,12 @@ from sklearn.metrics import roc_auc_score
 from langalign_sk import CrossLingualAligner
 from langalign_sk.languages import script_of
 
-from .._lib.data import data_folder, read_rows
+from .._lib.data import LANGUAGES, data_folder, read_rows
 from .._lib.encoders import encoder
 from .._lib.machine import machine
-from .._lib.tables import to_rst, write_page, write_results
+from .._lib.tables import publish, to_rst, written_by
 
 NAME = "use-multilingual"
-LANGUAGES = ("ko", "ja", "zh")
 SIZES = (640, 5_000)
 N_HELD_OUT, N_BROKEN = 500, 300
 SEED = 1  # settings were chosen on a draw of seed 0
@@ -124,12 +123,13 @@ def negatives(language, held_out):
     if language == "en":
         kinds["other languages"] = LATIN
     else:
-        others = [o for o in LANGUAGES if o != language]
-        foreign = [t for o in others for _, t in drawn(o, N_BROKEN)]
+        others = [other for other in LANGUAGES if other != language]
+        foreign = [text for other in others for _, text in drawn(other, N_BROKEN)]
         kinds["other languages"] = foreign + LATIN + CYRILLIC
         # What the router takes for the declared language.
         own = {"ko": "Hangul", "ja": "Han", "zh": "Han"}[language]
-        same = [t for o in others for _, t in drawn(o, 20_000) if script_of(t) == own][:N_BROKEN]
+        texts = (text for other in others for _, text in drawn(other, 20_000))
+        same = [text for text in texts if script_of(text) == own][:N_BROKEN]
         if len(same) >= N_BROKEN // 4:
             kinds["other language, same script"] = same
     kinds["random bytes"] = random_bytes(N_BROKEN)
@@ -172,18 +172,18 @@ def main():
         for size in SIZES:
             results[f"{language} {size}"] = measured = measure(language, size)
             for what, values in measured.items():
-                shown = ", ".join(f"{k} {v:.3f}" for k, v in values.items())
+                shown = ", ".join(f"{kind} {area:.3f}" for kind, area in values.items())
                 print(f"{language}, {size} pairs, {what}: {shown}", flush=True)
-    report(results)
+    publish("quality", results, pages)
 
 
-def report(results):
-    """Write the results, and the table of the docs."""
-    write_results("quality", results)
+def pages(results):
+    """Text of the docs."""
     header = ["Fit", "Rows", "shuffled", "other languages", "other language, same script"]
     header += ["random bytes", "held out, below 0.05"]
     rows = []
-    for name, measured in results.items():
+    fits = {name: measured for name, measured in results.items() if name != "machine"}
+    for name, measured in fits.items():
         language, size = name.split()
         for what, values in measured.items():
             cells = [f"{values[kind]:.3f}" if kind in values else "" for kind in header[2:]]
@@ -195,6 +195,7 @@ def report(results):
         "Chinese characters. Other languages are two of Korean, Japanese and Chinese, Russian, "
         "German, French and Spanish; for English text the last three.\n\n"
         + to_rst(header, rows)
-        + f"\nWritten by ``python -m benchmarks quality``. Machine: {machine()}.\n"
+        + "\n"
+        + written_by("quality", results)
     )
-    write_page("quality", text)
+    return {"quality": text}

@@ -4,6 +4,7 @@ import statistics
 import tempfile
 import warnings
 from functools import partial
+from itertools import product
 
 import numpy as np
 from sklearn.model_selection import GridSearchCV
@@ -11,15 +12,16 @@ from sklearn.model_selection import GridSearchCV
 from langalign_sk import CrossLingualAligner, CrossLingualRetriever, mine_pairs
 from langalign_sk.metrics import retrieval_recall_score
 
-from .._lib.data import data_folder, read_rows
+from .._lib.baselines import NO_ALIGNMENT
+from .._lib.data import LANGUAGES, SETS, data_folder, read_rows
 from .._lib.encoders import encoder
 from .._lib.machine import machine, resident_bytes
-from .._lib.paths import CACHE, ROOT
-from .._lib.tables import to_markdown, to_rst, write_readme, write_results
+from .._lib.paths import CACHE
+from .._lib.tables import publish, to_markdown, to_rst, written_by
 from .._lib.timing import in_own_process, seconds
 
-LANGUAGES = ("ko", "ja", "zh")
 N_PAIRS, N_BANK = 20_000, 5_000
+BANKS = ("training sentences", "the queries")
 SCORINGS = ("cosine", "csls", "margin", "inverted_softmax", "query_bank")
 N_DOCUMENTS, N_QUERIES, WIDTH, N_SENTENCES, REPEATS = 1_000_000, 1_000, 384, 100_000, 7
 HNSW = {"M": 16, "ef_construction": 200}
@@ -46,33 +48,38 @@ def recalls(use, language):
     """Recall at 1 of every set, map, direction, scoring and bank."""
     pairs = sources(language)[:N_PAIRS]
     maps = {
-        "no alignment": CrossLingualAligner(language, encoder=use, method="identity"),
+        NO_ALIGNMENT: CrossLingualAligner(language, encoder=use, method="identity"),
         "auto": CrossLingualAligner(language, encoder=use, time_budget=0, random_state=0),
     }
-    out = []
+    rows = []
     for system, aligner in maps.items():
         aligner.fit(pairs)
-        # The sentences of a bank are none of the evaluation sets.
+        # No sentence of a bank is in an evaluation set.
         banks = [aligner.transform([pair[side] for pair in pairs[:N_BANK]]) for side in (0, 1)]
-        for name in ("tatoeba", "ntrex"):
+        for name in SETS:
             texts = evaluation(name, language)
             sides = [aligner.transform(side) for side in texts]
-            for scoring in SCORINGS:
-                for bank in ("training sentences", "the queries"):
-                    if scoring == "cosine" and bank == "the queries":
-                        continue
-                    values = []
-                    for a, b in ((0, 1), (1, 0)):
-                        queries = sides[a] if bank == "the queries" else banks[a]
-                        retriever = CrossLingualRetriever(scoring=scoring)
-                        retriever.fit(sides[b], query_bank=queries)
-                        found = retriever.kneighbors(sides[a], 1, return_distance=False)[:, 0]
-                        right = [texts[b][i] == texts[b][q] for q, i in enumerate(found)]
-                        values.append(np.mean(right))
-                    out.append([language, name, system, scoring, bank, float(np.mean(values))])
+            for scoring, bank in product(SCORINGS, BANKS):
+                if scoring == "cosine" and bank == BANKS[1]:
+                    continue  # the same as with the other bank, which cosines do not ask
+                queries = sides if bank == BANKS[1] else banks
+                recall = mean_recall(texts, sides, queries, scoring)
+                rows.append([language, name, system, scoring, bank, recall])
             check = retrieval_recall_score(*sides)
             print(f"{language} {name} {system}: recall by cosine {check:.3f}", flush=True)
-    return out
+    return rows
+
+
+def mean_recall(texts, sides, banks, scoring):
+    """Recall at 1 of both directions."""
+    values = []
+    for source, goal in ((0, 1), (1, 0)):
+        retriever = CrossLingualRetriever(scoring=scoring)
+        retriever.fit(sides[goal], query_bank=banks[source])
+        found = retriever.kneighbors(sides[source], 1, return_distance=False)[:, 0]
+        right = [texts[goal][i] == texts[goal][query] for query, i in enumerate(found)]
+        values.append(np.mean(right))
+    return float(np.mean(values))
 
 
 def documents():
@@ -176,21 +183,19 @@ def mining(use, language):
     n, out = len(english), []
     for seed in range(MINING_SEEDS):
         rng = np.random.default_rng(seed)
-        s, t = (rng.permutation(n)[: int(KEPT * n)] for _ in range(2))
-        shared = len(np.intersect1d(s, t))
-        sides = [english[i] for i in s], [target[i] for i in t]
+        rows, columns = (rng.permutation(n)[: int(KEPT * n)] for _ in range(2))
+        n_shared = len(np.intersect1d(rows, columns))
+        sides = [english[i] for i in rows], [target[i] for i in columns]
         taken, mined = seconds(mine_pairs, *sides, aligner)
         everything = mine_pairs(*sides, aligner, threshold=0.0)
 
-        def f1(pairs, least=0.0, s=s, t=t, shared=shared):
-            kept = pairs.score >= least
-            right = (s[pairs.source_index] == t[pairs.target_index]) & kept
-            return float(2 * right.sum() / (kept.sum() + shared))
-
+        f1 = partial(f1_score, rows, columns, n_shared)
         out.append(
             {
                 "f1": f1(mined),
-                "precision": float(np.mean(s[mined.source_index] == t[mined.target_index])),
+                "precision": float(
+                    np.mean(rows[mined.source_index] == columns[mined.target_index])
+                ),
                 "expected_precision": mined.expected_precision,
                 "threshold": mined.threshold,
                 "best_f1": max(f1(everything, least) for least in everything.score),
@@ -199,6 +204,13 @@ def mining(use, language):
             }
         )
     return {key: [run[key] for run in out] for key in out[0]}
+
+
+def f1_score(rows, columns, n_shared, pairs, least=0.0):
+    """F1 of the pairs with at least a score; a pair is right where both numbers are the same."""
+    kept = pairs.score >= least
+    right = (rows[pairs.source_index] == columns[pairs.target_index]) & kept
+    return float(2 * right.sum() / (kept.sum() + n_shared))
 
 
 def tuning(use):
@@ -234,26 +246,30 @@ def main():
     results = {"index": indexes(), "tuning": tuning(use)}
     results["mining"] = {language: mining(use, language) for language in LANGUAGES}
     results["recall"] = [row for language in LANGUAGES for row in recalls(use, language)]
-    report(results)
+    publish("retrieval", results, pages, readme)
 
 
-def report(results):
-    """Write the results, and the tables of the docs."""
-    write_results("retrieval", results)
-    folder = ROOT / "docs" / "_generated"
-    note = f"\nWritten by ``python -m benchmarks retrieval``. Machine: {machine()}.\n"
-    (folder / "retrieval.rst").write_text(recall_table(results["recall"]) + note, "utf-8")
-    (folder / "index.rst").write_text(index_table(results["index"]) + note, "utf-8")
-    text = mining_table(results["mining"]) + "\n" + tuning_table(results["tuning"]) + note
-    (folder / "mining.rst").write_text(text, "utf-8")
-    write_readme("search", readme_table(results["recall"]) + f"\n\nMachine: {machine()}.")
-    print(recall_table(results["recall"]), index_table(results["index"]), text)
+def pages(results):
+    """Texts of the docs."""
+    note = "\n" + written_by("retrieval", results)
+    mining, tuning = mining_table(results["mining"]), tuning_table(results["tuning"])
+    return {
+        "retrieval": recall_table(results["recall"]) + note,
+        "index": index_table(results["index"]) + note,
+        "mining": f"{mining}\n{tuning}{note}",
+    }
+
+
+def readme(results):
+    """Recall on Tatoeba."""
+    table = readme_table(results["recall"])
+    return {"search": f"{table}\n\nMachine: {results['machine']}."}
 
 
 def recall_table(rows):
     values = {tuple(row[:5]): row[5] for row in rows}
     systems = list(dict.fromkeys((row[2], row[3], row[4]) for row in rows))
-    columns = [(name, language) for name in ("tatoeba", "ntrex") for language in LANGUAGES]
+    columns = [(name, language) for name in SETS for language in LANGUAGES]
     body = [
         [system, scoring, "" if scoring == "cosine" else bank]
         + [f"{values[language, name, system, scoring, bank]:.3f}" for name, language in columns]
@@ -267,9 +283,9 @@ def recall_table(rows):
 def readme_table(rows):
     """Tatoeba alone, by cosine and by CSLS."""
     names = {
-        ("cosine", "training sentences"): "cosine",
-        ("csls", "training sentences"): "CSLS, a bank of 5,000 other sentences",
-        ("csls", "the queries"): "CSLS, all queries known beforehand",
+        ("cosine", BANKS[0]): "cosine",
+        ("csls", BANKS[0]): "CSLS, a bank of 5,000 other sentences",
+        ("csls", BANKS[1]): "CSLS, all queries known beforehand",
     }
     body = [
         [f"{system}, {name}"]
@@ -278,7 +294,7 @@ def readme_table(rows):
             for language, test, *key, value in rows
             if key == [system, *scoring] and test == "tatoeba"
         ]
-        for system in ("no alignment", "auto")
+        for system in (NO_ALIGNMENT, "auto")
         for scoring, name in names.items()
     ]
     return to_markdown(["Map and score", *LANGUAGES], body)

@@ -107,10 +107,10 @@ def test_fits_alone_leave_the_other_results_of_scale(monkeypatch):
     measured = {"machine": "another machine", "width": 512, "cases": [CASE]}
     monkeypatch.setattr(fits, "measure", lambda: measured)
     monkeypatch.setattr(
-        "benchmarks.costs.scale.write_results",
+        "benchmarks._lib.tables.write_results",
         lambda name, results: kept.update({name: results}) or results,
     )
-    monkeypatch.setattr("benchmarks.costs.scale.write_page", pages.__setitem__)
+    monkeypatch.setattr("benchmarks._lib.tables.write_page", pages.__setitem__)
     before = read_results("scale")
     command.main()
     assert kept["scale"] == before | {"fit": measured}
