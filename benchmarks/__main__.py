@@ -43,7 +43,7 @@ def main() -> None:
     if arguments.name == "accuracy":
         # The order of sums, and with it the third digit of an accuracy, depends on the threads.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    names = (arguments.name,)
+    names: tuple[str, ...] = (arguments.name,)
     if arguments.name == "run":
         names = ("smoke",) if arguments.smoke else RUN
     for name in names:

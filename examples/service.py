@@ -43,9 +43,9 @@ def answer(pipe, texts):
     quality = pipe[0].quality_score(texts)
     # A row of quality 0 is in another language, which `predict` would refuse for the whole batch,
     # or is like nothing that the model has seen: it gets no label.
-    known = np.flatnonzero(quality > 0)
-    labels = [None] * len(texts)
-    if len(known):
+    known = np.flatnonzero(quality > 0).tolist()
+    labels: list[str | None] = [None] * len(texts)
+    if known:
         for i, label in zip(known, pipe.predict([texts[i] for i in known]), strict=True):
             labels[i] = str(label)
     review = quality < REVIEW_BELOW

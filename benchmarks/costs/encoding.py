@@ -44,7 +44,8 @@ def overhead(folder):
     bare = USE(threads=2)
     bare.encode(rows[:100])
     SentenceEncoder(NAME).load()
-    first, second = {}, {}
+    first: dict[tuple[str, int], list[float]] = {}
+    second: dict[str, list[float]] = {}
     for i in range(REPEATS):
         memory, disk = MemoryCache(), FolderCache(folder / str(i))
         calls = {

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scipy.linalg import orthogonal_procrustes
 
@@ -16,7 +16,7 @@ from .._lib.timing import in_own_process, in_turns, ratio
 WIDTH = 512
 FLOOR, SCIPY = "floor", "scipy"
 # One candidate each, with nothing to choose, and the default, which chooses on held-out rows.
-METHODS: dict[str, dict[str, float]] = {
+METHODS: dict[str, dict[str, Any]] = {
     "procrustes": {},
     "ridge": {"alpha": 1.0},
     "spectral": {"alpha": 1.0, "power": 0.5},

@@ -63,7 +63,7 @@ def measure(n, d, turns):
     X, Y = random_pairs(n, d)
     for function in timed(X[:500], Y[:500]).values():  # imports and threads are paid for here
         function()
-    peaks = {}
+    peaks: dict[str, int] = {}
     times = in_turns(timed(X, Y), turns, peaks=peaks)
     return {
         "n": n,

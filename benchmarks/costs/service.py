@@ -56,6 +56,8 @@ STEPS = ("scikit-learn", "load", "first row")
 def example():
     """The example as a module."""
     spec = importlib.util.spec_from_file_location("service_example", EXAMPLE)
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"{EXAMPLE} cannot be loaded")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -91,7 +93,8 @@ def in_threads(functions, work):
 
     There is a function for every thread, for each client has a connection of its own.
     """
-    answers, latencies = [[] for _ in work], [[] for _ in work]
+    answers: list[list] = [[] for _ in work]
+    latencies: list[list[float]] = [[] for _ in work]
 
     def go(k):
         for texts in work[k]:
@@ -161,7 +164,8 @@ def figures(work, latencies, seconds):
 def load_test(answer, port, texts):
     """All requests, by HTTP and in this process, against one thread."""
     work = shared_out(texts.take(N_TEXTS), REQUESTS, seed=0)
-    out = {"n_rows": sum(len(t) for part in work for t in part), "different": {}}
+    different: dict[str, int] = {}
+    out: dict = {"n_rows": sum(len(texts) for part in work for texts in part)}
     start = time.perf_counter()
     expected = [[answer(batch) for batch in part] for part in work]
     out["one thread"] = figures(work, [0.0], time.perf_counter() - start)
@@ -172,9 +176,9 @@ def load_test(answer, port, texts):
         answers, latencies, seconds = in_threads(functions, work)
         out[name] = figures(work, latencies, seconds)
         pairs = zip(chain(*answers), chain(*expected), strict=True)
-        out["different"][name] = sum(one != other for one, other in pairs)
-        print(name, out[name], "different answers:", out["different"][name], flush=True)
-    return out
+        different[name] = sum(one != other for one, other in pairs)
+        print(name, out[name], "different answers:", different[name], flush=True)
+    return {**out, "different": different}
 
 
 def new_rows(pipe, answer, port, texts):
@@ -186,7 +190,9 @@ def new_rows(pipe, answer, port, texts):
         "labels and quality": [answer] * THREADS,
         "HTTP": None,
     }
-    parts, latencies, seconds = [], {}, dict.fromkeys(calls, 0.0)
+    parts: list[list] = []
+    latencies: dict[str, list] = {}
+    seconds = dict.fromkeys(calls, 0.0)
     for k in range(ROUNDS):
         work = shared_out(texts, NEW_REQUESTS, seed=1 + k)
         parts += work

@@ -1,12 +1,12 @@
-"""Fits of other packages and of ours, one a process: ``python -m benchmarks.peers.models DIR NAME``.
+"""Fits of other packages and of ours: ``python -m benchmarks.peers.models DIR NAME``.
 
-DIR holds arrays.npz: the pairs "X" and "Y", and test rows by the names "task ...", "X ..." and
-"Y ...". The process writes measured.json, and the moved test rows as moved.npz.
+One process fits one model. DIR holds arrays.npz: the pairs "X" and "Y", and test rows by the names
+"task ...", "X ..." and "Y ...". The process writes measured.json, and the moved test rows as
+moved.npz.
 """
 
 import json
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 from langalign_sk.metrics import retrieval_scores
 
 from .._lib.machine import resident_bytes
+from .._lib.timing import seconds
 from .distillation import distilled
 
 ONE_SPACE, INTO_MINILM, UNPAIRED = "one space", "into MiniLM", "one space, unpaired"
@@ -345,28 +346,27 @@ def moved_rows(moves, arrays):
 def measured(fit, X, Y, rows):
     """A fitted map, and its costs."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
-    before, seconds, peak = resident_bytes("VmRSS"), [], None
-    while not seconds or (max(seconds) < SLOW and len(seconds) < REPEATS):
-        start = time.perf_counter()
-        moves = fit(X, Y)
-        seconds.append(time.perf_counter() - start)
-        peak = peak or resident_bytes("VmHWM")
+    before = resident_bytes("VmRSS")
+    taken, moves = seconds(fit, X, Y)
+    peak, times = resident_bytes("VmHWM"), [taken]
+    while max(times) < SLOW and len(times) < REPEATS:
+        taken, moves = seconds(fit, X, Y)
+        times.append(taken)
     if moves.there is same:
         return moves, {"setting": ""}
     move, rates = moves.there or moves.shared[0], []
     for _ in range(TRANSFORM_REPEATS):
-        start = time.perf_counter()
-        move(rows)
-        rates.append(len(rows) / (time.perf_counter() - start))
+        taken, _ = seconds(move, rows)
+        rates.append(len(rows) / taken)
     return moves, {
-        "fit_s": float(np.median(seconds)),
+        "fit_s": float(np.median(times)),
         "rows_per_s": float(np.median(rates)),
         "peak_mb": (peak - before) / 1e6,
         "setting": moves.setting,
     }
 
 
-def main(folder, name, seconds=None):
+def main(folder, name, budget=None):
     with np.load(folder / "arrays.npz") as file:
         arrays = dict(file)
     X, Y = arrays.pop("X"), arrays.pop("Y")
@@ -376,7 +376,7 @@ def main(folder, name, seconds=None):
             rows = arrays.pop("X")[:TRANSFORM_TEXTS]
 
             def fit(X, Y):
-                encode, setting = distilled(folder, Y, seconds, HELD_OUT)
+                encode, setting = distilled(folder, Y, budget, HELD_OUT)
                 return Moves(encode, None, setting)
 
         else:
@@ -392,4 +392,4 @@ def main(folder, name, seconds=None):
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    main(Path(sys.argv[1]), sys.argv[2], *(float(s) for s in sys.argv[3:]))
+    main(Path(sys.argv[1]), sys.argv[2], *map(float, sys.argv[3:]))

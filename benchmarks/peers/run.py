@@ -213,7 +213,7 @@ def small():
     quick = [name for name, peer in PEERS.items() if peer.quick]
     bench = Bench(data, use.encode, use.encode, {"sib200": (lang,)}, SETS[:1])
     pairs = tuple(use.encode(side) for side in texts_of(data, lang, SMOKE_PAIRS))
-    done = {}
+    done: dict[str, dict] = {}
     run(ONE_SPACE, lang, bench, pairs, quick, done, keep=False)
     return done
 
@@ -265,7 +265,7 @@ def absences(done, block, names):
     """What has no row in a block's table, and why."""
     lines = []
     for name in names:
-        reasons = {}
+        reasons: dict[str, list[str]] = {}
         for lang in LANGUAGES:
             entry = done.get(f"{block}/{lang}/{name}", {})
             if "absent" in entry:

@@ -52,7 +52,8 @@ def main():
         {"USE": encoder("use-multilingual"), "e5": e5()},
     )
     pairs = {family: load_pairs(folder, n) for family, n in MAX_PAIRS.items()}
-    accuracies, chosen = {}, {}
+    accuracies: dict[str, dict] = {}
+    chosen: dict[str, dict] = {}
 
     def record(system, task, scores):
         for lang, score in scores.items():

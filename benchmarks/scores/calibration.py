@@ -70,7 +70,7 @@ def main():
     X, y = rows("en_train.tsv")
     test, truth = rows("en_test.tsv")
     prior = np.unique(y, return_counts=True)[1]
-    results = {}
+    heads: dict[str, dict] = {}
     for system, english in (("use-multilingual", None), ("minilm-english", minilm)):
         aligners = {}
         for language in LANGUAGES:
@@ -86,14 +86,14 @@ def main():
             head = search.fit(vectors(X), y).best_estimator_
             own = measures(head.classes_, truth, head.predict_proba(vectors(test)))
             key = f"{system}, C={head.C:g} by {name}"
-            results[key] = {"en": own}
+            heads[key] = {"en": own}
             print(f"{key}: English {own['ece']:.3f} (n = {own['n']})")
             for language, aligner in aligners.items():
                 found = calibrated(head, aligner, language, prior)
-                results[key][language] = found
+                heads[key][language] = found
                 for way, errors in found.items():
                     show(language, way, errors, own)
-    results = {"seed": SEED, "n_bins": N_BINS, "margin": MARGIN, "heads": results}
+    results = {"seed": SEED, "n_bins": N_BINS, "margin": MARGIN, "heads": heads}
     publish("calibration", results, pages)
 
 

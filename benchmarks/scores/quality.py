@@ -84,7 +84,8 @@ CYRILLIC = """
 
 def drawn(language, n):
     """Pairs [English, target] of all training sources, no sentence twice."""
-    seen, pairs = set(), []
+    seen: set[str] = set()
+    pairs = []
     for path in sorted((data_folder() / "parallel" / language).glob("*.tsv")):
         for row in read_rows(path):
             if not seen & {row[0], row[1]}:

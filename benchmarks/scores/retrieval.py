@@ -124,7 +124,8 @@ def peak():
 
 def in_turns(searches):
     """Seconds of every search in every turn, and what it found."""
-    times, found = {name: [] for name in searches}, {}
+    times: dict[str, list[float]] = {name: [] for name in searches}
+    found = {}
     for _ in range(REPEATS):
         for name, search in searches.items():
             taken, (_, found[name]) = seconds(search)
