@@ -1,4 +1,4 @@
-"""Fast part of all benchmarks: ratios within one run that hold on any machine, or it fails."""
+"""Smoke run: ratios within a small run, and bounds that they keep on any machine."""
 
 import math
 

@@ -13,7 +13,7 @@ TASKS = {
     "xrisawoz_domain": ("ko", "zh"),
 }
 LANGUAGES = ("ko", "ja", "zh")
-# Most pairs a language; fewer for e5, which encodes a hundredth of the texts a second.
+# Pairs per language; fewer for e5, which encodes a hundredth of the texts per second.
 MAX_PAIRS = {"USE": 20_000, "e5": 5_000}
 SEED = 0
 SETS = ("tatoeba", "ntrex")
@@ -50,7 +50,7 @@ def load_task(folder, task):
 
 
 def load_pairs(folder, n, languages=LANGUAGES):
-    """Up to `n` random pairs a language from all sources, as parallel= takes them."""
+    """Up to `n` random pairs per language from all sources, as parallel= takes them."""
     out = {}
     for lang in languages:
         files = sorted((folder / "parallel" / lang).glob("*.tsv"))
@@ -61,7 +61,7 @@ def load_pairs(folder, n, languages=LANGUAGES):
 
 
 def pool(folder, lang, limit):
-    """The distinct ones of up to `limit` random pairs, as (target, english) lists."""
+    """Distinct pairs among up to `limit` random ones, as (target, english) lists."""
     target, english = load_pairs(folder, limit, [lang])[lang]
     pairs = dict.fromkeys(zip(target, english, strict=True))
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]

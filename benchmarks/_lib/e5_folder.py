@@ -69,7 +69,7 @@ def package_file(package: str, *parts: str) -> Path:
 
 
 class Reader:
-    """Takes one value or array after another from a file's bytes."""
+    """Reader of one value after another from a file's bytes."""
 
     def __init__(self, data: bytes):
         self.data = data

@@ -35,7 +35,7 @@ def written_by(name: str, results: dict) -> str:
 
 
 def write_results(name: str, results: dict, depth: int | None = None) -> dict:
-    """Keep the numbers as JSON beside the benchmark, and return them with the machine.
+    """Write the numbers as JSON beside the benchmark, and return them with the machine.
 
     Results that bring a "machine" were measured there. Dicts are on lines of their own down to
     `depth`, by default all of them and all lists too.
@@ -50,7 +50,7 @@ def write_results(name: str, results: dict, depth: int | None = None) -> dict:
 
 
 def read_results(name: str) -> dict:
-    """Results that are kept."""
+    """Results of an earlier run, which are kept beside the benchmark."""
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 

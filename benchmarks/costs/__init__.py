@@ -1,1 +1,1 @@
-"""What fits, encoders and services cost."""
+"""Benchmarks of costs: fits, encoders and services."""

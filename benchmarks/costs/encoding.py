@@ -1,4 +1,4 @@
-"""What the layer around an encoder costs, and what its row cache saves."""
+"""Cost of the layer around an encoder, and savings of its row cache."""
 
 import tempfile
 from pathlib import Path
@@ -84,7 +84,7 @@ def grid(cache):
 
 
 def stream():
-    """Peak memory of a process above its loaded model, in bytes, and seconds."""
+    """Peak memory of a stream above the loaded model, in bytes, and its seconds."""
     encoder = SentenceEncoder(NAME)
     encoder.encode(["model"])
     before = resident_bytes("VmRSS")

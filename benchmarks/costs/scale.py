@@ -1,4 +1,4 @@
-"""How fits grow with rows and width, beside the matrix products that no such fit can do without."""
+"""Times of closed-form fits by rows and width, beside the matrix products that they are made of."""
 
 import statistics
 from functools import partial
@@ -53,7 +53,7 @@ def timed(X, Y):
 
 
 def turns_of(n, d):
-    """Fewer for the larger ones: an odd number, for some minutes in all."""
+    """Number of turns: odd, and fewer for larger fits, so that all take some minutes."""
     work = 4 * n * d**2 + 60 * d**3  # operations: of the products, and of the decompositions
     return 7 if work < 5e10 else 5 if work < 2e11 else 3 if work < 6e11 else 1
 
@@ -105,7 +105,7 @@ def slope(points, size, name):
 
 
 def exponents(measured):
-    """By name: in n for every width, and in d at the rows of the first table."""
+    """Exponents by name of the fit: of n for every width, and of d at the rows of the first table."""
     out = {}
     for name in (FLOOR, *METHODS, PEER):
         of_n = {}
@@ -118,7 +118,7 @@ def exponents(measured):
 
 
 def transforms(d, batches, turns):
-    """Rows a second of transform and of the bare product, by rows a call."""
+    """Rates of transform and of the bare product, by rows per call."""
     X, Y = random_pairs(max(batches), d)
     aligner = LinearAligner("procrustes").fit(X, Y)
     W, b = aligner.coef_, aligner.intercept_

@@ -1,4 +1,4 @@
-"""The example service under load: equal answers, latency, throughput, and what it takes to start."""
+"""Load test of the example service: equal answers, latency, throughput, and its start."""
 
 import http.client
 import importlib.util
@@ -162,7 +162,7 @@ def figures(work, latencies, seconds):
 
 
 def load_test(answer, port, texts):
-    """All requests, by HTTP and in this process, against one thread."""
+    """Rates of all requests by HTTP and in this process, and answers that differ from one thread's."""
     work = shared_out(texts.take(N_TEXTS), REQUESTS, seed=0)
     different: dict[str, int] = {}
     out: dict = {"n_rows": sum(len(texts) for part in work for texts in part)}
@@ -182,7 +182,7 @@ def load_test(answer, port, texts):
 
 
 def new_rows(pipe, answer, port, texts):
-    """Rows that no cache has, in turns: the bare encoder, the pipeline, and the service."""
+    """Rates for rows that no cache has, in turns: bare encoder, pipeline and service."""
     bare = SentenceEncoder(cache=None)
     calls = {
         "bare encoder": [bare.encode] * THREADS,

@@ -23,7 +23,7 @@ CASES = (("contrastive", BATCH), ("contrastive", 256), ("mse", BATCH))
 
 
 def settings(loss, batch_size):
-    """Nothing but the steps: no held-out rows, no map back."""
+    """Parameters of an adapter without held-out rows and without a map back."""
     return {
         "loss": loss,
         "architecture": "residual",
@@ -48,7 +48,7 @@ def modules(X, Y, loss):
 
 
 def bare_loop(X, Y, loss, batch_size):
-    """The same steps by hand."""
+    """Training loop in plain torch with the same steps."""
     module, criterion = modules(X, Y, loss)
     x_all, y_all = torch.from_numpy(X), torch.from_numpy(Y)
     groups = torch.arange(len(X))
@@ -69,7 +69,7 @@ def bare_loop(X, Y, loss, batch_size):
 
 
 def default_loader(X, Y, loss, batch_size):
-    """The same net with skorch's own dataset and loader, one epoch."""
+    """One epoch of the same net with skorch's own dataset and loader."""
     module, criterion = modules(X, Y, loss)
 
     class Net(skorch.NeuralNet):

@@ -1,1 +1,1 @@
-"""Every method at every number of pairs."""
+"""Benchmark of every method at every number of pairs."""

@@ -28,7 +28,7 @@ FREE = {**CLOSED, **TRAINED}  # learned from pairs alone
 
 
 class Centring:
-    """Moves the mean of the target rows to that of their translations."""
+    """Map that moves the mean of the target rows to that of their translations."""
 
     def fit(self, X, Y):
         self.offset = Y.mean(axis=0) - X.mean(axis=0)

@@ -87,7 +87,7 @@ def means(cells: Cells) -> dict:
 
 
 def rounded(value, digits: int):
-    """Nested lists and dicts, with their floats rounded."""
+    """Nested lists and dicts with rounded floats."""
     if isinstance(value, dict):
         return {key: rounded(part, digits) for key, part in value.items()}
     if isinstance(value, list):

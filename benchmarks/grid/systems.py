@@ -101,7 +101,7 @@ class Setup:
 
 
 def itself(setup, methods=one_space, forward_too=True) -> None:
-    """The multilingual encoder is the English system too."""
+    """Measure inside the multilingual encoder, which is the English system too."""
     bench = setup.bench(setup.encoder.encode)
     benches = dict.fromkeys(setup.tasks, bench)
     for lang in setup.languages:
@@ -114,7 +114,7 @@ def itself(setup, methods=one_space, forward_too=True) -> None:
 
 
 def minilm(setup, methods=lambda lang: FREE) -> None:
-    """A sentence encoder that knows English only."""
+    """Measure in front of a sentence encoder that knows English only."""
     english = encoder("minilm-english")
     bench = setup.bench(english.encode)
     benches = dict.fromkeys(setup.tasks, bench)
@@ -126,7 +126,7 @@ def minilm(setup, methods=lambda lang: FREE) -> None:
 
 
 def tfidf(setup) -> None:
-    """A bag of words of each task's own, which has no row for a retrieval set."""
+    """Measure in front of a bag of words per task, which has no row for a retrieval set."""
     systems, benches = {}, {}
     for task, languages in setup.tasks.items():
         systems[task] = tfidf_vectors(load_task(setup.folder, task)[0][0])
@@ -153,7 +153,7 @@ def unaligned(bench, benches, lang) -> dict:
 
 
 def ceiling(setup, system, benches) -> None:
-    """The heads on the English sides of the test rows."""
+    """Heads on the English sides of the test rows."""
 
     def hits(task, bench):
         return bench.hits("en", same, task)
@@ -164,7 +164,7 @@ def ceiling(setup, system, benches) -> None:
 
 
 def straight(setup, system, benches) -> None:
-    """Target text to an English-only system: what it does without us."""
+    """Target text in an English-only system, without this package."""
 
     def hits(lang, task, bench):
         texts, y = load_task(setup.folder, task)[1][lang]
@@ -215,7 +215,7 @@ def from_pairs(setup, system, bench, methods) -> None:
 
 
 def forward(setup, bench, methods) -> None:
-    """English rows are moved and a head is trained there: the direction of the paper."""
+    """Forward direction, that of the paper: English rows are moved, and heads trained on them."""
 
     def cell(lang, n, make):
         target, english = setup.pools[lang]
@@ -271,7 +271,7 @@ def bridged(setup, system, english, benches) -> None:
 
 
 def bridged_search(setup, english, bench) -> None:
-    """Retrieval has no task text: the bridge is learned from the English of the pool."""
+    """Bridges for retrieval, which has no task text: they are learned from the English of the pool."""
 
     def cell(lang, n):
         aligner = bridge(setup, lang, english, 0)

@@ -1,1 +1,1 @@
-"""Other packages beside this one."""
+"""Benchmark of other packages beside this one."""

@@ -46,7 +46,7 @@ class Peer(NamedTuple):
 
 
 def chosen(X, Y, make, grid):
-    """The model of a grid that finds most held-out translations, fitted on all pairs."""
+    """Model with the setting that finds most held-out translations, fitted on all pairs."""
     order = np.random.default_rng(0).permutation(len(X))
     held, rest = np.split(order, [int(HELD_OUT * len(X))])
 

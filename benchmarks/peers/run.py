@@ -23,7 +23,7 @@ from .._lib.tables import publish, to_rst
 from .models import DISTILLATION, INTO_MINILM, NO_IMPORT, ONE_SPACE, PEERS, UNPAIRED
 
 PAIRS, SMOKE_PAIRS = 10_000, 1_000
-TIME_LIMIT = 300  # seconds a process
+TIME_LIMIT = 300  # seconds per process
 DISTILLED, BUDGET = "ko", 600  # the language of the distillation, and its seconds of training
 DONE = CACHE / "peers.json"  # delete it to measure anew
 OUT_OF_TIME = "no result after"
@@ -95,7 +95,7 @@ ABLE = {
 
 
 def write_texts(folder, lang, bench, target, data):
-    """The texts behind the test rows, for what moves no rows but text."""
+    """Write the texts of the test rows, for models that take text."""
     texts = {"X": target}
     for task in bench.heads:
         if (lang, task) in bench.tests:
@@ -208,7 +208,7 @@ def main():
 
 
 def small():
-    """The quick ones on a few Korean pairs, for the smoke run."""
+    """Results of the quick peers on a few Korean pairs, for the smoke run."""
     data, use, lang = data_folder(), encoder("use-multilingual"), LANGUAGES[0]
     quick = [name for name, peer in PEERS.items() if peer.quick]
     bench = Bench(data, use.encode, use.encode, {"sib200": (lang,)}, SETS[:1])
@@ -275,7 +275,7 @@ def absences(done, block, names):
 
 
 def faster(found, ours):
-    """Peers that fit faster than one of our maps and find no worse a one, in every score."""
+    """Peers that fit faster than one of our maps and score at least as well everywhere."""
     if ours not in found:
         return []
     mine = found[ours]

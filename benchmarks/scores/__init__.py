@@ -1,1 +1,1 @@
-"""What answers are worth."""
+"""Benchmarks of scores: what answers are worth."""

@@ -1,4 +1,4 @@
-"""What probabilities of an English head are worth in other languages, before and after calibration.
+"""Calibration errors of an English head in other languages, before and after recalibration.
 
 The head sees English training rows only. The target rows of the dev set calibrate it, with and
 without their labels; errors are those of the test rows.

@@ -1,4 +1,4 @@
-"""How well quality scores tell sentences like the fit from broken and foreign ones."""
+"""Quality scores of sentences like the fit against broken and foreign ones: areas under the curve."""
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -96,7 +96,7 @@ def drawn(language, n):
 
 
 def shuffled(texts, spaced):
-    """The same words, or characters, in another order; texts that have one order only are left out."""
+    """Texts with their words or characters in another order; those with a single order are left out."""
     rng, out = np.random.default_rng(SEED), []
     for text in texts:
         parts = text.split() if spaced else list(text)
@@ -109,7 +109,7 @@ def shuffled(texts, spaced):
 
 
 def random_bytes(n):
-    """Bytes that someone decoded; a third each as Latin-1, UTF-8 and UTF-16."""
+    """Random bytes decoded as text, a third each as Latin-1, UTF-8 and UTF-16."""
     rng, out = np.random.default_rng(SEED), []
     for i in range(n):
         raw = rng.integers(0, 256, 2 * rng.integers(8, 40), dtype=np.uint8).tobytes()

@@ -150,6 +150,11 @@ def test_tables_of_the_grid_follow_from_the_committed_summary():
         assert grid_report.headline_of_readme(summary) in readme
 
 
+def test_the_folder_explains_every_benchmark():
+    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    assert [name for name in BENCHMARKS if f"\n| `{name}` | " not in text] == []
+
+
 def test_committed_results_are_summaries():
     sizes = {path.name: path.stat().st_size for path in RESULTS.iterdir()}
     assert {name: size for name, size in sizes.items() if size > 100_000} == {}
