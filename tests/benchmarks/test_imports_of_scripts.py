@@ -61,3 +61,33 @@ def test_every_module_of_the_benchmarks_can_be_imported(path):
 def test_imports_resolve_wherever_they_stand(path):
     for module, name in imported(path):
         resolve(module, name)
+
+
+def test_benchmarks_share_modules_of_lib_alone():
+    folders = {"scores", "costs", "grid", "peers"}
+    across = [
+        f"{name_of(path)} imports {module}"
+        for path in BENCHMARKS
+        for module, _ in imported(path)
+        if module.startswith("benchmarks.")
+        and module.split(".")[1] in folders - {path.parent.name}
+        and path.name != "smoke.py"
+    ]
+    assert across == []
+
+
+def test_modules_of_the_benchmarks_import_each_other_in_one_direction():
+    names = {name_of(path): path for path in BENCHMARKS}
+    imports = {
+        name: {
+            target
+            for module, part in imported(path)
+            for target in (module, f"{module}.{part}")
+            if target in names and target != name and names[target].name != "__init__.py"
+        }
+        for name, path in names.items()
+    }
+    while imports:
+        free = {name for name, targets in imports.items() if not targets & set(imports)}
+        assert free, f"a circle within {sorted(imports)}"
+        imports = {name: targets for name, targets in imports.items() if name not in free}
