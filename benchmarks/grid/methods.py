@@ -1,16 +1,13 @@
 """Rows of the grid: methods, baselines and bounds."""
 
 from langalign_sk import CrossLingualAligner, LinearAligner
-from langalign_sk.mapping import AdapterAligner
+
+from .._lib.maps import paper_ae, paper_fc, trained
 
 FORWARD_SIZES = (300, 3_000, 20_000)
 CENTRED, AUTO = "centring", "auto"
 BRIDGE, BRIDGE_PAIRS = "bridge", "bridge and pairs"
 TARGET_LABELS = "trained on target-language labels"
-
-
-def trained(loss, seed, **settings):
-    return AdapterAligner(loss, inverse=False, random_state=seed, **settings)
 
 
 # "ridge" is shrunk to the identity where both sides have one width, and to zero otherwise.
@@ -20,9 +17,9 @@ CLOSED = {
     "spectral": lambda seed: LinearAligner("spectral", random_state=seed),
 }
 TRAINED = {
-    "contrastive": lambda seed: trained("contrastive", seed, adapter_dim=256),
-    "paper: FC": lambda seed: trained("mse", seed, batch_size=128),
-    "paper: AE": lambda seed: trained("autoencoder", seed, batch_size=128),
+    "contrastive": lambda seed: trained(adapter_dim=256, seed=seed),
+    "paper: FC": paper_fc,
+    "paper: AE": paper_ae,
 }
 FREE = {**CLOSED, **TRAINED}  # learned from pairs alone
 

@@ -11,7 +11,6 @@ import warnings
 import numpy as np
 
 from langalign_sk import CrossLingualAligner, LinearAligner
-from langalign_sk.mapping import AdapterAligner
 from langalign_sk.metrics._core import duplicate_groups, row_recall
 from langalign_sk.metrics.pairs import retrieval_scores
 
@@ -19,6 +18,7 @@ from .._lib.baselines import NO_ALIGNMENT
 from .._lib.data import LANGUAGES, MAX_PAIRS, SEEDS, TASKS, data_folder, load_task, read_rows
 from .._lib.encoders import encoder
 from .._lib.heads import head
+from .._lib.maps import paper_ae, paper_fc, trained
 from .._lib.paths import CACHE
 from .._lib.tables import publish, to_markdown, to_rst, written_by
 
@@ -27,10 +27,6 @@ DONE = CACHE / "adapters.json"  # delete it to measure anew
 # The source whose sentences are like those of the test set. At most this many of its rows, and a
 # tenth of them, are held out to choose the draw of the pairs by.
 LIKE_THE_TEST, MAX_HELD_OUT = "anki_tatoeba", 500
-
-
-def trained(*args, seed, **settings):
-    return AdapterAligner(*args, inverse=False, random_state=seed, **settings)
 
 
 # Name, estimator for a seed. "Plain InfoNCE" is the loss alone: no pull, no held-out rows.
@@ -53,8 +49,8 @@ ONE_SPACE = {
     "auto": lambda seed, lang: CrossLingualAligner(lang, random_state=seed),
 }
 PAPER = {
-    "paper: FC, MSE": lambda seed, lang: trained("mse", seed=seed, batch_size=128),
-    "paper: AE, MSE": lambda seed, lang: trained("autoencoder", seed=seed, batch_size=128),
+    "paper: FC, MSE": lambda seed, lang: paper_fc(seed),
+    "paper: AE, MSE": lambda seed, lang: paper_ae(seed),
 }
 TWO_SPACES = {
     name: ONE_SPACE[name]
