@@ -11,6 +11,7 @@ import joblib
 
 from langalign_sk import CrossLingualAligner
 from langalign_sk.datasets import load_service_requests, load_starter_corpus
+from langalign_sk.mapping import AdapterAligner
 
 pairs = load_starter_corpus()[["ja", "en"]]
 folder = Path(mkdtemp())
@@ -24,6 +25,7 @@ aligner = CrossLingualAligner(
 print(aligner.alignment_report_)
 
 adapter = aligner.language_map_
+assert isinstance(adapter, AdapterAligner)  # with several languages, a dict of them
 print(f"\nStarted from {adapter.start_}, kept epoch {adapter.best_epoch_} of {adapter.n_iter_}.")
 for epoch in adapter.history_:
     print(f"  epoch {epoch['epoch']:2d}  loss {epoch['train_loss']:.3f}  "
