@@ -1,5 +1,7 @@
 """Quality scores of sentences like the fit against broken and foreign ones: areas under the curve."""
 
+from pathlib import Path
+
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
@@ -16,70 +18,10 @@ SIZES = (640, 5_000)
 N_HELD_OUT, N_BROKEN = 500, 300
 SEED = 1  # settings were chosen on a draw of seed 0
 # Written for this benchmark: the data folder has no other language of Latin script.
-LATIN = """
-Guten Morgen, haben Sie gut geschlafen?
-Der Zug nach Hamburg hat leider zwanzig Minuten Verspätung.
-Ich möchte meine Bestellung stornieren.
-Wo finde ich die nächste Apotheke?
-Die Regierung hat gestern ein neues Gesetz verabschiedet.
-Mein Bruder arbeitet seit drei Jahren in der Schweiz.
-Können Sie mir bitte die Rechnung bringen?
-Wir haben den ganzen Abend über das Spiel gesprochen.
-Die Datei konnte nicht gespeichert werden.
-Das Museum ist montags geschlossen.
-Vergiss nicht, die Fenster zu schließen.
-Sie hat ein Buch über die Geschichte der Stadt geschrieben.
-Bitte geben Sie Ihr Passwort erneut ein.
-Die Kinder spielen im Garten.
-Ich habe meinen Schlüssel verloren.
-Das Paket wurde an die falsche Adresse geliefert.
-Bonjour, je voudrais réserver une table pour deux.
-Le train pour Lyon part dans dix minutes.
-Je n'arrive pas à ouvrir ce fichier.
-Où est la gare la plus proche ?
-Le gouvernement a annoncé de nouvelles mesures hier soir.
-Ma sœur habite à Bruxelles depuis cinq ans.
-Pouvez-vous m'apporter l'addition, s'il vous plaît ?
-Nous avons visité le château pendant les vacances.
-Votre mot de passe a été modifié.
-Le magasin ferme à dix-neuf heures.
-N'oublie pas d'acheter du pain.
-Il a écrit un roman sur la guerre.
-Cliquez ici pour télécharger la dernière version.
-Les enfants dorment déjà.
-J'ai perdu mes clés dans le métro.
-Le colis n'est jamais arrivé.
-Buenos días, quisiera cambiar mi reserva.
-El tren a Sevilla sale a las ocho.
-No puedo abrir este archivo.
-¿Dónde está la farmacia más cercana?
-El gobierno aprobó ayer una nueva ley.
-Mi hermano vive en Argentina desde hace tres años.
-¿Me trae la cuenta, por favor?
-Pasamos toda la tarde en la playa.
-Su contraseña ha sido actualizada.
-El museo está cerrado los lunes.
-No te olvides de comprar leche.
-Escribió un libro sobre la historia de la ciudad.
-Haga clic aquí para descargar el programa.
-Los niños juegan en el parque.
-He perdido las llaves del coche.
-El paquete llegó a la dirección equivocada.
-""".strip().split("\n")
-CYRILLIC = """
-Доброе утро, как вы спали?
-Поезд в Москву опаздывает на двадцать минут.
-Я хочу отменить свой заказ.
-Где находится ближайшая аптека?
-Вчера правительство приняло новый закон.
-Мой брат три года работает в Германии.
-Принесите, пожалуйста, счёт.
-Не удалось сохранить файл.
-Музей закрыт по понедельникам.
-Она написала книгу об истории города.
-Введите пароль ещё раз.
-Посылку доставили не по тому адресу.
-""".strip().split("\n")
+LATIN, CYRILLIC = (
+    Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+    for name in ("latin.txt", "cyrillic.txt")
+)
 
 
 def drawn(language, n):
