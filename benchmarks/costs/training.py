@@ -73,7 +73,7 @@ def default_loader(X, Y, loss, batch_size):
     module, criterion = modules(X, Y, loss)
 
     class Net(skorch.NeuralNet):
-        def get_loss(self, y_pred, y_true, X=None, training=False):
+        def get_loss(self, y_pred, y_true, X=None, **_):
             groups = torch.arange(len(y_true))
             return self.criterion_(y_pred, (X["x"], y_true, groups))
 
