@@ -69,15 +69,16 @@ def measure(n, d, turns):
         "n": n,
         "d": d,
         "turns": turns,
-        "seconds": {name: statistics.median(turns) for name, turns in times.items()},
-        "over_floor": {name: ratio(turns, times[FLOOR]) for name, turns in times.items()},
-        "over_peer": {name: ratio(turns, times[PEER]) for name, turns in times.items()},
+        "seconds": {name: statistics.median(taken) for name, taken in times.items()},
+        "over_floor": {name: ratio(taken, times[FLOOR]) for name, taken in times.items()},
+        "over_peer": {name: ratio(taken, times[PEER]) for name, taken in times.items()},
         "input_bytes": X.nbytes + Y.nbytes,
         "peak_bytes": peaks,
     }
 
 
 def points():
+    """Measurements by width and rows, each in a process of its own."""
     out = []
     for d in WIDTHS:
         for n in ROWS:
@@ -85,7 +86,8 @@ def points():
                 continue
             taken, point = seconds(in_own_process, measure, n, d, turns_of(n, d))
             out.append(point)
-            ratios = ", ".join(f"{m} {point['over_floor'][m]:.2f}" for m in METHODS)
+            over_floor = point["over_floor"]
+            ratios = ", ".join(f"{method} {over_floor[method]:.2f}" for method in METHODS)
             print(
                 f"n = {n:,}, d = {d}: floor {point['seconds'][FLOOR]:.3f} s; times the floor: "
                 f"{ratios} ({point['turns']} turns, {taken:.0f} s)",
