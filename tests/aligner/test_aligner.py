@@ -21,7 +21,6 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from langalign_sk import CrossLingualAligner, LinearAligner, ParallelCorpus, SentenceEncoder
 from langalign_sk.metrics._core import duplicate_groups, held_out_folds
@@ -29,26 +28,6 @@ from tests.toy import ENGLISH, KOREAN, EnglishOnly, ToyEncoder
 
 PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
 LABELS = np.where(EnglishOnly().encode(ENGLISH)[:, 0] > 0, "up", "down")
-FEEDS_1D_Y = (
-    "feeds 1-d class labels as y; scikit-learn exempts CCA and PLS, which learn from two arrays as "
-    "well, by name"
-)
-
-
-@parametrize_with_checks(
-    [CrossLingualAligner(random_state=0), CrossLingualAligner("ja", method="spectral", alpha=1.0)],
-    expected_failed_checks=lambda estimator: dict.fromkeys(
-        (
-            "check_transformer_data_not_an_array",
-            "check_transformer_general",
-            "check_transformer_preserve_dtypes",
-        ),
-        FEEDS_1D_Y,
-    ),
-)
-@pytest.mark.filterwarnings("ignore:.*too few to hold any out.*:UserWarning")
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 def toy(**parameters):

@@ -23,8 +23,6 @@ from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.utils import estimator_checks
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from langalign_sk import CrossLingualAligner, ParallelCorpus, SentenceEncoder
 from langalign_sk.datasets import load_service_requests, load_starter_corpus
@@ -128,30 +126,6 @@ def fake(monkeypatch, encode, width=2):
 
 
 # scikit-learn
-
-_WITHOUT_DATA = (
-    "check_estimator_cloneable",
-    "check_estimator_repr",
-    "check_estimator_tags_renamed",
-    "check_get_params_invariance",
-    "check_mixin_order",
-    "check_no_attributes_set_in_init",
-    "check_parameters_default_constructible",
-    "check_set_params",
-    "check_valid_tag_types",
-)
-
-
-# scikit-learn feeds arrays of numbers, and leaves out most checks for who takes text.
-@parametrize_with_checks([SentenceEncoder()])
-def test_sklearn_checks(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.parametrize("check", _WITHOUT_DATA)
-def test_sklearn_checks_without_data(check, no_models):
-    getattr(estimator_checks, check)("SentenceEncoder", SentenceEncoder())
-    assert not registry._models
 
 
 def test_parameters_go_in_and_out():

@@ -14,8 +14,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import estimator_checks
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from langalign_sk.mapping import LinearAligner
 from langalign_sk.metrics import retrieval_recall_score
@@ -668,37 +666,6 @@ def test_threads_transform_alike():
     with ThreadPoolExecutor(8) as pool:
         for moved in pool.map(aligner.transform, [X] * 32):
             np.testing.assert_allclose(moved, expected, rtol=1e-6, atol=1e-6)
-
-
-_REASON = (
-    "feeds 1-d class labels; scikit-learn exempts CCA and PLS, which also learn from two arrays, "
-    "by name"
-)
-_EXPECTED = (
-    "check_transformer_data_not_an_array",
-    "check_transformer_general",
-    "check_transformer_preserve_dtypes",
-)
-_CHECKED = [
-    LinearAligner(random_state=0),
-    LinearAligner("spectral", alpha=0.1, power=0.5),
-]
-
-
-# Some checks pass class labels as a column of y: three distinct rows, too few to choose by.
-@pytest.mark.filterwarnings("ignore:.*too few to hold any out")
-@parametrize_with_checks(
-    _CHECKED, expected_failed_checks=lambda estimator: dict.fromkeys(_EXPECTED, _REASON)
-)
-def test_sklearn_checks(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.parametrize("aligner", _CHECKED)
-@pytest.mark.parametrize("check", _EXPECTED)
-def test_expected_failures_are_of_labels(aligner, check):
-    with pytest.raises(ValueError, match=r"got 1D array.*Class labels do not belong here"):
-        getattr(estimator_checks, check)("LinearAligner", clone(aligner))
 
 
 def test_score_of_a_collapsed_map_is_a_guess():
