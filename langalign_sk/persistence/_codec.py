@@ -5,36 +5,21 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._utils.arrays import _WIDEST, is_identity
+from .._utils.arrays import WIDEST_IDENTITY, is_identity
+from ._kinds import Kind, kind_in_json
 
 __all__ = ["decode", "encode"]
 
 
-# All that can come out of a saved folder. Nothing is imported by a name that stands in a file.
-_HOMES = {
-    "AdapterAligner": "mapping",
-    "AlignmentReport": "aligner._report",
-    "CrossLingualAligner": "aligner",
-    "EndpointEncoder": "encoders.endpoint",
-    "Evaluation": "aligner._report",
-    "LinearAligner": "mapping",
-    "Network": "mapping",
-    "PairChecks": "aligner._evidence",
-    "RetrievalScores": "metrics",
-    "SentenceEncoder": "encoders",
-    "TextModel": "_quality",
-    "TextQuality": "_quality",
-    "VectorModel": "_quality",
-    "VectorQuality": "_quality",
-}
-_KINDS = ("f4", "f8", "i4", "i8", "u1", "b1")
-# Saved as None: what only goes on with a training that was interrupted.
-_NOT_SAVED = ("_partial_state",)
+# Types of arrays, without their byte order.
+_DTYPES = ("f4", "f8", "i4", "i8", "u1", "b1")
+_SCALARS = bool | int | float | str | np.bool_ | np.integer | np.floating | os.PathLike
 
 
 def encode(value: Any, arrays: dict[str, NDArray], given: dict[str, Any], path: str = "") -> Any:
@@ -63,25 +48,10 @@ def encode(value: Any, arrays: dict[str, NDArray], given: dict[str, Any], path: 
     """
     if path in given:
         return {"$given": path}
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float | np.floating):
-        number = float(value)
-        return number if math.isfinite(number) else {"$float": repr(number)}
-    if isinstance(value, np.bool_ | np.integer):
-        return value.item()
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, np.ndarray) and value.dtype.str[1:] in _KINDS:
-        if is_identity(value):
-            return {"$eye": [len(value), value.dtype.str]}
-        # Products of the other memory order differ in the last digits.
-        turned = value.flags.f_contiguous and not value.flags.c_contiguous
-        native = value.dtype.newbyteorder("=")
-        arrays[path] = np.asarray(value.T if turned else value, dtype=native, order="C")
-        return {"$turned" if turned else "$array": path}
-    if isinstance(value, np.ndarray) and all(isinstance(name, str) for name in value.flat):
-        return {"$names": value.tolist()}  # feature_names_in_, after a fit on a table
+    if value is None or isinstance(value, _SCALARS):
+        return _scalar(value)
+    if isinstance(value, np.ndarray):
+        return _array(value, arrays, path)
 
     def inner(child: Any, name: Any) -> Any:
         return encode(child, arrays, given, f"{path}.{name}" if path else str(name))
@@ -92,16 +62,11 @@ def encode(value: Any, arrays: dict[str, NDArray], given: dict[str, Any], path: 
         return {"$tuple": [inner(child, i) for i, child in enumerate(value)]}
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
-            raise TypeError(f"{path} is a dict with keys that are no str, which cannot be saved.")
+            raise TypeError(f"{path} is a dict with keys that are not str, which cannot be saved.")
         return {"$dict": {key: inner(child, key) for key, child in value.items()}}
-    name = type(value).__name__
-    if name in _HOMES and type(value) is _class(name):
-        state = {k: None if k in _NOT_SAVED else v for k, v in vars(value).items()}
-        return {"$object": name, "state": {k: inner(child, k) for k, child in state.items()}}
-    raise TypeError(
-        f"{path} is a {name}, which cannot be saved without pickle: leave it out, or dump the "
-        "estimator by joblib."
-    )
+    kind = _kind_of(value, path)
+    state = {k: None if k in kind.left_out else v for k, v in vars(value).items()}
+    return {"$object": kind.name, "state": {k: inner(child, k) for k, child in state.items()}}
 
 
 def decode(tree: Any, arrays: dict[str, NDArray], given: dict[str, Any]) -> Any:
@@ -119,7 +84,7 @@ def decode(tree: Any, arrays: dict[str, NDArray], given: dict[str, Any]) -> Any:
     if set(tree) == {"$object", "state"}:
         return _rebuilt(tree["$object"], tree["state"], arrays, given)
     if len(tree) != 1:
-        raise ValueError("a tree has nodes of one key")
+        raise ValueError("a node has one key")
     (kind, content), *_ = tree.items()
     if kind == "$given":
         return given[content]
@@ -133,8 +98,8 @@ def decode(tree: Any, arrays: dict[str, NDArray], given: dict[str, Any]) -> Any:
         return np.array([str(name) for name in content], dtype=object)
     if kind == "$eye":
         n, dtype = content
-        if dtype not in ("<f4", "<f8") or not 0 < int(n) <= _WIDEST:
-            raise ValueError("no identity matrix")
+        if dtype not in ("<f4", "<f8") or not 0 < int(n) <= WIDEST_IDENTITY:
+            raise ValueError("not an identity matrix")
         return np.eye(int(n), dtype=dtype)
     if kind == "$tuple":
         return tuple(decode(child, arrays, given) for child in content)
@@ -143,13 +108,55 @@ def decode(tree: Any, arrays: dict[str, NDArray], given: dict[str, Any]) -> Any:
     raise ValueError(f"unknown kind of node {kind!r}")
 
 
+def _scalar(value: Any) -> Any:
+    """JSON of a value without parts."""
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return number if math.isfinite(number) else {"$float": repr(number)}
+    if isinstance(value, np.bool_ | np.integer):
+        return value.item()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _array(value: NDArray, arrays: dict[str, NDArray], path: str) -> Any:
+    """Node of an array, which goes to `arrays` unless JSON holds it."""
+    if value.dtype.str[1:] not in _DTYPES:
+        if all(isinstance(name, str) for name in value.flat):
+            return {"$names": value.tolist()}  # feature_names_in_, after a fit on a table
+        raise _not_saved(value, path)
+    if is_identity(value):
+        return {"$eye": [len(value), value.dtype.str]}
+    # Products of the other memory order differ in the last digits.
+    turned = value.flags.f_contiguous and not value.flags.c_contiguous
+    native = value.dtype.newbyteorder("=")
+    arrays[path] = np.asarray(value.T if turned else value, dtype=native, order="C")
+    return {"$turned" if turned else "$array": path}
+
+
+def _kind_of(value: Any, path: str) -> Kind:
+    """Kind of an object in JSON; of the class itself, not of another one by its name."""
+    with suppress(KeyError):
+        kind = kind_in_json(type(value).__name__)
+        if kind.cls is type(value):
+            return kind
+    raise _not_saved(value, path)
+
+
+def _not_saved(value: Any, path: str) -> TypeError:
+    return TypeError(
+        f"{path} is a {type(value).__name__}, which cannot be saved without pickle: leave it out, "
+        "or dump the estimator by joblib."
+    )
+
+
 def _rebuilt(name: str, state: dict[str, Any], arrays: dict[str, NDArray], given: Any) -> Any:
-    kind: Any = _class(name)
+    """Object of a class of the table; an estimator keeps its parameters unchecked, as in `fit`."""
+    kind: Any = kind_in_json(name).cls
     values = {str(key): decode(child, arrays, given) for key, child in state.items()}
     if any(hasattr(getattr(kind, key, None), "__call__") for key in values):  # noqa: B004
         raise ValueError("a value would hide a method")
     if values.get("trust_remote_code"):
-        raise ValueError("who loads a model decides whether code of others runs, and no file")
+        raise ValueError("a file must not decide whether the code of a repository runs")
     if dataclasses.is_dataclass(kind):
         make: Any = kind
         return make(**values)
@@ -159,9 +166,3 @@ def _rebuilt(name: str, state: dict[str, Any], arrays: dict[str, NDArray], given
     out = kind.__new__(kind)
     out.__dict__.update(values)
     return out
-
-
-def _class(name: str) -> Any:
-    from importlib import import_module
-
-    return getattr(import_module(f"..{_HOMES[name]}", __package__), name)

@@ -23,9 +23,11 @@ from ..aligner._route import route_of
 from ..encoders.base import TextEncoder
 from ..languages import languages_of
 from ..mapping._base import PairedMap
+from ..retrieval import CrossLingualRetriever
 from ..retrieval.index_folder import NEEDED, checked_index, read_files, write_files
 from ._card import CARD, merged, model_card, write_card
 from ._codec import decode, encode
+from ._kinds import OWN_OBJECTS, Kind, kind_named, kind_of
 from ._skops import dumped, read_dumped
 
 __all__ = ["load", "save"]
@@ -33,10 +35,6 @@ __all__ = ["load", "save"]
 
 MANIFEST = "langalign_sk.json"
 _VERSION = 1
-# What a user may pass as an object of their own, and has to pass again.
-_OBJECTS = ("encoder", "english_encoder", "detect")
-# Kinds that may hold anything of scikit-learn.
-_BY_SKOPS = ("Pipeline", "AlignedClassifier")
 _CHECKED = ("kind", "given", "estimator", "index")
 _NEEDED = {
     "kind": str,
@@ -99,26 +97,23 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
     >>> bool((again.transform(["좋은 아침"]) == aligner.transform(["좋은 아침"])).all())
     True
     """
-    kind = _kind(estimator)
+    kind = kind_of(estimator)
     check_is_fitted(estimator)
     folder = Path(folder).expanduser()
     readme = folder / CARD
-    index = checked_index(estimator) if kind == "CrossLingualRetriever" else None
-    fields: dict[str, Any] = {"kind": kind, "given": [], "estimator": None, "index": None}
+    index = checked_index(estimator) if kind.writer == "index" else None
+    fields: dict[str, Any] = {"kind": kind.name, "given": [], "estimator": None, "index": None}
     # All that can fail comes before the folder is touched.
     card = merged(readme, model_card(estimator))
-    if kind in _BY_SKOPS:
+    if kind.writer == "skops":
         content = dumped(estimator)
-    elif index is not None:
+    elif kind.writer == "index":
         tree = {"params": _params(estimator), "aligner": thawed(estimator.aligner_)}
         fields["given"], fields["estimator"], content = _encoded(tree)
     else:
         fields["given"], fields["estimator"], content = _encoded(estimator)
     with BundleWriter(folder, MANIFEST) as new:
-        if kind in _BY_SKOPS:
-            new.write("model", "skops", [content])
-        else:
-            new.write("arrays", "safetensors", [content])
+        new.write(*_file_of(kind), [content])
         if index is not None:
             fields["index"] = write_files(new, estimator, index)
         new.fields = {
@@ -205,40 +200,52 @@ def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = 
     fields = saved.fields
     try:
         sound = _checksum({name: fields[name] for name in _CHECKED}) == fields["sha256"]
-    except RecursionError:
-        sound = False
-    if not sound or not all(name in _OBJECTS for name in fields["given"]):
+        kind = kind_named(fields["kind"])
+    except (KeyError, RecursionError):
+        raise saved.damaged from None
+    if not sound or not all(name in OWN_OBJECTS for name in fields["given"]):
         raise saved.damaged
-    missing = [name for name in fields["given"] if passed.get(name) is None]
-    unasked = [name for name in passed if passed[name] is not None and name not in fields["given"]]
-    if unasked:
-        raise ValueError(
-            f"The model in {str(folder)!r} was not built with an object as {unasked[0]}: leave "
-            f"{unasked[0]}= out, and use set_params to change it."
-        )
-    if missing:
-        raise ValueError(
-            f"The model in {str(folder)!r} was built with an object as {missing[0]}, which is not "
-            f"saved: pass load(..., {missing[0]}=)."
-        )
-    content = "model" if fields["kind"] in _BY_SKOPS else "arrays"
+    _check_passed(saved, passed)
+    content, _ = _file_of(kind)
     if content not in saved.files:
         raise saved.damaged
     path = saved.path(content)
-    if content == "model":
-        return read_dumped(saved, path)
+    if kind.writer == "skops":
+        return read_dumped(saved, kind, path)
     try:
         out = _read_tree(saved, path, passed)
-        if fields["kind"] == "CrossLingualRetriever":
+        if kind.writer == "index":
             return _retriever(saved, out)
-        if type(out).__name__ != fields["kind"]:
-            raise TypeError(f"a {type(out).__name__} in place of a {fields['kind']}")
+        if type(out) is not kind.cls:
+            raise TypeError(f"a {type(out).__name__} in place of a {kind.name}")
         _try_out(out)
     except (DamagedError, ImportError):
         raise
     except Exception as error:  # whatever values of wrong types and sizes lead to
         raise saved.damaged from error
     return out
+
+
+def _file_of(kind: Kind) -> tuple[str, str]:
+    """Name and suffix of the file that holds an estimator."""
+    return ("model", "skops") if kind.writer == "skops" else ("arrays", "safetensors")
+
+
+def _check_passed(saved: Bundle, passed: dict[str, Any]) -> None:
+    """Raise ValueError unless the objects that were not saved, and no others, are passed."""
+    folder, given = str(saved.folder), saved.fields["given"]
+    missing = [name for name in given if passed.get(name) is None]
+    unasked = [name for name in passed if passed[name] is not None and name not in given]
+    if unasked:
+        raise ValueError(
+            f"The model in {folder!r} was not built with an object as {unasked[0]}: leave "
+            f"{unasked[0]}= out, and use set_params to change it."
+        )
+    if missing:
+        raise ValueError(
+            f"The model in {folder!r} was built with an object as {missing[0]}, which is not "
+            f"saved: pass load(..., {missing[0]}=)."
+        )
 
 
 def _checksum(fields: dict[str, Any]) -> str:
@@ -262,7 +269,7 @@ def _objects(estimator: Any) -> dict[str, Any]:
     if isinstance(estimator, dict):
         estimator, place = estimator["aligner"], "aligner."
     out = {}
-    for name in _OBJECTS:
+    for name in OWN_OBJECTS:
         value = getattr(estimator, name, None)
         plain = value is None or isinstance(value, str | os.PathLike | TextEncoder)
         # Whether code of others runs is for whoever loads the model to decide.
@@ -285,8 +292,6 @@ def _params(retriever: Any) -> dict[str, Any]:
 
 
 def _retriever(saved: Bundle, tree: dict[str, Any]) -> Any:
-    from ..retrieval import CrossLingualRetriever
-
     aligner = tree["aligner"]
     if aligner is not None:
         _try_out(aligner)
@@ -322,22 +327,3 @@ def _try_out(estimator: Any) -> None:
         row = np.zeros((1, language_map.n_features_in_), dtype=np.float32)
         if route.there(row, language).shape[0] != 1:
             raise ValueError("the maps do not fit each other")
-
-
-def _kind(estimator: Any) -> str:
-    from sklearn.pipeline import Pipeline
-
-    from ..aligner import CrossLingualAligner
-    from ..classifier import AlignedClassifier
-    from ..mapping import AdapterAligner, LinearAligner
-    from ..retrieval import CrossLingualRetriever
-
-    maps = (CrossLingualAligner, LinearAligner, AdapterAligner)
-    kinds = (*maps, CrossLingualRetriever, AlignedClassifier, Pipeline)
-    for kind in kinds:
-        if type(estimator) is kind:
-            return kind.__name__
-    raise TypeError(
-        f"save takes one of {', '.join(kind.__name__ for kind in kinds)}, fitted, got "
-        f"{type(estimator).__name__}. Dump other estimators by joblib or skops."
-    )

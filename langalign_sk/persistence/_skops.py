@@ -10,38 +10,9 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from .._utils.bundle import Bundle
 from .._utils.optional import import_extra
+from ._kinds import Kind, trusted
 
 __all__ = ["dumped", "read_dumped"]
-
-
-# Classes of this package that skops may build; it trusts scikit-learn and numpy by itself.
-_TRUSTED = (
-    "langalign_sk._quality.TextModel",
-    "langalign_sk._quality.texts.TextModel",
-    "langalign_sk._quality.texts.TextQuality",
-    "langalign_sk._quality.vectors.VectorModel",
-    "langalign_sk._quality.vectors.VectorQuality",
-    "langalign_sk.aligner._aligner.CrossLingualAligner",
-    "langalign_sk.aligner._evidence.PairChecks",
-    "langalign_sk.aligner._report.AlignmentReport",
-    "langalign_sk.aligner._report.Evaluation",
-    "langalign_sk.classifier._classifier.AlignedClassifier",
-    "langalign_sk.encoders.sentence.SentenceEncoder",
-    "langalign_sk._quality.TextQuality",
-    "langalign_sk._quality.VectorQuality",
-    "langalign_sk.aligner.CrossLingualAligner",
-    "langalign_sk.classifier.AlignedClassifier",
-    "langalign_sk.encoders.endpoint.EndpointEncoder",
-    "langalign_sk.encoders.handles.SentenceEncoder",
-    "langalign_sk.inspection.report.AlignmentReport",
-    "langalign_sk.inspection.report.Evaluation",
-    "langalign_sk.mapping.adapter.AdapterAligner",
-    "langalign_sk.mapping.linear.LinearAligner",
-    "langalign_sk.mapping.network.Network",
-    "langalign_sk.metrics.pairs.RetrievalScores",
-    "langalign_sk.trust.PairChecks",
-    "langalign_sk.trust.VectorModel",
-)
 
 
 def dumped(estimator: Any) -> bytes:
@@ -56,7 +27,7 @@ def dumped(estimator: Any) -> bytes:
     return _skops().dumps(estimator, compression=ZIP_DEFLATED)
 
 
-def read_dumped(saved: Bundle, path: Path) -> Any:
+def read_dumped(saved: Bundle, kind: Kind, path: Path) -> Any:
     """The estimator in a file.
 
     Raises
@@ -66,8 +37,8 @@ def read_dumped(saved: Bundle, path: Path) -> Any:
     ValueError
         If the file is damaged, or holds types or settings that may execute anything.
     """
-    skops, kind = _skops(), saved.fields["kind"]
-    where = f"The {kind} in {str(saved.folder)!r}"
+    skops = _skops()
+    where = f"The {kind.name} in {str(saved.folder)!r}"
     try:
         content = path.read_bytes()
         with ZipFile(io.BytesIO(content)) as file:
@@ -75,7 +46,7 @@ def read_dumped(saved: Bundle, path: Path) -> Any:
         types = skops.get_untrusted_types(data=content)
     except Exception as error:  # whatever is no file of skops
         raise saved.damaged from error
-    unknown = [name for name in types if name not in _TRUSTED]
+    unknown = [name for name in types if name not in trusted()]
     if unknown:
         raise ValueError(
             f"{where} holds {unknown[0]!r}, which skops does not trust and which may execute "
@@ -90,7 +61,7 @@ def read_dumped(saved: Bundle, path: Path) -> Any:
         estimator = skops.loads(content, trusted=types)
     except Exception as error:
         raise saved.damaged from error
-    if type(estimator).__name__ != kind:
+    if type(estimator) is not kind.cls:
         raise saved.damaged
     return estimator
 

@@ -345,7 +345,9 @@ def test_things_that_nobody_trusts(tmp_path):
     for estimator in (pipeline, model):
         save(estimator, tmp_path)
         name = type(estimator).__name__
-        with pytest.raises(ValueError, match=rf"The {name} in .* holds 'toy\.ToyEncoder', which"):
+        with pytest.raises(
+            ValueError, match=rf"The {name} in .* holds 'tests\.toy\.ToyEncoder', which"
+        ):
             load(tmp_path)
 
 

@@ -1,0 +1,146 @@
+"""Table of what can be saved: classes, the writer of each, and its addresses in files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sklearn.pipeline import Pipeline
+
+from .._quality import TextModel, TextQuality, VectorModel, VectorQuality
+from ..aligner import CrossLingualAligner
+from ..aligner._evidence import PairChecks
+from ..aligner._report import AlignmentReport, Evaluation
+from ..classifier import AlignedClassifier
+from ..encoders import EndpointEncoder, SentenceEncoder
+from ..mapping import AdapterAligner, LinearAligner, Network
+from ..metrics import RetrievalScores
+from ..retrieval import CrossLingualRetriever
+
+__all__ = ["KINDS", "OWN_OBJECTS", "Kind", "kind_in_json", "kind_named", "kind_of", "trusted"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Class whose objects can be saved.
+
+    Attributes
+    ----------
+    cls : type
+        The class itself; objects of subclasses are not saved.
+    writer : {"arrays", "index", "skops"} or None
+        How `save` writes an estimator of this class: JSON and arrays, the same with the files of
+        an index, or one file of skops. None for what is saved as a part of an estimator only.
+    inside : tuple of {"json", "skops"}
+        Files that may hold such an object. Whatever a file names beyond that is refused, except
+        the types that skops trusts by itself.
+    old_addresses : tuple of str
+        Dotted names under which earlier releases wrote the class to files of skops.
+    own_objects : tuple of str
+        Parameters that take objects of the user's own, which are not saved.
+    left_out : tuple of str
+        Attributes that are saved as None.
+    """
+
+    cls: type
+    writer: Literal["arrays", "index", "skops"] | None = None
+    inside: tuple[Literal["json", "skops"], ...] = ("json", "skops")
+    old_addresses: tuple[str, ...] = ()
+    own_objects: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name in the manifest and in JSON, which has no dots: it survives a move of the class."""
+        return self.cls.__name__
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Dotted names in files of skops: that of today, and the old ones."""
+        return (f"{self.cls.__module__}.{self.cls.__qualname__}", *self.old_addresses)
+
+
+# A class that is to be saved is entered here, and nowhere else. An address that was ever in a
+# saved file stays, and its module with it.
+KINDS = (
+    Kind(
+        CrossLingualAligner,
+        "arrays",
+        old_addresses=("langalign_sk.aligner.CrossLingualAligner",),
+        own_objects=("encoder", "english_encoder", "detect"),
+    ),
+    Kind(LinearAligner, "arrays"),
+    # Only an interrupted training goes on from this state.
+    Kind(AdapterAligner, "arrays", left_out=("_partial_state",)),
+    Kind(CrossLingualRetriever, "index", inside=()),
+    Kind(
+        AlignedClassifier,
+        "skops",
+        inside=("skops",),
+        old_addresses=("langalign_sk.classifier.AlignedClassifier",),
+    ),
+    Kind(Pipeline, "skops", inside=()),  # skops trusts it by itself
+    Kind(AlignmentReport, old_addresses=("langalign_sk.inspection.report.AlignmentReport",)),
+    Kind(Evaluation, old_addresses=("langalign_sk.inspection.report.Evaluation",)),
+    Kind(PairChecks, old_addresses=("langalign_sk.trust.PairChecks",)),
+    Kind(RetrievalScores),
+    Kind(Network),
+    Kind(SentenceEncoder, old_addresses=("langalign_sk.encoders.handles.SentenceEncoder",)),
+    Kind(EndpointEncoder),
+    Kind(TextModel, old_addresses=("langalign_sk._quality.TextModel",)),
+    Kind(TextQuality, old_addresses=("langalign_sk._quality.TextQuality",)),
+    Kind(VectorModel, old_addresses=("langalign_sk.trust.VectorModel",)),
+    Kind(VectorQuality, old_addresses=("langalign_sk._quality.VectorQuality",)),
+)
+OWN_OBJECTS = tuple(name for kind in KINDS for name in kind.own_objects)
+
+
+def kind_of(estimator: Any) -> Kind:
+    """Kind of an estimator that `save` takes.
+
+    Raises
+    ------
+    TypeError
+        If it is of no such class.
+    """
+    for kind in KINDS:
+        if kind.writer is not None and type(estimator) is kind.cls:
+            return kind
+    names = ", ".join(kind.name for kind in KINDS if kind.writer is not None)
+    raise TypeError(
+        f"save takes one of {names}, fitted, got {type(estimator).__name__}. Dump other estimators "
+        "by joblib or skops."
+    )
+
+
+def kind_named(name: Any) -> Kind:
+    """Kind of the estimator that a manifest names.
+
+    Raises
+    ------
+    KeyError
+        If `save` writes nothing by this name.
+    """
+    for kind in KINDS:
+        if kind.writer is not None and name == kind.name:
+            return kind
+    raise KeyError(name)
+
+
+def kind_in_json(name: Any) -> Kind:
+    """Kind of an object in JSON. Nothing is imported by a name that stands in a file.
+
+    Raises
+    ------
+    KeyError
+        If JSON holds no objects by this name.
+    """
+    for kind in KINDS:
+        if "json" in kind.inside and name == kind.name:
+            return kind
+    raise KeyError(name)
+
+
+def trusted() -> frozenset[str]:
+    """Addresses of the classes of this package that skops may build."""
+    return frozenset(a for kind in KINDS if "skops" in kind.inside for a in kind.addresses)
