@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from .files import replacing
+
 __all__ = ["Bundle", "BundleWriter", "DamagedError"]
 
 
@@ -52,6 +54,8 @@ class BundleWriter:
         """A file that a library writes to the path that it is given."""
         path = self.folder / f"{kind}-{self._token}.{suffix}"
         write(os.fspath(path))
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
         self._files[kind] = _described(path)
 
     def __enter__(self) -> BundleWriter:
@@ -64,24 +68,20 @@ class BundleWriter:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        before = _names(self.folder, self._manifest)
         try:
             if kind is None:
-                self._commit()
+                text = json.dumps(
+                    {**self.fields, "files": self._files}, indent=1, ensure_ascii=False
+                )
+                with replacing(self.folder / self._manifest) as part:
+                    part.write_bytes(text.encode())
         finally:
-            # Whatever the manifest does not name: of this try, and of the bundle before.
-            for path in self.folder.glob(f"*-{self._token}*"):
-                if path.name not in _names(self.folder, self._manifest):
-                    path.unlink()
-
-    def _commit(self) -> None:
-        before = _names(self.folder, self._manifest)
-        text = json.dumps({**self.fields, "files": self._files}, indent=1, ensure_ascii=False)
-        new = self.folder / f"{self._manifest}-{self._token}"
-        _write(new, [text.encode()])
-        os.replace(new, self.folder / self._manifest)
-        for name in before:
-            with suppress(OSError):  # another process may have it open, where that forbids it
-                (self.folder / name).unlink()
+            # The manifest names the files of one bundle: those of the other one go.
+            mine = [path.name for path in self.folder.glob(f"*-{self._token}.*")]
+            for name in {*before, *mine}.difference(_names(self.folder, self._manifest)):
+                with suppress(OSError):  # Windows removes no file that another process has open
+                    (self.folder / name).unlink()
 
 
 class Bundle:

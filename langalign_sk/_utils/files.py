@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,15 +14,17 @@ __all__ = ["replacing"]
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Path of a new file that takes the place of another one when the block ends.
+    """Path of a temporary file that replaces a file when the block ends.
 
     The file is flushed to the disk before it is renamed, so that a process or a machine that
-    stops leaves the old file or the new one, whole. A block that raises leaves the old one.
+    stops leaves the old file or the new one, whole. A block that raises leaves the old one. The
+    new file has the permissions of the old one.
 
     Parameters
     ----------
     path : path
-        The file to replace; it need not exist.
+        The file to replace; it need not exist. If it is a symbolic link, the link is replaced,
+        and the file that it leads to stays as it is.
 
     Yields
     ------
@@ -34,11 +37,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
+        with suppress(OSError):  # there is no old file, or the disk knows no permissions
+            shutil.copymode(path, part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    # A renamed file survives a power failure once its folder is on the disk; Windows has no
-    # such call.
+    # A renamed file survives a power failure once its folder is on the disk. Windows cannot open
+    # folders.
     with suppress(OSError):
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import warnings
 from collections.abc import Iterator
 from numbers import Integral
@@ -16,6 +15,7 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._utils.files import replacing
 from .._utils.optional import import_extra
 from .._version import __version__
 from ..aligner import CrossLingualAligner
@@ -121,7 +121,8 @@ def to_onnx(
     model.producer_name, model.producer_version = "langalign_sk", __version__
     onnx.checker.check_model(model)
     if file is not None:
-        _write(file, model.SerializeToString())
+        with replacing(file) as part:
+            part.write_bytes(model.SerializeToString())
     return model
 
 
@@ -271,15 +272,3 @@ def _properties(aligner: Any, move: Move) -> dict[str, str]:
         elif not hasattr(aligner, "n_features_in_"):
             properties["encoder"] = aligner._encoders()[of_system]._name  # an object of the user's
     return properties
-
-
-def _write(file: Path, content: bytes) -> None:
-    part = file.with_name(f"{file.name}-{secrets.token_hex(4)}")
-    try:
-        with part.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)

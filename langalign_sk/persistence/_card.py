@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .._utils.files import replacing
 from .._version import __version__
 from ..aligner._frozen import thawed
 from ..classifier import AlignedClassifier
@@ -105,16 +104,9 @@ def merged(path: Path, card: str) -> str:
 
 
 def write_card(path: Path, card: str) -> None:
-    """Replace a file all at once."""
-    new = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
-    try:
-        with new.open("wb") as file:
-            file.write(card.encode("utf-8", "surrogateescape"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
+    """Replace the file at a path; bytes that are not UTF-8 stay as `merged` read them."""
+    with replacing(path) as part:
+        part.write_bytes(card.encode("utf-8", "surrogateescape"))
 
 
 def _within(estimator: Any) -> Iterator[Any]:
