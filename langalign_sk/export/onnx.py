@@ -20,6 +20,7 @@ from .._utils.optional import import_extra
 from .._version import __version__
 from ..aligner import CrossLingualAligner
 from ..aligner._frozen import thawed
+from ..aligner._route import models_seen
 from ..mapping import Network
 from ._moves import Move, move_of
 
@@ -262,13 +263,16 @@ def _agrees(onnx: Any, head: Any, rest: Pipeline, answer: str, width: int) -> bo
 
 
 def _properties(aligner: Any, move: Move) -> dict[str, str]:
+    """Metadata: the release, and the language and encoder of the rows where they are known."""
     properties = {"langalign_sk_version": __version__}
-    if isinstance(aligner, CrossLingualAligner) and move.language is not None:
-        properties["languages"] = move.language
-        of_system = move.side == "english" and aligner.output_space != "target"
-        seen = aligner._models_seen[of_system]
-        if seen is not None:
-            properties["encoder"] = seen[1]
-        elif not hasattr(aligner, "n_features_in_"):
-            properties["encoder"] = aligner._encoders()[of_system]._name  # an object of the user's
+    if not isinstance(aligner, CrossLingualAligner) or move.language is None:
+        return properties
+    properties["languages"] = move.language
+    of_system = move.side == "english" and aligner.output_space != "target"
+    seen = models_seen(aligner)[of_system]
+    if seen is not None:
+        properties["encoder"] = seen[1]
+    elif not hasattr(aligner, "n_features_in_"):  # of text, by an object of the user's own
+        own = aligner.english_encoder if of_system else None
+        properties["encoder"] = type(aligner.encoder if own is None else own).__name__
     return properties

@@ -24,7 +24,6 @@ from sklearn.svm import SVC, LinearSVC
 
 from langalign_sk import AdapterAligner, CrossLingualAligner, LinearAligner, SentenceEncoder
 from langalign_sk import __version__ as version
-from langalign_sk.export import onnx as onnx_module
 from langalign_sk.export import to_linear, to_onnx, to_sentence_transformer
 from langalign_sk.export.sentence_transformer import _chain
 from langalign_sk.mapping import Network
@@ -306,7 +305,7 @@ def test_file_that_fails_leaves_the_old_one(onnx, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("no space")
 
-    monkeypatch.setattr(onnx_module.os, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match=r"no space"):
         to_onnx(aligner().fit(PAIRS), path)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("aligner.onnx", "before")]
