@@ -9,8 +9,9 @@ from typing import Any
 
 __all__ = ["check_choice", "check_grid", "check_number", "forget", "warn_user"]
 
-# Frames of these packages stand between a user's line and a warning.
-_BETWEEN = ("langalign_sk", "sklearn", "joblib")
+# Frames of these packages stand between a user's line and a warning: a search of scikit-learn
+# calls an estimator, a file of joblib, pickle or skops builds one.
+_BETWEEN = ("langalign_sk", "sklearn", "joblib", "pickle", "skops")
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
