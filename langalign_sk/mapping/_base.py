@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._utils.stamp import VersionStampMixin
 from ..metrics._core import duplicate_groups, row_recall
+from .network import Network
 
 __all__ = ["PairedMap", "check_counterparts"]
 
@@ -72,6 +73,16 @@ class PairedMap(
         -------
         ndarray of shape (n_samples, n_features_out)
             The rows as they came, or in the shared space.
+        """
+
+    @abstractmethod
+    def networks(self) -> dict[str, Network]:
+        """Fitted maps as arrays, by the method that they are applied by.
+
+        Returns
+        -------
+        dict of str to Network
+            "move" and "move_back", and "move_counterparts" if counterparts move.
         """
 
     @property

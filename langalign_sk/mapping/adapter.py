@@ -376,6 +376,12 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
     def move_counterparts(self, Y: NDArray) -> NDArray:
         return self.counterpart_network_(Y) if self.shared else Y
 
+    def networks(self) -> dict[str, Network]:
+        out = {"move": self.network_, "move_back": self.inverse_network_}
+        if self.shared:
+            out["move_counterparts"] = self.counterpart_network_
+        return out
+
     @property
     def _n_features_out(self) -> int:
         return self.network_.n_targets

@@ -16,6 +16,7 @@ from .._utils.arrays import is_identity
 from ._base import PairedMap
 from .candidates import METHODS, Candidate, candidates_for
 from .closed_form import Moments, Solver
+from .network import Network
 from .selection import choose
 
 __all__ = ["LinearAligner", "method_of"]
@@ -252,6 +253,15 @@ class LinearAligner(PairedMap):
             return Y
         out = Y @ self.counterpart_coef_
         out += self.counterpart_intercept_
+        return out
+
+    def networks(self) -> dict[str, Network]:
+        out = {
+            "move": Network(self.coef_, self.intercept_),
+            "move_back": Network(self.inverse_coef_, self.inverse_intercept_),
+        }
+        if self.shared:
+            out["move_counterparts"] = Network(self.counterpart_coef_, self.counterpart_intercept_)
         return out
 
     @property
