@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..aligner import CrossLingualAligner
 from ..aligner._route import route_of
 from ..languages import languages_of
-from ..mapping import LinearAligner, Network
+from ..mapping import Network
 from ..mapping._base import PairedMap
 
 __all__ = ["Move", "move_of"]
@@ -120,30 +120,23 @@ def _language(aligner: CrossLingualAligner, target_lang: str | None) -> str:
     return target_lang
 
 
-def _of_pairs(aligner: PairedMap, side: str) -> list[Network]:
-    if side == "target":
-        return [_network(aligner, "")]
-    return [_network(aligner, "counterpart_")] if aligner.shared else []
+def _of_pairs(fitted: PairedMap, side: str) -> list[Network]:
+    """Maps of one side's rows of a map of arrays; none for counterparts that do not move."""
+    networks = fitted.networks()
+    way = "move" if side == "target" else "move_counterparts"
+    return [networks[way]] if way in networks else []
 
 
 def _of_text(aligner: CrossLingualAligner, language: str, side: str) -> list[Network]:
+    """Maps of one side's rows of an aligner, from an encoder to the output space."""
     route = route_of(aligner)
     language_map = route.map_of(language)
-    if aligner.output_space == "target":
-        return [_network(language_map, "inverse_")] if side == "english" else []
+    if route.output_space == "target":
+        return [language_map.networks()["move_back"]] if side == "english" else []
     if side == "english":
-        shared = aligner.output_space == "shared"
-        return [_network(language_map, "counterpart_")] if shared else []
-    maps = [_network(language_map, "")]
-    return maps if route.bridge is None else [*maps, _network(route.bridge, "")]
-
-
-def _network(fitted: PairedMap, prefix: str) -> Network:
-    if isinstance(fitted, LinearAligner):
-        coef, intercept = (getattr(fitted, f"{prefix}{name}_") for name in ("coef", "intercept"))
-        return Network(coef, intercept)
-    network: Network = getattr(fitted, f"{prefix}network_")
-    return network
+        return _of_pairs(language_map, side) if route.output_space == "shared" else []
+    maps = _of_pairs(language_map, side)
+    return maps if route.bridge is None else [*maps, *_of_pairs(route.bridge, side)]
 
 
 def _merged(networks: Sequence[Network]) -> tuple[Network, ...]:
