@@ -1,4 +1,4 @@
-"""A folder of plain files and a manifest that names them, replaced all at once."""
+"""Folder of files and a manifest that names them, replaced all at once."""
 
 from __future__ import annotations
 
@@ -25,16 +25,19 @@ _NAME = re.compile(r"(?!\.+$)[\w.-]{1,200}", re.ASCII)  # of a file in the folde
 
 
 class DamagedError(ValueError):
-    """What is in a folder is not what was written there."""
+    """Error about files that are not as they were written."""
 
 
 class BundleWriter:
-    """Writes all files under new names; on success the manifest names them, and old ones go.
+    """Writer of a folder: files under new names, then a manifest that names them.
+
+    The old files are removed once the new manifest is in place. If the block raises, the new ones
+    are removed, and the old bundle stays.
 
     Parameters
     ----------
     folder : Path
-        Made if it is not there.
+        Created if it does not exist.
     manifest : str
         Name of the manifest.
     """
@@ -47,11 +50,11 @@ class BundleWriter:
         self.fields: dict[str, Any] = {}
 
     def write(self, kind: str, suffix: str, parts: Iterable[bytes]) -> None:
-        """A file of these bytes."""
+        """Write a file of these bytes."""
         self._files[kind] = _write(self.folder / f"{kind}-{self._token}.{suffix}", parts)
 
     def let_write(self, kind: str, suffix: str, write: Callable[[str], None]) -> None:
-        """A file that a library writes to the path that it is given."""
+        """Let a library write a file to the path that it is given."""
         path = self.folder / f"{kind}-{self._token}.{suffix}"
         write(os.fspath(path))
         with path.open("rb+") as file:
@@ -77,7 +80,7 @@ class BundleWriter:
                 with replacing(self.folder / self._manifest) as part:
                     part.write_bytes(text.encode())
         finally:
-            # The manifest names the files of one bundle: those of the other one go.
+            # The manifest names the files of either bundle: those of the other one are removed.
             mine = [path.name for path in self.folder.glob(f"*-{self._token}.*")]
             for name in {*before, *mine}.difference(_names(self.folder, self._manifest)):
                 with suppress(OSError):  # Windows removes no file that another process has open
@@ -85,7 +88,7 @@ class BundleWriter:
 
 
 class Bundle:
-    """A folder that a BundleWriter wrote, whose manifest was found to be sound.
+    """Reader of a folder that a BundleWriter wrote; its manifest is checked at once.
 
     Parameters
     ----------
@@ -96,21 +99,22 @@ class Bundle:
     version : int
         The format version that is read.
     what : str
-        What it holds, and what makes one, for messages, such as "index (save_index makes one)".
+        Content of the folder and what writes it, for messages, such as "index (save_index makes
+        one)".
     needed : mapping of str to type or tuple of types
         Fields that the manifest must have.
     files : sequence of str
         Files that it must name.
     links_into : Path, default=None
-        Links to files in this folder are followed, others never: the cache of the Hugging Face
+        Links to files in this folder are followed, others are not: the cache of the Hugging Face
         Hub is made of such links.
 
     Attributes
     ----------
     fields, files : dict
-        What the manifest says.
+        Fields of the manifest, and its entries of files.
     damaged : DamagedError
-        To be raised for whatever else is wrong with it.
+        Error for the caller to raise if the content turns out to be damaged.
 
     Raises
     ------
@@ -159,7 +163,7 @@ class Bundle:
         self._check_fields(needed)
 
     def within(self, field: str, needed: dict[str, Any], files: Iterable[str]) -> Bundle:
-        """The same files, described by a part of the manifest."""
+        """Bundle of the same files, described by a field of the manifest."""
         part = copy.copy(self)
         part.fields = self.fields[field]
         part._check_fields(needed)
@@ -173,12 +177,12 @@ class Bundle:
             raise self.damaged
 
     def path(self, kind: str, *, verify: bool = True) -> Path:
-        """Path of a file, after its size and, if asked for, its checksum were compared.
+        """Path of a file, after its size and, with `verify`, its checksum were compared.
 
         Raises
         ------
         ValueError
-            If it is missing, was cut short or is damaged.
+            If the file is missing, was cut short or is damaged.
         """
         file = self.files[kind]
         path = self.folder / file["name"]
@@ -190,11 +194,11 @@ class Bundle:
         if size != file["size"]:
             raise DamagedError(
                 f"{str(path)!r} has {size:,} bytes and should have {file['size']:,}: it was cut short "
-                "or written over. Copy the folder again, or save it anew."
+                "or overwritten. Copy the folder again, or save it anew."
             )
         if verify and _described(path)["sha256"] != file["sha256"]:
             raise DamagedError(
-                f"{str(path)!r} is damaged: its checksum is another than when it was written. Copy "
+                f"{str(path)!r} is damaged: its checksum differs from when it was written. Copy "
                 "the folder again, or save it anew."
             )
         return path
@@ -207,7 +211,7 @@ class Bundle:
 
 
 def _is_a(value: Any, kind: Any) -> bool:
-    # True is an int to isinstance, and no number of anything.
+    # isinstance takes True for an int.
     return isinstance(value, kind) and not (isinstance(value, bool) and kind in (int, float))
 
 

@@ -1,4 +1,4 @@
-"""Models in folders of JSON and safetensors: small, checked, and without pickles."""
+"""Saved models: folders of JSON and safetensors, checked, without pickles."""
 
 from ._folder import load, save
 

@@ -1,4 +1,4 @@
-"""The model card of a saved folder: what is generated, between what a person wrote."""
+"""Model card of a saved folder: a generated part, beside text that was written by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["CARD", "merged", "model_card", "write_card"]
 
 CARD = "README.md"
 _BEGIN, _END = "<!-- langalign_sk: begin -->", "<!-- langalign_sk: end -->"
-# No marker in between: one that lost its other half must not take a person's text with it.
+# Without a marker in between: one that lost its other half must not take handwritten text along.
 _PART = re.compile(f"{_BEGIN}(?:(?!{_BEGIN}).)*?{_END}", re.DOTALL)
 _TAGS = "tags: [cross-lingual, sentence-embeddings, scikit-learn]\n"
 _CARD = """---
@@ -27,7 +27,7 @@ library_name: langalign-sk
 ---
 
 {begin}
-<!-- Saving again replaces what is between these two markers, and keeps the rest of the file. -->
+<!-- Saving again replaces the text between these two markers, and keeps the rest of the file. -->
 
 # {kind}
 
@@ -39,15 +39,15 @@ from langalign_sk import load
 model = load("path/to/this/folder")
 ```
 
-The licence in the head of this file is yours to fill in: that of the pairs it was learned from,
-and of the encoders, bind it too.
+Fill in the licence at the head of this file. The licences of the encoders, and of the translation
+pairs that the model was fitted on, apply to it too.
 
 {facts}{end}
 """
 
 
 def model_card(estimator: Any) -> str:
-    """Markdown of what is known of a fitted model: languages, encoders, held-out numbers."""
+    """Model card of a fitted model in Markdown: languages, encoders, held-out retrieval."""
     aligner = next((e for e in _within(estimator) if hasattr(e, "alignment_report_")), None)
     classifier = next((e for e in _within(estimator) if isinstance(e, AlignedClassifier)), None)
     languages = getattr(aligner, "target_lang", ())
@@ -80,17 +80,18 @@ def model_card(estimator: Any) -> str:
 
 
 def merged(path: Path, card: str) -> str:
-    """The file at a path with the generated part of a new card; the card where there is no file.
+    """Text of the file at a path, with the generated part of a new card in it.
 
-    Whatever a person wrote is kept. A file without a generated part gets it at its end.
+    Text that was written by hand is kept. A file without a generated part gets it at its end; if
+    there is no file, or an empty one, the text is the card.
 
     Raises
     ------
     OSError
-        If there is a file that cannot be read.
+        If the file exists and cannot be read.
     """
     try:
-        # Not read_text: ends of lines, and bytes that are no UTF-8, stay as they are.
+        # Unlike read_text, this keeps ends of lines, and bytes that are not UTF-8.
         there = path.read_bytes().decode("utf-8", "surrogateescape")
     except FileNotFoundError:
         return card
@@ -110,7 +111,7 @@ def write_card(path: Path, card: str) -> None:
 
 
 def _within(estimator: Any) -> Iterator[Any]:
-    """A model and those in it, out of their frozen ones."""
+    """An estimator and those inside it, without their FrozenEstimator."""
     inner = thawed(estimator)
     yield inner
     steps = [step for _, step in getattr(inner, "steps", ())]
@@ -120,15 +121,17 @@ def _within(estimator: Any) -> Iterator[Any]:
 
 
 def _calibration(model: AlignedClassifier) -> str:
-    did = f"- calibration: {model.calibration_}"
+    """Section about the head and the calibration of its probabilities."""
+    calibration = f"- calibration: {model.calibration_}"
     if "temperature" in model.calibration_:
-        did += f", at a temperature of {model.temperature_:.3g}"
+        calibration += f", at a temperature of {model.temperature_:.3g}"
     facts = [f"- head: `{type(thawed(model.classifier_)).__name__}`"]
-    facts += [f"- classes: {len(model.classes_):,}", did]
+    facts += [f"- classes: {len(model.classes_):,}", calibration]
     return "## Probabilities of the target language\n\n" + "\n".join(facts) + "\n"
 
 
 def _named(encoder: Any) -> str:
+    """Name of an encoder in Markdown, with its revision."""
     name = getattr(encoder, "name", encoder)
     if not isinstance(name, str):
         return f"an object of the class `{type(encoder).__name__}`"
@@ -137,24 +140,25 @@ def _named(encoder: Any) -> str:
 
 
 def _language_line(languages: Sequence[str]) -> str:
-    # Quoted, as "no" is a boolean to YAML.
+    """Languages in the front matter; quoted, as "no" is a boolean in YAML."""
     return f"language: {json.dumps(list(languages))}\n" if languages else ""
 
 
 def _generated(card: str) -> str:
+    """The part of a new card between the two markers, with them."""
     found = _PART.search(card)
     assert found is not None
     return found[0]
 
 
 def _languages_in(part: str) -> str:
-    """What a save that generated the part wrote of its languages into the front matter."""
+    """Languages in the front matter that were generated together with this part."""
     found = re.search(r"^- languages: (.+)$", part, re.MULTILINE)
     return _language_line(found[1].split(", ")) if found else ""
 
 
 def _with_languages(head: str, was: str, now: str) -> str:
-    """Front matter whose languages follow the model, unless a person changed them."""
+    """Front matter with the languages of the model, unless they were changed by hand."""
     if not was and "\nlanguage:" in head:
         return head
     return head.replace(_TAGS + was, _TAGS + now, 1)

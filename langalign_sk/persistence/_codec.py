@@ -1,4 +1,4 @@
-"""Fitted objects as JSON and arrays, and back, without executing anything that was saved."""
+"""Fitted objects as JSON and arrays, and back; reading executes nothing that was saved."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ _SCALARS = bool | int | float | str | np.bool_ | np.integer | np.floating | os.P
 
 
 def encode(value: Any, arrays: dict[str, NDArray], given: dict[str, Any], path: str = "") -> Any:
-    """JSON of a value; its arrays go to `arrays`, what cannot be saved to `given`.
+    """JSON tree of a value; its arrays are put into a dict.
 
     Parameters
     ----------
     value : object
-        Of plain Python types, arrays, and classes of this package.
+        A value of plain Python types, arrays, and classes of this package.
     arrays : dict
-        Gets the arrays, by their place in the value.
+        Receives the arrays, by their place in the value.
     given : dict
-        Values by their place, which are to be passed again when the folder is loaded.
+        Values that are not saved, by their place: the user passes them again to `load`.
     path : str
-        Place of the value.
+        Place of the value, in names joined by dots.
 
     Returns
     -------
     object
-        For json.dumps.
+        The tree, for json.dumps.
 
     Raises
     ------
     TypeError
-        If something in it cannot be saved; the message names its place.
+        If a part of the value cannot be saved; the message names its place.
     """
     if path in given:
         return {"$given": path}
@@ -70,12 +70,24 @@ def encode(value: Any, arrays: dict[str, NDArray], given: dict[str, Any], path: 
 
 
 def decode(tree: Any, arrays: dict[str, NDArray], given: dict[str, Any]) -> Any:
-    """The value that `encode` made a tree of.
+    """Value of a tree that `encode` returned.
+
+    Parameters
+    ----------
+    tree : object
+        The tree, from json.loads.
+    arrays, given : dict
+        As in `encode`.
+
+    Returns
+    -------
+    object
+        The value.
 
     Raises
     ------
-    ValueError, TypeError, KeyError
-        If the tree is damaged.
+    Exception
+        If the tree is damaged: mostly a ValueError, TypeError or KeyError.
     """
     if isinstance(tree, list):
         return [decode(child, arrays, given) for child in tree]
@@ -150,7 +162,7 @@ def _not_saved(value: Any, path: str) -> TypeError:
 
 
 def _rebuilt(name: str, state: dict[str, Any], arrays: dict[str, NDArray], given: Any) -> Any:
-    """Object of a class of the table; an estimator keeps its parameters unchecked, as in `fit`."""
+    """Object of a class in the table of kinds, with the decoded attributes."""
     kind: Any = kind_in_json(name).cls
     values = {str(key): decode(child, arrays, given) for key, child in state.items()}
     if any(hasattr(getattr(kind, key, None), "__call__") for key in values):  # noqa: B004

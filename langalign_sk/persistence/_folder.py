@@ -1,4 +1,4 @@
-"""Models in folders of JSON and safetensors: small, checked, and without pickles."""
+"""Folders of saved models: the manifest, its checks, and a trial of what was loaded."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ _NEEDED = {
 
 
 def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
-    """Save a fitted model to a folder that executes nothing when it is loaded.
+    """Save a fitted model to a folder; loading it executes no code.
 
     The folder holds a manifest (JSON, with a format version and the checksums of all files), the
-    arrays (safetensors) and a model card (README.md). Encoders are kept by name and revision, as
-    handles. The model that was in the folder stays whole until all of the new one is there, and
-    what a person wrote into the README.md is kept.
+    arrays (safetensors) and a model card (README.md). Encoders are saved as handles, by name and
+    revision. A model that is already in the folder stays complete until the new one is complete,
+    and text that was added to README.md by hand is kept.
 
     Parameters
     ----------
@@ -59,32 +59,33 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
         A CrossLingualAligner, LinearAligner, AdapterAligner or CrossLingualRetriever; with skops
         (the extra "skops"), an AlignedClassifier or a whole Pipeline too.
     folder : path
-        Made if it is not there.
+        Created if it does not exist.
 
     Raises
     ------
     TypeError
-        If the estimator is none of these, or holds something that cannot be saved; the message
+        If the estimator is of another class, or holds something that cannot be saved; the message
         names it.
     ImportError
-        If a Pipeline or an AlignedClassifier is to be saved without skops.
+        If the estimator is a Pipeline or an AlignedClassifier and skops is not installed.
 
     See Also
     --------
-    load : Takes it back.
+    load : Load the model.
 
     Notes
     -----
     An encoder that is an object of your own or runs code of its repository
-    (``trust_remote_code=True``), and a `detect` function, are not saved: pass them to `load`. Nor
-    is what goes on with an interrupted training (`partial_fit`): keep the estimator
-    itself, or a `checkpoint`, for that. What a Pipeline or an AlignedClassifier holds is saved by
-    skops, objects of your own too, and `load` refuses types that nobody trusts.
+    (``trust_remote_code=True``), and a `detect` function, are not saved: pass them to `load`. The
+    state of an unfinished training (`partial_fit`) is not saved either: keep the estimator
+    itself, or a `checkpoint`. A Pipeline or an AlignedClassifier is saved by skops with everything
+    in it, objects of your own too, but `load` refuses types that neither skops nor this package
+    trusts.
 
     The generated part of README.md stands between two comments, ``<!-- langalign_sk: begin -->``
-    and ``<!-- langalign_sk: end -->``. Saving again replaces that part alone, and the languages in
-    the front matter if they are those that were written there; a README.md without the comments
-    gets it at its end.
+    and ``<!-- langalign_sk: end -->``. Saving again replaces that part, and the languages in the
+    front matter unless they were changed by hand. A README.md without the comments gets the
+    generated part at its end.
 
     Examples
     --------
@@ -103,7 +104,7 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
     readme = folder / CARD
     index = checked_index(estimator) if kind.writer == "index" else None
     fields: dict[str, Any] = {"kind": kind.name, "given": [], "estimator": None, "index": None}
-    # All that can fail comes before the folder is touched.
+    # Whatever depends on the estimator can fail, and comes before the folder is touched.
     card = merged(readme, model_card(estimator))
     if kind.writer == "skops":
         content = dumped(estimator)
@@ -139,8 +140,8 @@ def load(
 ) -> Any:
     """Load a model that `save` wrote.
 
-    Every file is checked against its checksum, only classes of this package are built (and, for a
-    Pipeline or an AlignedClassifier, types that skops trusts), and nothing outside the folder is
+    Every file is compared with its checksum, only classes of this package (and, in a Pipeline or
+    an AlignedClassifier, types that skops trusts) are built, and no file outside the folder is
     read.
 
     Parameters
@@ -148,12 +149,12 @@ def load(
     folder : path
         The folder.
     encoder, english_encoder, detect : object, default=None
-        What the aligner was built with, if they were objects of your own.
+        Objects of your own that the aligner was built with; they are not in the folder.
 
     Returns
     -------
     fitted estimator
-        Of the class that was saved: CrossLingualAligner, LinearAligner, AdapterAligner,
+        An estimator of the class that was saved: CrossLingualAligner, LinearAligner, AdapterAligner,
         CrossLingualRetriever, AlignedClassifier or Pipeline.
 
     Raises
@@ -161,9 +162,10 @@ def load(
     FileNotFoundError
         If there is no model in the folder.
     ValueError
-        If it is damaged, of another format version, or built with other objects than those passed.
+        If the model is damaged or of another format version, or if it was built with other
+        objects than those passed.
     ImportError
-        If a Pipeline or an AlignedClassifier is to be loaded without skops.
+        If the model is a Pipeline or an AlignedClassifier and skops is not installed.
 
     Examples
     --------
@@ -181,7 +183,16 @@ def load(
 
 
 def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = None) -> Any:
-    """Load a model, as `load` does, from a folder of links to files in another one.
+    """Model in a folder, as `load` returns it.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    passed : dict
+        Objects by the name of the parameter; None where nothing was passed.
+    links_into : Path, default=None
+        Folder into which links in `folder` may lead, see `Bundle`.
 
     Raises
     ------
@@ -221,7 +232,7 @@ def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = 
         _try_out(out)
     except (DamagedError, ImportError):
         raise
-    except Exception as error:  # whatever values of wrong types and sizes lead to
+    except Exception as error:  # values of wrong types and sizes raise errors of all kinds
         raise saved.damaged from error
     return out
 
@@ -249,12 +260,12 @@ def _check_passed(saved: Bundle, passed: dict[str, Any]) -> None:
 
 
 def _checksum(fields: dict[str, Any]) -> str:
-    """Of what the manifest says itself; each file has its own."""
+    """Checksum of fields of the manifest; each file has a checksum of its own."""
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def _encoded(value: Any) -> tuple[list[str], Any, bytes]:
-    """Names of the objects that are not saved, the tree, and the file of its arrays."""
+    """Names of the parameters that are not saved, the tree, and the content of the array file."""
     from safetensors.numpy import save as to_bytes
 
     arrays: dict[str, NDArray] = {}
@@ -264,7 +275,7 @@ def _encoded(value: Any) -> tuple[list[str], Any, bytes]:
 
 
 def _objects(estimator: Any) -> dict[str, Any]:
-    """Parameters, by their place, that are objects of the user's own."""
+    """Objects of the user's own among the parameters, by their place in the tree."""
     place = ""
     if isinstance(estimator, dict):
         estimator, place = estimator["aligner"], "aligner."
@@ -272,13 +283,14 @@ def _objects(estimator: Any) -> dict[str, Any]:
     for name in OWN_OBJECTS:
         value = getattr(estimator, name, None)
         plain = value is None or isinstance(value, str | os.PathLike | TextEncoder)
-        # Whether code of others runs is for whoever loads the model to decide.
+        # Whoever loads the model decides whether the code of a repository runs.
         if not plain or getattr(value, "trust_remote_code", False):
             out[place + name] = value
     return out
 
 
 def _read_tree(saved: Bundle, path: Path, passed: dict[str, Any]) -> Any:
+    """Value of the tree in the manifest and the file of its arrays."""
     from safetensors.numpy import load as from_bytes
 
     by_place = {
@@ -288,10 +300,12 @@ def _read_tree(saved: Bundle, path: Path, passed: dict[str, Any]) -> Any:
 
 
 def _params(retriever: Any) -> dict[str, Any]:
+    """Parameters that are saved as values; the aligner is saved as an estimator."""
     return {k: v for k, v in retriever.get_params(deep=False).items() if k != "aligner"}
 
 
 def _retriever(saved: Bundle, tree: dict[str, Any]) -> Any:
+    """Retriever of the saved parameters and aligner, with its index."""
     aligner = tree["aligner"]
     if aligner is not None:
         _try_out(aligner)
@@ -302,7 +316,7 @@ def _retriever(saved: Bundle, tree: dict[str, Any]) -> Any:
 
 
 def _try_out(estimator: Any) -> None:
-    """Move a row there and back: wrong shapes and types come to light here, not in service."""
+    """Raise unless a row can be moved there and back: shapes and types are right."""
     if isinstance(estimator, PairedMap):
         row = np.zeros((1, estimator.n_features_in_), dtype=np.float32)
         there = estimator.move(row)

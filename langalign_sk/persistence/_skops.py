@@ -1,4 +1,4 @@
-"""Estimators that skops saves: built of types that it trusts, and of those of this package."""
+"""Files of skops, which hold types that skops trusts and classes of this package."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ __all__ = ["dumped", "read_dumped"]
 
 
 def dumped(estimator: Any) -> bytes:
-    """The file of an estimator.
+    """Content of a skops file of an estimator.
 
     Raises
     ------
     ImportError
         If skops is not installed.
     """
-    # Most of a small model is the text of its schema.
+    # The schema, which is text, is the larger part of a small model.
     return _skops().dumps(estimator, compression=ZIP_DEFLATED)
 
 
 def read_dumped(saved: Bundle, kind: Kind, path: Path) -> Any:
-    """The estimator in a file.
+    """Estimator in a skops file.
 
     Raises
     ------
     ImportError
         If skops is not installed.
     ValueError
-        If the file is damaged, or holds types or settings that may execute anything.
+        If the file is damaged, or holds types or settings that may execute code.
     """
     skops = _skops()
     where = f"The {kind.name} in {str(saved.folder)!r}"
@@ -44,18 +44,18 @@ def read_dumped(saved: Bundle, kind: Kind, path: Path) -> Any:
         with ZipFile(io.BytesIO(content)) as file:
             schema = json.loads(file.read("schema.json"))
         types = skops.get_untrusted_types(data=content)
-    except Exception as error:  # whatever is no file of skops
+    except Exception as error:  # what is not a file of skops raises errors of all kinds
         raise saved.damaged from error
     unknown = [name for name in types if name not in trusted()]
     if unknown:
         raise ValueError(
-            f"{where} holds {unknown[0]!r}, which skops does not trust and which may execute "
-            "anything. Load it with skops.io.load if you do."
+            f"{where} holds {unknown[0]!r}, which skops does not trust: it may execute any "
+            "code. If you trust it, load the file with skops.io.load."
         )
     if _trusts_code(schema):
         raise ValueError(
             f"{where} has an encoder with trust_remote_code=True, which runs code of its repository. "
-            "Load it with skops.io.load if you trust that."
+            "If you trust that code, load the file with skops.io.load."
         )
     try:
         estimator = skops.loads(content, trusted=types)
@@ -72,7 +72,7 @@ def _skops() -> Any:
 
 
 def _trusts_code(node: Any) -> bool:
-    """Whether anything that skops is about to build lets a repository run its code."""
+    """Whether a schema of skops sets ``trust_remote_code`` to anything but False."""
     if isinstance(node, list):
         return any(map(_trusts_code, node))
     if not isinstance(node, dict):
