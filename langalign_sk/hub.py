@@ -1,4 +1,4 @@
-"""Models on the Hugging Face Hub, in the format of `langalign_sk.save`."""
+"""Saved models on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .persistence._folder import MANIFEST, load_folder
 __all__ = ["from_pretrained", "push_to_hub"]
 
 
-# What `save` writes, by the names it gives: other files of a repository are left alone.
+# Names of the files that `save` writes: other files of a repository are left alone.
 _SUFFIXES = ("safetensors", "skops", "npy", "jsonl", "bin")
 _FILES = [f"*-{'[0-9a-f]' * 8}.{suffix}" for suffix in _SUFFIXES]
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -33,43 +33,43 @@ def push_to_hub(
 ) -> str:
     """Save a fitted model to a repository of the Hugging Face Hub, in one commit.
 
-    The commit replaces the model that was there. Of its README.md, the generated part alone is
-    replaced, as :func:`langalign_sk.persistence.save` does it in a folder.
+    The commit replaces a model that is in the repository. In its README.md only the generated
+    part is replaced, as by :func:`langalign_sk.persistence.save` in a folder.
 
     Parameters
     ----------
     estimator : fitted estimator
-        One that :func:`langalign_sk.persistence.save` takes.
+        An estimator that :func:`langalign_sk.persistence.save` takes.
     repo_id : str
-        Name of the repository, "owner/name"; made if it is not there.
+        Name of the repository, "owner/name"; created if it does not exist.
     revision : str, default=None
-        Branch, made if it is not there; None is the main one.
+        Branch, created if it does not exist; None is the main branch.
     private : bool, default=False
-        Whether a repository that is made here is private.
+        Whether a repository that is created by this call is private.
     token : str, default=None
-        Access token; None takes that of ``hf auth login``.
+        Access token; None is the token of ``hf auth login``.
     commit_message : str
         Message of the commit.
 
     Returns
     -------
     str
-        The commit, to be pinned by ``from_pretrained(repo_id, revision=...)``.
+        The hash of the commit, for ``from_pretrained(repo_id, revision=...)``.
 
     Raises
     ------
     TypeError
-        If the estimator cannot be saved; nothing was sent.
+        If the estimator cannot be saved; nothing is sent then.
     ImportError
-        If it is a Pipeline or an AlignedClassifier, and skops is not installed.
+        If the estimator is a Pipeline or an AlignedClassifier and skops is not installed.
     ValueError
-        If `repo_id` is no name that the hub allows.
+        If `repo_id` is not a name that the Hub allows.
     OSError
-        If the hub cannot be reached, or refuses the token.
+        If the Hub cannot be reached, or refuses the token.
 
     See Also
     --------
-    from_pretrained : Takes it back.
+    from_pretrained : Load the model.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def push_to_hub(
         if revision is not None:
             api.create_branch(repo_id, branch=revision, exist_ok=True)
         if api.file_exists(repo_id, CARD, revision=revision):
-            # Past the cache, where a commit without its model would be the newest one.
+            # Not into the cache, where the newest commit would be one without its model.
             there = api.hf_hub_download(repo_id, CARD, revision=revision, local_dir=place)
             card = (folder / CARD).read_text(encoding="utf-8")
             write_card(folder / CARD, merged(Path(there), card))
@@ -114,38 +114,38 @@ def from_pretrained(
 ) -> Any:
     """Load a model from the Hugging Face Hub, or from a folder.
 
-    What was downloaded before is taken from the local cache where the hub cannot be reached, and
-    without asking the hub where `revision` is a commit. Loading executes nothing of the
-    repository, see :func:`langalign_sk.persistence.load`.
+    If the Hub cannot be reached, files that were downloaded before are taken from the local cache.
+    If `revision` is a commit that is in the cache, the Hub is not asked. Loading executes no code
+    of the repository, see :func:`langalign_sk.persistence.load`.
 
     Parameters
     ----------
     repo_id_or_folder : str or path
-        A folder that :func:`langalign_sk.persistence.save` wrote, else the name of a repository,
+        A folder that :func:`langalign_sk.persistence.save` wrote, or the name of a repository,
         "owner/name".
     revision : str, default=None
         Branch, tag or commit of the repository; None is the main branch.
     token : str, default=None
-        Access token of a private repository; None takes that of ``hf auth login``.
+        Access token of a private repository; None is the token of ``hf auth login``.
     local_files_only : bool, default=False
-        Whether to look into the local cache alone.
+        Whether to look into the local cache only.
     encoder, english_encoder, detect : object, default=None
-        What the aligner was built with, if they were objects of your own.
+        Objects of your own that the aligner was built with; they are not in the folder.
 
     Returns
     -------
     fitted estimator
-        Of the class that was saved.
+        An estimator of the class that was saved.
 
     Raises
     ------
     FileNotFoundError
         If there is no model in the folder or in the repository.
     ValueError
-        If there is no such repository, it is not in the cache and the hub cannot be reached, or
-        the model is damaged.
+        If there is no such repository, if it is not in the cache and the Hub cannot be reached, or
+        if the model is damaged.
     ImportError
-        If the model is a Pipeline or an AlignedClassifier, and skops is not installed.
+        If the model is a Pipeline or an AlignedClassifier and skops is not installed.
 
     Examples
     --------
@@ -164,11 +164,12 @@ def from_pretrained(
             raise ValueError(f"revision= is for repositories, and {str(folder)!r} is a folder.")
         return load_folder(folder, passed)
     snapshot = _snapshot(os.fspath(repo_id_or_folder), revision, token, local_files_only)
-    # The cache keeps the files beside the snapshots, which link to them.
+    # The cache keeps the files in a folder beside the snapshots, which are links to them.
     return load_folder(snapshot, passed, links_into=snapshot.parents[1] / "blobs")
 
 
 def _snapshot(repo: str, revision: str | None, token: str | None, local: bool) -> Path:
+    """Folder of the files of a repository in the local cache, downloaded if need be."""
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -205,7 +206,8 @@ def _snapshot(repo: str, revision: str | None, token: str | None, local: bool) -
         raise ValueError(_no_name(repo)) from error
     except GatedRepoError as error:
         raise ValueError(
-            f"{repo!r} is open only to those whom its owner lets in: ask on its page, and pass token=."
+            f"{repo!r} is open only to users whom its owner admits: ask for access on its page, and "
+            "pass token=."
         ) from error
     except RevisionNotFoundError as error:
         raise ValueError(
@@ -213,7 +215,7 @@ def _snapshot(repo: str, revision: str | None, token: str | None, local: bool) -
         ) from error
     except RepositoryNotFoundError as error:
         raise ValueError(
-            f"The hub knows no repository {repo!r}, and there is no such folder. Check the name, and "
+            f"The Hub has no repository {repo!r}, and there is no such folder. Check the name, and "
             "pass token= if it is private."
         ) from error
     except ConnectionError as error:
@@ -221,12 +223,12 @@ def _snapshot(repo: str, revision: str | None, token: str | None, local: bool) -
     try:
         return fetch(local=True)
     except OSError:
-        why = f"the hub could not be reached ({unreachable})"
+        why = f"the Hub could not be reached ({unreachable})"
         raise ValueError(_not_found(repo, revision, why)) from unreachable
 
 
 def _ask(repo: str, revision: str | None, token: str | None) -> None:
-    """Raise where the hub cannot be reached, or has no such repository."""
+    """Raise if the Hub cannot be reached, or has no such repository or revision."""
     from huggingface_hub.errors import (
         HFValidationError,
         RepositoryNotFoundError,
@@ -238,12 +240,14 @@ def _ask(repo: str, revision: str | None, token: str | None) -> None:
         return
     if isinstance(failure, HFValidationError | RepositoryNotFoundError | RevisionNotFoundError):
         raise failure
-    # Clients of different releases have errors of their own.
+    # Releases of the client differ in their errors.
     raise ConnectionError(type(failure).__name__) from failure
 
 
 def _no_name(repo: str) -> str:
-    return f"{repo!r} is no folder, and no name that the hub allows. Pass a folder or owner/name."
+    return (
+        f"{repo!r} is neither a folder nor a name that the Hub allows. Pass a folder or owner/name."
+    )
 
 
 def _not_found(repo: str, revision: str | None, why: str) -> str:
@@ -251,6 +255,6 @@ def _not_found(repo: str, revision: str | None, why: str) -> str:
 
     which = repr(repo) if revision is None else f"{repo!r} at {revision!r}"
     return (
-        f"{which} is no folder and not in the local cache {constants.HF_HUB_CACHE!r}, and {why}. "
-        "Without a network pass a folder that langalign_sk.save wrote."
+        f"{which} is not a folder and not in the local cache {constants.HF_HUB_CACHE!r}, and {why}. "
+        "Without a network, pass a folder that langalign_sk.save wrote."
     )

@@ -1,4 +1,4 @@
-"""Fitted aligners in formats that other programs read: arrays, ONNX, sentence-transformers."""
+"""Export of fitted aligners: arrays, ONNX, sentence-transformers."""
 
 from .linear import to_linear
 from .onnx import to_onnx

@@ -1,4 +1,4 @@
-"""What a fitted aligner does to rows, as plain arrays."""
+"""Fitted maps of an aligner as arrays, in the order in which rows pass them."""
 
 from __future__ import annotations
 
@@ -23,59 +23,65 @@ _SIDES = ("target", "english")
 
 @dataclass(frozen=True)
 class Move:
-    """The way of one side's rows through an aligner.
+    """Maps that the rows of one side pass in an aligner.
 
     Attributes
     ----------
     networks : tuple of Network
-        Maps in their order, float32; no two linear ones in a row. Empty where rows pass.
+        Maps in their order, float32; adjacent linear maps are merged. Empty if the rows stay as
+        they are.
     side : {"target", "english"}
-        Whose rows.
+        Side of the rows.
     language : str or None
         Code of the language of the rows; None for an array-level aligner.
     n_features_in : int
-        Width of the rows that go in.
+        Width of the rows before the first map.
     """
 
     networks: tuple[Network, ...]
     side: str
     language: str | None
-
     n_features_in: int
 
     @property
     def n_features_out(self) -> int:
-        """Width of the rows that come out."""
+        """Width of the rows behind the last map."""
         return self.networks[-1].n_targets if self.networks else self.n_features_in
 
 
 def move_of(
     aligner: Any, target_lang: str | None, side: str | None, *, passing: bool = False
 ) -> Move:
-    """The way of one side's rows.
+    """Maps that the rows of one side pass.
 
     Parameters
     ----------
     aligner : CrossLingualAligner, LinearAligner or AdapterAligner
-        Fitted; not frozen.
+        The fitted aligner, not inside a FrozenEstimator.
     target_lang : str or None
-        Needed where several languages were declared.
+        Language of the map; required if several languages were declared.
     side : {"target", "english"} or None
-        Whose rows; None are those that move, target rows where both do.
+        Side of the rows; None is the side that moves, "target" if both do.
     passing : bool, default=False
-        Whether rows may pass unchanged.
+        Whether rows that stay as they are are allowed.
+
+    Returns
+    -------
+    Move
+        The maps, without the checks and containers of `transform`.
 
     Raises
     ------
     TypeError
-        If it is no aligner.
+        If `aligner` is not an aligner.
     ValueError
-        If `target_lang` or `side` is not to be had, or if the rows pass and may not.
+        If `target_lang` was not declared, `side` is another value, or the rows stay as they are
+        and `passing` is False.
     """
     if not isinstance(aligner, CrossLingualAligner | PairedMap):
         raise TypeError(
             "Only a CrossLingualAligner, LinearAligner or AdapterAligner holds maps to export, got "
-            f"{type(aligner).__name__}. A Pipeline has to begin with one."
+            f"{type(aligner).__name__}. A Pipeline must begin with one."
         )
     check_is_fitted(aligner)
     if side not in (None, *_SIDES):
@@ -83,32 +89,33 @@ def move_of(
     if isinstance(aligner, PairedMap):
         if target_lang is not None:
             raise ValueError(
-                f"{type(aligner).__name__} has one map and knows no languages: leave target_lang=None."
+                f"{type(aligner).__name__} has one map, for no language: leave target_lang=None."
             )
         side, language = side or "target", None
         maps = _of_pairs(aligner, side)
     else:
-        target = _language(aligner, target_lang)
+        target = _declared(aligner, target_lang)
         side = side or ("english" if aligner.output_space == "target" else "target")
         language = target if side == "target" else "en"
         maps = _of_text(aligner, target, side)
     if not maps and not passing:
         other = _SIDES[side == "target"]
         raise ValueError(
-            f"Rows of the {side} side pass {type(aligner).__name__} unchanged, so that there is no map "
-            f'to export: the encoder alone serves them. Pass side="{other}" for the rows that move.'
+            f"Rows of the {side} side pass {type(aligner).__name__} unchanged, so there is no map to "
+            f'export: use the encoder alone for them. Pass side="{other}" for the rows that move.'
         )
     if maps:
         first = maps[0]
         width = len(first.coef if first.coef is not None else first.layers[0][0])
     else:
-        # What passes is of the width of what comes out.
+        # Rows that stay as they are have the width of moved rows.
         paired = isinstance(aligner, PairedMap)
         width = aligner.n_targets if paired else route_of(aligner).n_features_out
     return Move(_merged(maps), side, language, width)
 
 
-def _language(aligner: CrossLingualAligner, target_lang: str | None) -> str:
+def _declared(aligner: CrossLingualAligner, target_lang: str | None) -> str:
+    """The language that is asked for, or the only one; a ValueError for any other."""
     declared = languages_of(aligner.target_lang)
     if target_lang is None and len(declared) == 1:
         return declared[0]
@@ -140,7 +147,7 @@ def _of_text(aligner: CrossLingualAligner, language: str, side: str) -> list[Net
 
 
 def _merged(networks: Sequence[Network]) -> tuple[Network, ...]:
-    """Linear maps that follow each other as one."""
+    """Maps in float32, with adjacent linear maps multiplied into one."""
     merged: list[Network] = []
     for network in networks:
         network = network.astype(np.float64)

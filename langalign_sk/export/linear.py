@@ -1,4 +1,4 @@
-"""A linear map as a matrix and an offset."""
+"""Export of a linear map as a matrix and an offset."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def to_linear(
 ) -> tuple[NDArray, NDArray]:
     """Matrix and offset of a linear aligner, for any program that multiplies matrices.
 
-    A language map and a bridge are multiplied into one.
+    A language map and a bridge are multiplied into one matrix.
 
     Parameters
     ----------
     aligner : CrossLingualAligner, LinearAligner or AdapterAligner
-        Fitted, or frozen after it.
+        The fitted aligner, frozen or not.
     target_lang : str, default=None
-        Whose map; needed if several languages were declared.
+        Language of the map; required if several languages were declared.
     side : {"target", "english"}, default=None
-        Whose rows the map moves: target rows, which are X of an array-level aligner, or English
-        rows, its y. None are those that move: target rows, but the English rows of
-        ``output_space="target"``. With "shared" both sides move, and each has a map.
+        Side of the rows that the map moves: target rows, which are X of an array-level aligner,
+        or English rows, its y. None is the side that moves: English rows if
+        ``output_space="target"``, else target rows. With "shared" both sides move, by a map each.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def to_linear(
     Raises
     ------
     TypeError
-        If `aligner` is none.
+        If `aligner` is not an aligner.
     ValueError
         If the map is not linear, if the rows of `side` pass unchanged, or if `target_lang` was
         not declared.
@@ -63,8 +63,8 @@ def to_linear(
     move = move_of(thawed(aligner), target_lang, side)
     if any(network.layers for network in move.networks):
         raise ValueError(
-            "The map has hidden layers, and no matrix stands for it. Export it with to_onnx, or fit a "
-            'closed form or method="contrastive" with adapter_dim=0.'
+            "The map has hidden layers, so it is not a matrix. Export it with to_onnx, or fit a closed "
+            'form or method="contrastive" with adapter_dim=0.'
         )
     coef, intercept = move.networks[0].arrays()
     return coef, intercept

@@ -1,4 +1,4 @@
-"""Aligners, and pipelines that begin with one, as ONNX graphs."""
+"""Export of aligners, and of pipelines that begin with one, as ONNX graphs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["to_onnx"]
 
 
-# The first opset whose elementwise operators take every shape that is needed here.
+# The first opset whose elementwise operators take rows and offsets of all shapes.
 _OLDEST_OPSET = 13
 
 
@@ -42,54 +42,57 @@ def to_onnx(
     side: str | None = None,
     opset: int = 17,
 ) -> ModelProto:
-    """Maps of an aligner, with the classifier behind it where there is one, as an ONNX graph.
+    """ONNX graph of the maps of an aligner and, in a Pipeline, of the steps behind it.
 
     The graph begins at embeddings, not at text: its input "X", of shape (n, n_features_in) and
     dtype float32, takes rows of the multilingual encoder, with the settings that the aligner was
-    fitted with. All rows go through the same map; nothing tells languages apart.
+    fitted with. All rows pass the same map: the graph does not distinguish languages.
 
     Parameters
     ----------
     estimator : CrossLingualAligner, LinearAligner, AdapterAligner or Pipeline
-        Fitted. A Pipeline begins with an aligner, frozen or not, and goes on with scikit-learn
-        steps that skl2onnx can convert.
+        The fitted aligner, frozen or not, or a fitted Pipeline that begins with one and continues
+        with scikit-learn steps that skl2onnx can convert.
     path : str or path, default=None
-        File to write the graph to. It is replaced at once, or left alone if anything fails.
+        File to write the graph to. A file that exists is replaced all at once, and stays as it is
+        if anything fails.
     target_lang : str, default=None
-        Whose map; needed if several languages were declared.
+        Language of the map; required if several languages were declared.
     side : {"target", "english"}, default=None
-        Whose rows "X" takes: target rows, which are X of an array-level aligner, or English rows,
-        its y. None are, of an aligner, those that move: target rows, but the English rows of
-        ``output_space="target"``; of a Pipeline the target rows in any case.
+        Side of the rows in "X": target rows, which are X of an array-level aligner, or English
+        rows, its y. None is, for an aligner, the side that moves: English rows if
+        ``output_space="target"``, else target rows; for a Pipeline it is "target" in any case.
     opset : int, default=17
-        Version of the ONNX operators, 13 at least, that the runtime knows. skl2onnx takes an
-        older one where the steps need no newer.
+        Version of the ONNX operators that the runtime supports, at least 13. skl2onnx uses an
+        older one if the steps do not need a newer one.
 
     Returns
     -------
     onnx.ModelProto
-        Its outputs are "Z", the moved rows, of shape (n, n_features_out), float32; or, of a
-        Pipeline, "label" of shape (n,) and, where the classifier has ``predict_proba``,
-        "probabilities" of shape (n, n_classes), float32; "prediction" of shape (n, 1) of a
-        regressor; "Z" of a last step that transforms. Metadata hold the package version and, of
-        a CrossLingualAligner, the language of the rows and the encoder, if it is known.
+        The graph. Its output is "Z", the moved rows, of shape (n, n_features_out), float32. A
+        Pipeline with a classifier has the outputs "label" of shape (n,) and, if there is a
+        ``predict_proba``, "probabilities" of shape (n, n_classes), float32; with a regressor
+        "prediction" of shape (n, 1); with a transformer at its end "Z". The metadata hold the
+        package version and, for a CrossLingualAligner, the language of the rows and the encoder,
+        if it is known.
 
     Raises
     ------
     ImportError
         If onnx or, for a Pipeline, skl2onnx is missing.
     FileNotFoundError
-        If there is no folder to write `path` to.
+        If the folder of `path` does not exist.
     TypeError
-        If `estimator` is none of these.
+        If `estimator` is not an aligner or a Pipeline that begins with one.
     ValueError
-        If a step cannot be converted, or gives other results after it, if the rows of `side`
-        pass the aligner unchanged, or if `target_lang` or `opset` is not to be had.
+        If a step cannot be converted, or the converted steps give other results, if the rows of
+        `side` pass the aligner unchanged, if `target_lang` was not declared, or if `opset` is out
+        of its range.
 
     Notes
     -----
-    Steps are converted by skl2onnx, and the outcome is compared with scikit-learn's on random
-    rows.
+    Steps are converted by skl2onnx, and their results are compared with those of scikit-learn on
+    random rows.
 
     Examples
     --------
@@ -103,7 +106,7 @@ def to_onnx(
     >>> model.graph.input[0].name, model.graph.output[0].name
     ('X', 'Z')
     """
-    onnx = _package("onnx")
+    onnx = _import_for_onnx("onnx")
     file = None if path is None else _checked_path(path)
     latest = onnx.defs.onnx_opset_version()
     if not isinstance(opset, Integral) or not _OLDEST_OPSET <= opset <= latest:
@@ -127,7 +130,7 @@ def to_onnx(
     return model
 
 
-def _package(name: str) -> Any:
+def _import_for_onnx(name: str) -> Any:
     return import_extra(name, f"to_onnx needs the package {name}", "export")
 
 
@@ -141,7 +144,7 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
 
 
 def _parts(estimator: Any) -> tuple[Any, Pipeline | None]:
-    """The aligner, and what comes after it."""
+    """The aligner, and a Pipeline of the steps behind it, if there are any."""
     if not isinstance(estimator, Pipeline):
         return thawed(estimator), None
     steps = [(name, thawed(step)) for name, step in estimator.steps]
@@ -150,7 +153,7 @@ def _parts(estimator: Any) -> tuple[Any, Pipeline | None]:
 
 
 def _graph(onnx: Any, move: Move, opset: int, out: str = "Z") -> Any:
-    """The maps, from "X" on."""
+    """ONNX graph of the maps, with the input "X"."""
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     nodes: list[Any] = []
     weights: list[Any] = []
@@ -170,7 +173,7 @@ def _graph(onnx: Any, move: Move, opset: int, out: str = "Z") -> Any:
         weights,
     )
     opsets = [helper.make_opsetid("", opset)]
-    # The lowest version of the format that has the operators, for runtimes that are not new.
+    # The lowest version of the format that has the operators, for older runtimes.
     version = helper.find_min_ir_version_for(opsets)
     return helper.make_model(graph, opset_imports=opsets, ir_version=version)
 
@@ -178,7 +181,7 @@ def _graph(onnx: Any, move: Move, opset: int, out: str = "Z") -> Any:
 def _operations(
     network: Network, prefix: str, source: str, target: str
 ) -> Iterator[tuple[str, list[str], str, list[NDArray]]]:
-    """Operators with their inputs, output and weights."""
+    """Operators of one map, with their inputs, output and weights."""
     both = network.coef is not None and bool(network.layers)
     if network.coef is not None and network.intercept is not None:
         affine = f"{prefix}affine" if both else target
@@ -196,22 +199,24 @@ def _operations(
 
 
 def _with_head(onnx: Any, move: Move, rest: Pipeline, opset: int) -> Any:
-    """The maps, and the steps behind them in one graph."""
-    skl2onnx = _package("skl2onnx")
+    """ONNX graph of the maps and the steps behind them."""
+    skl2onnx = _import_for_onnx("skl2onnx")
     rows = "moved" if move.networks else "X"
     answer = next(a for a in ("predict_proba", "predict", "transform") if hasattr(rest, a))
     outputs = ["Z" if answer == "transform" else "prediction"]
     if is_classifier(rest):
         outputs = ["label", "probabilities"]
-    kind = _package("skl2onnx.common.data_types").FloatTensorType([None, move.n_features_out])
-    # The last step has an entry of its own, or skl2onnx fails on LinearSVC in a Pipeline.
+    kind = _import_for_onnx("skl2onnx.common.data_types").FloatTensorType(
+        [None, move.n_features_out]
+    )
+    # skl2onnx fails on LinearSVC in a Pipeline unless the last step has an entry.
     options: dict[Any, Any] = {id(rest[-1]): {}}
     if answer == "predict_proba":
         options = {"zipmap": False}
     names = ", ".join(type(step).__name__ for _, step in rest.steps)
     try:
         with warnings.catch_warnings():
-            # skl2onnx 1.20 reads attributes of SVC that scikit-learn 1.9 does away with.
+            # skl2onnx 1.20 reads attributes of SVC that are deprecated in scikit-learn 1.9.
             warnings.filterwarnings("ignore", "Attribute `prob[AB]_` was", FutureWarning)
             head = skl2onnx.convert_sklearn(
                 rest,
@@ -221,8 +226,8 @@ def _with_head(onnx: Any, move: Move, rest: Pipeline, opset: int) -> Any:
                 target_opset=opset,
             )
         if outputs[0] == "label" and answer != "predict_proba":
-            # The scores are in another form for every classifier.
-            head = _package("onnx.utils").Extractor(head).extract_model([rows], ["label"])
+            # The form of the scores depends on the classifier.
+            head = _import_for_onnx("onnx.utils").Extractor(head).extract_model([rows], ["label"])
         agrees = _agrees(onnx, head, rest, answer, move.n_features_out)
     except Exception as error:
         raise ValueError(
@@ -231,8 +236,8 @@ def _with_head(onnx: Any, move: Move, rest: Pipeline, opset: int) -> Any:
         ) from error
     if not agrees:
         raise ValueError(
-            f"skl2onnx makes something else of the steps behind the aligner ({names}): its results on "
-            "random rows are not those of scikit-learn. Use another classifier, such as "
+            f"skl2onnx converts the steps behind the aligner ({names}) wrongly: its results on random "
+            "rows are not those of scikit-learn. Use another classifier, such as "
             "LogisticRegression, or export the aligner alone."
         )
     if not move.networks:
@@ -244,16 +249,16 @@ def _with_head(onnx: Any, move: Move, rest: Pipeline, opset: int) -> Any:
 
 
 def _agrees(onnx: Any, head: Any, rest: Pipeline, answer: str, width: int) -> bool:
-    """Whether the converted steps do what they did: skl2onnx errs on some classifiers."""
-    # Of many lengths, as probabilities of long rows are 0 and 1 in any case.
+    """Whether the converted steps give the results of scikit-learn on random rows."""
+    # Rows of many lengths, as probabilities of long rows are 0 and 1 in any case.
     lengths = np.geomspace(0.01, 10 * width**0.5, 32)[:, None]
     rows = np.random.default_rng(0).normal(size=(32, width)) * lengths / width**0.5
     rows = rows.astype(np.float32)
-    evaluator = _package("onnx.reference").ReferenceEvaluator(head)
-    with np.errstate(over="ignore", invalid="ignore"):  # its logistic, of long rows
+    evaluator = _import_for_onnx("onnx.reference").ReferenceEvaluator(head)
+    with np.errstate(over="ignore", invalid="ignore"):  # logistic functions of long rows
         got = evaluator.run(None, {head.graph.input[0].name: rows})[-1]
     with warnings.catch_warnings():
-        # Steps that were fitted on frames.
+        # The steps may have been fitted on data frames.
         warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
         expected = np.asarray(getattr(rest, answer)(rows))
     got = np.reshape(got, expected.shape)

@@ -1,4 +1,4 @@
-"""An encoder and an aligner as one model of sentence-transformers."""
+"""Export of an encoder and the maps behind it as one SentenceTransformer."""
 
 from __future__ import annotations
 
@@ -27,55 +27,55 @@ __all__ = ["to_sentence_transformer"]
 def to_sentence_transformer(
     aligner: Any, *, target_lang: str | None = None, side: str | None = None
 ) -> SentenceTransformer:
-    """The encoder of an aligner and its maps, as a model that needs this package no more.
+    """SentenceTransformer of the encoder of an aligner and its maps, independent of this package.
 
     The maps become Dense modules behind a copy of the encoder, so that a saved model is loaded by
-    sentence-transformers alone, or by whatever reads its folders.
+    sentence-transformers alone, or by any program that reads its folders.
 
-    Unlike the aligner, the model does not tell languages apart: every text goes through the map
-    of one side. English text, which an aligner with ``output_space="english"`` lets pass, belongs
-    into the English system's own encoder.
+    Unlike the aligner, the model does not distinguish languages: every text passes the map of one
+    side. Encode English text, which an aligner with ``output_space="english"`` leaves as it is,
+    with the encoder of the English system.
 
     Parameters
     ----------
     aligner : CrossLingualAligner
-        Fitted, or frozen after it, with an encoder of sentence-transformers, transformers or
-        model2vec: a name, a SentenceEncoder or a SentenceTransformer.
+        The fitted aligner, frozen or not, with an encoder of sentence-transformers, transformers
+        or model2vec: a name, a SentenceEncoder or a SentenceTransformer.
     target_lang : str, default=None
-        Whose map; needed if several languages were declared.
+        Language of the map; required if several languages were declared.
     side : {"target", "english"}, default=None
-        Whose texts the model is for: those of the target language or English ones. None are
-        those that move: target texts, but the English ones of ``output_space="target"``. With
-        "shared" both sides move, and each has a model.
+        Side of the texts that the model is for: the target language or English. None is the side
+        that moves: English if ``output_space="target"``, else the target language. With "shared"
+        both sides move, by a model each.
 
     Returns
     -------
     sentence_transformers.SentenceTransformer
-        Its ``encode`` gives float32 rows of shape (n_texts, n_features_out), on the encoder's
-        device. Its weights are float32, whatever the `dtype` of the encoder. Pooling, length
-        limit, normalisation and prompt are those of the encoder; queries and documents have the
-        same prompt, the one that the map was learned with.
+        The model. Its ``encode`` returns float32 rows of shape (n_texts, n_features_out), on the
+        device of the encoder. Its weights are float32, whatever the `dtype` of the encoder.
+        Pooling, length limit, normalisation and prompt are those of the encoder; queries and
+        documents have the same prompt, the one that the map was fitted with.
 
     Raises
     ------
     ImportError
-        If a package that carries the encoder is missing.
+        If a package that the encoder needs is missing.
     TypeError
-        If `aligner` is none on text.
+        If `aligner` is not a CrossLingualAligner.
     ValueError
-        If the encoder is no model of sentence-transformers, or runs on another backend than
+        If the encoder is not a model of sentence-transformers, or runs on another backend than
         torch, if the texts of `side` pass the aligner unchanged, if `target_lang` was not
         declared, or if rows of the encoder have another width than in `fit`.
 
     See Also
     --------
-    to_onnx : The maps without the encoder, for any encoder.
+    to_onnx : Export the maps without the encoder, whatever the encoder is.
 
     Notes
     -----
-    A correction beside a linear map, as AdapterAligner trains it, goes through the hidden layer
-    as the difference of two positive parts, ``x = max(x, 0) - max(-x, 0)``, for the library has
-    no module that adds the two and is loaded without trusting code.
+    AdapterAligner adds a perceptron to a linear map. No module of the library that loads without
+    trusting code adds two branches, so the linear map passes the hidden layers as a difference of
+    positive parts, ``x = max(x, 0) - max(-x, 0)``.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def to_sentence_transformer(
     aligner = thawed(aligner)
     if not isinstance(aligner, CrossLingualAligner):
         raise TypeError(
-            "to_sentence_transformer takes a CrossLingualAligner, which has an encoder, got "
+            "to_sentence_transformer takes a CrossLingualAligner, as it has an encoder, got "
             f"{type(aligner).__name__}. Export maps alone with to_onnx or to_linear."
         )
     move = move_of(aligner, target_lang, side)
@@ -113,14 +113,14 @@ def to_sentence_transformer(
 
 
 def _encoder_model(aligner: CrossLingualAligner, which: int) -> Any:
-    """A copy of the encoder as one SentenceTransformer, with all that its handle sets."""
+    """Copy of the encoder as one SentenceTransformer, with the settings of its handle."""
     from sentence_transformers import SentenceTransformer
 
     encoder = encoders_of(aligner)[which]
     normalize, prompt = False, None
     if isinstance(encoder, SentenceEncoder):
         if encoder.name == DEFAULT or encoder.backend != "torch":
-            raise _not_to_be_had(encoder)
+            raise _not_exportable(encoder)
         seen = models_seen(aligner)[which]
         if seen is not None:
             expect_model(encoder, seen)  # it warns where there is another model by this name now
@@ -130,27 +130,29 @@ def _encoder_model(aligner: CrossLingualAligner, which: int) -> Any:
         model = getattr(encoder, "_object", None)  # what a user passed as it is
         is_model = isinstance(model, SentenceTransformer)
         if not is_model or getattr(model, "backend", "torch") != "torch":
-            raise _not_to_be_had(encoder)
+            raise _not_exportable(encoder)
     return _copied(model, normalize, prompt)
 
 
-def _not_to_be_had(encoder: Any) -> ValueError:
+def _not_exportable(encoder: Any) -> ValueError:
+    """Error about an encoder that is not a SentenceTransformer on torch."""
     name = getattr(encoder, "name", getattr(encoder, "_name", type(encoder).__name__))
     backend = getattr(getattr(encoder, "_object", encoder), "backend", "torch")
     on = "" if backend == "torch" else f" on the backend {backend!r}"
     return ValueError(
-        f"Encoder {name!r}{on} is no model that sentence-transformers can save. Fit with a folder or "
-        "hub model of sentence-transformers, transformers or model2vec on the torch backend, such as "
-        "'multilingual-e5-small' (list_encoders names more), or export the maps alone with to_onnx."
+        f"Encoder {name!r}{on} is not a model that sentence-transformers can save. Fit with a folder "
+        "or hub model of sentence-transformers, transformers or model2vec on the torch backend, such "
+        "as 'multilingual-e5-small' (list_encoders names more), or export the maps alone with to_onnx."
     )
 
 
 def _copied(model: Any, normalize: bool, prompt: str | None) -> Any:
+    """Copy of a SentenceTransformer in float32, with one prompt for all texts."""
     from sentence_transformers import SentenceTransformer
 
     if prompt is None:
         prompt = model.prompts.get(model.default_prompt_name)
-    # The map knows rows of this prompt only.
+    # The map was fitted on rows of this prompt.
     prompts = {"query": prompt, "document": prompt} if prompt else None
     twin = SentenceTransformer(
         modules=[copy.deepcopy(module).float() for module in model],
@@ -160,7 +162,7 @@ def _copied(model: Any, normalize: bool, prompt: str | None) -> Any:
         similarity_fn_name=model.similarity_fn_name,
     )
     if model.truncate_dim is not None:
-        # The library cuts rows at the very end, which is behind the maps by now.
+        # The library truncates rows behind the last module; the maps need it before them.
         kept = np.eye(
             len(twin.encode("width", show_progress_bar=False)), model.truncate_dim, dtype=np.float32
         )
@@ -191,7 +193,7 @@ def _append_dense(model: Any, weight: NDArray, bias: NDArray, *, rectified: bool
 
 
 def _chain(network: Network) -> list[tuple[NDArray, NDArray]]:
-    """The same map as layers in a row, rectified but the last."""
+    """Weights and biases of a chain of layers, rectified except the last, that is the map."""
     if network.coef is None:
         return list(network.layers)
     coef, intercept = network.arrays()[:2]

@@ -216,9 +216,11 @@ tell(repo="no such name")
     told = run(PULL + calls, folders, url_of(hub)).splitlines()
     assert told[:3] == ["LinearAligner 2.0", "LinearAligner 1.0", "CrossLingualRetriever None"]
     assert told[3] == "ValueError 'me/model' has no revision 'nowhere': name a branch or commit."
-    assert told[4].startswith("ValueError The hub knows no repository 'me/other', and there is no")
-    assert told[5].startswith("ValueError 'me/gated' is open only to those whom its owner lets in")
-    assert told[6].startswith("ValueError 'no such name' is no folder, and no name that the hub")
+    assert told[4].startswith("ValueError The Hub has no repository 'me/other', and there is no")
+    assert told[5].startswith("ValueError 'me/gated' is open only to users whom its owner admits")
+    assert told[6].startswith(
+        "ValueError 'no such name' is neither a folder nor a name that the Hub"
+    )
     assert not any(path.endswith(("mine.bin", "README.md")) for path in hub.asked)
 
     # What is in the cache needs no hub, a commit asks none, and a branch waits for it briefly.
@@ -285,13 +287,15 @@ def test_without_a_network(tmp_path):
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         told = run(PULL + "tell()\ntell(local_files_only=True)\n", tmp_path, endpoint)
     first, second = told.splitlines()
-    assert re.match("ValueError 'me/model' is no folder and not in the local cache ", first)
-    assert "and the hub could not be reached (" in first
-    assert "Without a network pass a folder that langalign_sk.save wrote." in first
+    assert re.match("ValueError 'me/model' is not a folder and not in the local cache ", first)
+    assert "and the Hub could not be reached (" in first
+    assert "Without a network, pass a folder that langalign_sk.save wrote." in first
     assert "and local_files_only=True. Without" in second
     told = run(PULL + "tell(revision='dev')\n", tmp_path, endpoint)  # nobody listens any more
-    assert re.match("ValueError 'me/model' at 'dev' is no folder and not in the local cache ", told)
-    assert "and the hub could not be reached (" in told
+    assert re.match(
+        "ValueError 'me/model' at 'dev' is not a folder and not in the local cache ", told
+    )
+    assert "and the Hub could not be reached (" in told
 
 
 def test_offline_is_said_at_once(tmp_path, monkeypatch):
@@ -301,7 +305,7 @@ def test_offline_is_said_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     start = time.perf_counter()
     for parameters in ({}, {"revision": "a" * 40}):
-        with pytest.raises(ValueError, match=r"HF_HUB_OFFLINE is set\. Without a network pass a"):
+        with pytest.raises(ValueError, match=r"HF_HUB_OFFLINE is set\. Without a network, pass a"):
             from_pretrained("me/model", **parameters)
     assert time.perf_counter() - start < 2
 
