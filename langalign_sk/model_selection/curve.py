@@ -1,22 +1,24 @@
-"""How many pairs are enough."""
+"""Learning curve over the number of pairs."""
 
 from __future__ import annotations
 
 import copy
 import numbers
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state
 
+from .._utils.validation import check_number, warn_user
 from ..aligner import CrossLingualAligner
 from ..aligner._route import encoders_of, read_rows, route_of, transform_pairs
 from ..corpus._inputs import Pairs
+from ..encoders.objects import Encoder
 from ..mapping._base import check_counterparts
 from ..metrics._core import duplicate_groups, row_recall
 
@@ -24,31 +26,34 @@ __all__ = ["PairLearningCurve", "learning_curve"]
 
 
 _MAX_TEST = 1_000
-_DRAWS = 1_000
+_MIN_GROUPS = 10
+_BOOTSTRAP_DRAWS = 1_000
+_Labelled = tuple[Any, Any]  # rows and their class labels
 
 
 @dataclass(frozen=True)
 class PairLearningCurve:
-    """How an aligner gets better with more pairs.
+    """Learning curve of an aligner: held-out scores by number of training pairs.
 
     Attributes
     ----------
     n_pairs : ndarray of shape (n_sizes,), dtype int
-        Numbers of pairs that were learned from.
+        Number of training pairs of each size.
     recall : ndarray of shape (n_sizes, n_repeats)
-        Held-out recall at 1 of every fit.
+        Recall at 1 on the held-out pairs, of every fit.
     recall_interval : ndarray of shape (n_sizes, 2)
-        Confidence interval of its mean over the repeats.
+        Confidence interval of the mean over the repeats.
     recall_unaligned : float or None
-        The same rows without alignment; None where the two sides differ in width.
+        Recall of the held-out rows without alignment; None where the two sides differ in width
+        or come from two encoders.
     accuracy : ndarray of shape (n_sizes, n_repeats) or None
-        Accuracy of the English-trained classifier on the target rows; None without such data.
+        Accuracy of the English-trained classifier on the target rows; None without `classifier`.
     accuracy_interval : ndarray of shape (n_sizes, 2) or None
-        Confidence interval of its mean.
+        Confidence interval of the mean accuracy.
     accuracy_unaligned : float or None
-        The accuracy without alignment.
+        Accuracy without alignment; None where `recall_unaligned` is.
     n_test : int
-        Held-out pairs; recall falls with their number.
+        Number of held-out pairs; recall falls as it grows.
 
     Examples
     --------
@@ -72,13 +77,13 @@ class PairLearningCurve:
     n_test: int
 
     def to_frame(self) -> Any:
-        """Table of the means and their intervals, one row a number of pairs.
+        """Table of the means and their intervals, one row per number of pairs.
 
         Returns
         -------
         pandas.DataFrame
-            Columns n_pairs, recall, recall_low, recall_high, and the same of accuracy where it
-            was measured.
+            Columns n_pairs, recall, recall_low, recall_high; also accuracy, accuracy_low and
+            accuracy_high where it was measured.
         """
         import pandas as pd
 
@@ -99,59 +104,65 @@ def learning_curve(
     train_sizes: Sequence[int] | None = None,
     n_repeats: int = 5,
     classifier: Any = None,
-    english: tuple[Any, Any] | None = None,
-    target_dev: tuple[Any, Any] | None = None,
+    english: _Labelled | None = None,
+    target_dev: _Labelled | None = None,
     confidence: float = 0.95,
     verbose: bool = False,
     random_state: Any = None,
 ) -> PairLearningCurve:
-    """Fit an aligner on more and more pairs, and measure it on pairs that were held out.
+    """Learning curve: fit an aligner on more and more pairs, and score it on held-out pairs.
 
-    A fifth of the pairs, at most 1,000, is held out and the same for all fits; duplicates of
-    held-out rows are never trained on. Every repeat shuffles the rest, and takes its first rows.
+    A fifth of the pairs, at most 1,000, is held out, the same for all fits; duplicates of held-out
+    rows are never trained on. Every repeat shuffles the remaining pairs and trains on the first
+    ones of that order, so that the larger subsets contain the smaller ones.
 
     Parameters
     ----------
     aligner : LinearAligner, AdapterAligner or CrossLingualAligner
-        What to fit; clones of it are.
+        The aligner. Clones of it are fitted; it is not changed itself.
     X : array-like of shape (n_pairs, n_features), or pairs of text
-        Embeddings to be moved. With a CrossLingualAligner of one language also pairs of text, as
-        in its `fit`; every distinct text is then encoded once.
+        Embeddings of the target side. With a CrossLingualAligner of one language, pairs of text
+        are accepted too, as in its `fit`; every distinct text is then encoded once.
     y : array-like of shape (n_pairs, n_targets), default=None
         Embeddings of the counterparts; None for pairs of text.
     train_sizes : sequence of int, default=None
-        Numbers of pairs. None doubles from 100 up to all that are not held out.
+        Numbers of training pairs. None doubles from 100 up to all pairs that are not held out.
     n_repeats : int, default=5
-        Fits of every size, on different pairs.
+        Number of fits of every size, each on different pairs.
     classifier : scikit-learn classifier, default=None
-        Head to be trained on `english` and scored on `target_dev`.
+        Head that is trained on `english` and scored on `target_dev`.
     english : (X, labels), default=None
-        English rows of the kind of `y` (embeddings) or of text, with class labels.
+        English rows, embeddings as in `y` or texts, with class labels.
     target_dev : (X, labels), default=None
-        Target-language rows to score the head on. Use rows that no result is reported on.
+        Target-language rows to score the head on. Do not use the test set of a report.
     confidence : float, default=0.95
-        Level of the intervals. They come from a bootstrap over repeats and held-out rows (Efron
-        and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13).
+        Level of the intervals, which are bootstrapped over repeats and held-out rows [1]_.
     verbose : bool, default=False
         Show a progress bar over the fits.
     random_state : int, RandomState instance or None, default=None
-        Draws the held-out rows, the subsets and the bootstrap, and seeds the aligner if it has no
-        `random_state` of its own. Pass an int for the same curve in every call.
+        Draws the held-out rows, the subsets and the bootstrap, and seeds the aligner if its own
+        `random_state` is None. Pass an int for the same curve in every call.
 
     Returns
     -------
     PairLearningCurve
-        Recall and accuracy for every number of pairs. After Ctrl-C, of those that were finished.
+        Recall and accuracy for every number of pairs. After Ctrl-C, for the numbers of pairs that
+        were finished, with a warning.
 
     Raises
     ------
     ValueError
-        If there are fewer than 10 distinct pairs, if a size is out of range, or if only some of
-        `classifier`, `english` and `target_dev` are given.
+        If there are fewer than 10 distinct pairs, if a size is out of range, or if one or two of
+        `classifier`, `english` and `target_dev` are given without the others.
 
     See Also
     --------
-    langalign_sk.inspection.PairLearningCurveDisplay : The plot.
+    langalign_sk.inspection.PairLearningCurveDisplay : Plot of the curve.
+
+    References
+    ----------
+    .. [1] B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap", Chapman and Hall
+       1993, chapter 13.
 
     Examples
     --------
@@ -168,51 +179,27 @@ def learning_curve(
     >>> bool(few < many)
     True
     """
-    _check(n_repeats, confidence, classifier, english, target_dev)
+    _check_parameters(n_repeats, confidence, classifier, english, target_dev)
     rng = check_random_state(random_state)
     aligner = clone(aligner)
     if "random_state" in aligner.get_params() and aligner.random_state is None:
         aligner.set_params(random_state=int(rng.randint(2**31 - 1)))
-    data = _TextPairs(aligner, X) if y is None else _ArrayPairs(X, y)
-    test, rest = _split(data.groups, rng)
+    pairs: _Pairs = _TextPairs(aligner, X) if y is None else _EmbeddingPairs(X, y)
+    test, rest = _hold_out(pairs.groups, rng)
     sizes = _sizes(train_sizes, len(rest))
     orders = [rest[rng.permutation(len(rest))] for _ in range(n_repeats)]
-    task = None if classifier is None else (classifier, english, target_dev)
-    recalls: list[list[NDArray]] = []
-    hits: list[list[NDArray]] = []
-    bar = _bar(len(sizes) * n_repeats) if verbose else None
-    try:
-        for size in sizes:
-            fits, rights = [], []
-            for order in orders:
-                fitted = data.fit(aligner, np.sort(order[:size]))
-                fits.append(row_recall(*data.moved(fitted, test), data.groups[test]))
-                if task is not None:
-                    rights.append(_right(fitted, *task))
-                if bar is not None:
-                    bar.update()
-            recalls.append(fits)
-            hits.append(rights)
-    except KeyboardInterrupt:
-        if not recalls:
-            raise
-        warnings.warn(
-            f"The learning curve was interrupted: it ends at {sizes[len(recalls) - 1]} pairs.",
-            stacklevel=2,
-        )
-    finally:
-        if bar is not None:
-            bar.close()
-    recall, recall_interval = _summary(recalls, confidence, rng)
+    task = None if classifier is None else _Task(classifier, english, target_dev)
+    recall_hits, task_hits = _fit_all(aligner, pairs, test, sizes, orders, task, verbose)
+    recall, recall_interval = _mean_and_interval(recall_hits, confidence, rng)
     accuracy = accuracy_interval = accuracy_unaligned = None
     if task is not None:
-        accuracy, accuracy_interval = _summary(hits, confidence, rng)
-        accuracy_unaligned = data.accuracy_unaligned(aligner, *task)
+        accuracy, accuracy_interval = _mean_and_interval(task_hits, confidence, rng)
+        accuracy_unaligned = pairs.accuracy_unaligned(aligner, task)
     return PairLearningCurve(
-        n_pairs=np.array(sizes[: len(recalls)]),
+        n_pairs=np.array(sizes[: len(recall_hits)]),
         recall=recall,
         recall_interval=recall_interval,
-        recall_unaligned=data.recall_unaligned(aligner, test),
+        recall_unaligned=pairs.recall_unaligned(aligner, test),
         accuracy=accuracy,
         accuracy_interval=accuracy_interval,
         accuracy_unaligned=accuracy_unaligned,
@@ -220,7 +207,41 @@ def learning_curve(
     )
 
 
-class _ArrayPairs:
+class _Task:
+    """Classification task: a head, English rows to train it on, target rows to score it on."""
+
+    def __init__(self, classifier: Any, english: Any, target_dev: Any) -> None:
+        self.classifier, self.english, self.target_dev = classifier, english, target_dev
+
+    def hits(self, fitted: Any) -> NDArray:
+        """1 for every target row that the English-trained head classifies correctly, else 0."""
+        X, labels = self.english
+        encodes = isinstance(fitted, CrossLingualAligner) and not hasattr(fitted, "n_features_in_")
+        moved = fitted.transform(X) if encodes else route_of(fitted).english(np.asarray(X))
+        head = clone(self.classifier).fit(moved, labels)
+        X, labels = self.target_dev
+        return (np.asarray(labels) == head.predict(fitted.transform(X))).astype(float)
+
+
+class _Pairs(Protocol):
+    """Pairs of embeddings or of text, to fit an aligner on and to score it on."""
+
+    groups: NDArray[np.intp]
+
+    def fit(self, aligner: Any, rows: NDArray) -> Any:
+        """A clone of the aligner, fitted on these rows."""
+
+    def moved(self, fitted: Any, rows: NDArray) -> tuple[NDArray, NDArray]:
+        """Both sides of these rows in the output space."""
+
+    def recall_unaligned(self, aligner: Any, rows: NDArray) -> float | None:
+        """Recall at 1 without alignment; None where the sides have no space in common."""
+
+    def accuracy_unaligned(self, aligner: Any, task: _Task) -> float | None:
+        """Accuracy without alignment; None where the sides have no space in common."""
+
+
+class _EmbeddingPairs:
     """Pairs of embeddings."""
 
     def __init__(self, X: Any, y: Any) -> None:
@@ -229,7 +250,7 @@ class _ArrayPairs:
         self.groups = duplicate_groups(self.X, self.Y)
 
     def fit(self, aligner: Any, rows: NDArray) -> Any:
-        return _quietly(clone(aligner).fit, self.X[rows], self.Y[rows])
+        return _without_warnings(clone(aligner).fit, self.X[rows], self.Y[rows])
 
     def moved(self, fitted: Any, rows: NDArray) -> tuple[NDArray, NDArray]:
         return fitted.transform(self.X[rows]), route_of(fitted).english(self.Y[rows])
@@ -239,14 +260,14 @@ class _ArrayPairs:
             return None
         return float(row_recall(self.X[rows], self.Y[rows], self.groups[rows]).mean())
 
-    def accuracy_unaligned(self, aligner: Any, head: Any, english: Any, dev: Any) -> float | None:
-        if np.shape(english[0])[1] != np.shape(dev[0])[1]:
+    def accuracy_unaligned(self, aligner: Any, task: _Task) -> float | None:
+        if np.shape(task.english[0])[1] != np.shape(task.target_dev[0])[1]:
             return None
-        return float(clone(head).fit(*english).score(*dev))
+        return float(clone(task.classifier).fit(*task.english).score(*task.target_dev))
 
 
 class _TextPairs:
-    """Pairs of text; encoders remember what they have encoded."""
+    """Pairs of text; every distinct text is encoded once for all fits."""
 
     def __init__(self, aligner: Any, X: Any) -> None:
         if not isinstance(aligner, CrossLingualAligner) or not isinstance(aligner.target_lang, str):
@@ -255,9 +276,8 @@ class _TextPairs:
                 "target_lang. For embeddings X, pass those of the counterparts as y."
             )
         source, system = encoders_of(aligner)
-        remembering = _Remembering(source)
-        english = None if system is source else _Remembering(system)
-        aligner.set_params(encoder=remembering, english_encoder=english)
+        english = None if system is source else _EncodeOnce(system)
+        aligner.set_params(encoder=_EncodeOnce(source), english_encoder=english)
         data = read_rows(aligner, X)
         if not isinstance(data, Pairs):
             raise ValueError("X must hold pairs, two columns of text [target, English].")
@@ -266,10 +286,10 @@ class _TextPairs:
         self.groups = duplicate_groups(np.array(data.target), np.array(data.english))
 
     def fit(self, aligner: Any, rows: NDArray) -> Any:
-        return _quietly(clone(aligner).fit, [self.pairs[i] for i in rows])
+        return _without_warnings(clone(aligner).fit, [self.pairs[i] for i in rows])
 
     def moved(self, fitted: Any, rows: NDArray) -> tuple[NDArray, NDArray]:
-        # What stands in the first column is the target language, in whatever script.
+        # The first column is in the target language, whatever its script.
         target, english = zip(*(self.pairs[i] for i in rows), strict=True)
         languages = [self.language] * len(rows)
         return transform_pairs(fitted, Pairs(list(target), list(english), languages))
@@ -278,7 +298,7 @@ class _TextPairs:
         plain = copy.copy(aligner).set_params(
             corpus=None, english_encoder=None, output_space="english", method="identity"
         )
-        return _quietly(plain.fit, ["no alignment"])
+        return _without_warnings(plain.fit, ["no alignment"])
 
     def recall_unaligned(self, aligner: Any, rows: NDArray) -> float | None:
         if aligner.english_encoder is not None:
@@ -286,16 +306,16 @@ class _TextPairs:
         moved = self.moved(self._unaligned(aligner), rows)
         return float(row_recall(*moved, self.groups[rows]).mean())
 
-    def accuracy_unaligned(self, aligner: Any, head: Any, english: Any, dev: Any) -> float | None:
+    def accuracy_unaligned(self, aligner: Any, task: _Task) -> float | None:
         if aligner.english_encoder is not None:
             return None
-        return float(_right(self._unaligned(aligner), head, english, dev).mean())
+        return float(task.hits(self._unaligned(aligner)).mean())
 
 
-class _Remembering:
-    """An encoder that encodes every distinct text once."""
+class _EncodeOnce:
+    """Encoder that keeps the row of every text that it has encoded."""
 
-    def __init__(self, encoder: Any) -> None:
+    def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         self.rows: dict[str, NDArray] = {}
 
@@ -307,26 +327,55 @@ class _Remembering:
         return np.stack([self.rows[t] for t in texts])
 
 
-def _right(fitted: Any, head: Any, english: Any, dev: Any) -> NDArray:
-    """Which target rows the English-trained head gets right."""
-    X, labels = english
-    text = isinstance(fitted, CrossLingualAligner) and not hasattr(fitted, "n_features_in_")
-    moved = fitted.transform(X) if text else route_of(fitted).english(np.asarray(X))
-    predicted = clone(head).fit(moved, labels).predict(fitted.transform(dev[0]))
-    return (np.asarray(dev[1]) == predicted).astype(float)
+def _fit_all(
+    aligner: Any,
+    pairs: _Pairs,
+    test: NDArray,
+    sizes: list[int],
+    orders: list[NDArray],
+    task: _Task | None,
+    verbose: bool,
+) -> tuple[list[list[NDArray]], list[list[NDArray]]]:
+    """Hits on held-out pairs and on the task, for every size and repeat; Ctrl-C ends the sizes."""
+    recall_hits: list[list[NDArray]] = []
+    task_hits: list[list[NDArray]] = []
+    bar = _progress_bar(len(sizes) * len(orders)) if verbose else None
+    try:
+        for size in sizes:
+            of_recall, of_task = [], []
+            for order in orders:
+                fitted = pairs.fit(aligner, np.sort(order[:size]))
+                of_recall.append(row_recall(*pairs.moved(fitted, test), pairs.groups[test]))
+                if task is not None:
+                    of_task.append(task.hits(fitted))
+                if bar is not None:
+                    bar.update()
+            recall_hits.append(of_recall)
+            task_hits.append(of_task)
+    except KeyboardInterrupt:
+        if not recall_hits:
+            raise
+        largest = sizes[len(recall_hits) - 1]
+        warn_user(f"The learning curve was interrupted: it ends at {largest} pairs.")
+    finally:
+        if bar is not None:
+            bar.close()
+    return recall_hits, task_hits
 
 
-def _quietly(fit: Any, *args: Any) -> Any:
+def _without_warnings(fit: Callable[..., Any], *args: Any) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # small sizes are here on purpose
+        warnings.simplefilter("ignore", UserWarning)  # few pairs are the point of the small sizes
         return fit(*args)
 
 
-def _split(groups: NDArray[np.intp], rng: np.random.RandomState) -> tuple[NDArray, NDArray]:
+def _hold_out(groups: NDArray[np.intp], rng: np.random.RandomState) -> tuple[NDArray, NDArray]:
+    """Rows to test on and rows to train on; no group of duplicates is in both."""
     n_groups = int(groups.max()) + 1
-    if n_groups < 10:
+    if n_groups < _MIN_GROUPS:
         raise ValueError(
-            f"There are {n_groups} distinct pairs, and a learning curve needs at least 10."
+            f"There are {n_groups} distinct pairs, and a learning curve needs at least "
+            f"{_MIN_GROUPS}."
         )
     place = rng.permutation(n_groups)[groups]
     wanted = min(_MAX_TEST, len(groups) // 5)
@@ -348,23 +397,23 @@ def _sizes(train_sizes: Sequence[int] | None, most: int) -> list[int]:
     return sorted({int(s) for s in sizes})
 
 
-def _check(n_repeats: Any, confidence: Any, classifier: Any, english: Any, dev: Any) -> None:
-    if not isinstance(n_repeats, numbers.Integral) or n_repeats < 1:
-        raise ValueError(f"n_repeats must be a positive int, got {n_repeats!r}.")
-    if not isinstance(confidence, numbers.Real) or not 0 < float(confidence) < 1:
-        raise ValueError(f"confidence must be a number in (0, 1), got {confidence!r}.")
-    given = [value is not None for value in (classifier, english, dev)]
+def _check_parameters(
+    n_repeats: Any, confidence: Any, classifier: Any, english: Any, target_dev: Any
+) -> None:
+    check_number("n_repeats", n_repeats, numbers.Integral, lambda n: n >= 1, "a positive int")
+    check_number("confidence", confidence, numbers.Real, lambda c: 0 < c < 1, "a number in (0, 1)")
+    given = [value is not None for value in (classifier, english, target_dev)]
     if any(given) and not all(given):
         raise ValueError("classifier, english and target_dev go together: give all or none.")
 
 
-def _summary(
-    rows: list[list[NDArray]], confidence: float, rng: np.random.RandomState
+def _mean_and_interval(
+    hits: list[list[NDArray]], confidence: float, rng: np.random.RandomState
 ) -> tuple[NDArray, NDArray]:
-    """Mean of every fit, and the interval of their mean."""
-    table = np.array(rows)  # sizes, repeats, held-out rows
+    """Mean hits of every fit, and for every size the bootstrap interval of the mean of its fits."""
+    table = np.array(hits)  # sizes, repeats, held-out rows
     _, n_repeats, n_rows = table.shape
-    means = np.empty((_DRAWS, len(table)))
+    means = np.empty((_BOOTSTRAP_DRAWS, len(table)))
     for draw in means:
         repeats = rng.randint(n_repeats, size=n_repeats)
         counts = np.bincount(rng.randint(n_rows, size=n_rows), minlength=n_rows) / n_rows
@@ -373,7 +422,7 @@ def _summary(
     return table.mean(axis=2), np.quantile(means, [tail, 1 - tail], axis=0).T
 
 
-def _bar(total: int) -> Any:
+def _progress_bar(total: int) -> Any:
     from tqdm.auto import tqdm
 
     return tqdm(total=total, unit="fit")

@@ -1,9 +1,11 @@
-"""Choosing by retrieval of held-out translations."""
+"""Scorer of aligners by retrieval of held-out translations."""
 
 from __future__ import annotations
 
 import numbers
+import operator
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,14 +14,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
-from ..aligner import CrossLingualAligner
-from ..aligner._route import read_rows, route_of, transform_pairs
-from ..corpus._inputs import Embeddings, Pairs, check_pairs_y
+from .._utils.validation import check_choice, check_number
+from ..aligner._route import route_of, transform_pairs
+from ..corpus._inputs import Embeddings, Pairs
 from ..mapping._base import check_counterparts
 from ..metrics._core import local_scaling_of, normalize_rows, recall_and_reciprocal_rank
 from ..metrics.hubness import reciprocity_score
 from ..metrics.ranking import ndcg_of_unit_rows
-from .splits import pair_groups, text_groups
+from ._pairs import is_aligner, read_pairs
 
 __all__ = ["make_retrieval_scorer"]
 
@@ -29,6 +31,7 @@ _CHOICES = {
     "similarity": ("cosine", "csls", "margin"),
     "direction": ("both", "forward", "backward"),
 }
+_LEAST = {"k": 1, "pool_size": 2, "random_state": 0}
 
 
 def make_retrieval_scorer(
@@ -40,15 +43,16 @@ def make_retrieval_scorer(
     pool_size: int | None = None,
     random_state: int = 0,
 ) -> _RetrievalScorer:
-    """Make a scorer that ranks aligners by retrieval of held-out translations.
+    """Make a scikit-learn scorer of aligners: retrieval of held-out translations.
 
-    Pass it as `scoring` to GridSearchCV, HalvingGridSearchCV, cross_val_score, learning_curve and
-    their kin of scikit-learn, with translation pairs as data; no class label is needed. Larger is
-    better for every metric.
+    Pass it as `scoring` to scikit-learn's GridSearchCV, HalvingGridSearchCV, cross_val_score,
+    learning_curve and similar tools, with translation pairs as data; class labels are not needed.
+    Larger is better for every metric. Every pair has a row that the language map moves, so the
+    score depends on the map, as accuracy on held-out English rows does not.
 
     It scores a CrossLingualAligner on pairs of text, or on embeddings X with those of their
-    translations as y; a LinearAligner or AdapterAligner on embeddings X and y; a Pipeline whose
-    last step is one of these, where the steps before move X alone; and a fitted search over any.
+    translations as y; a LinearAligner or AdapterAligner on embeddings X and y; a Pipeline that ends
+    in one of these, whose other steps transform X only; and a fitted search over any of them.
 
     Parameters
     ----------
@@ -61,39 +65,39 @@ def make_retrieval_scorer(
     k : int, default=1
         How many nearest rows may hold the translation. Only for "recall".
     similarity : {"cosine", "csls", "margin"}, default="cosine"
-        What rows are ranked by. For "recall", "mrr" and "ndcg".
+        Similarity that ranks the rows. For "recall", "mrr" and "ndcg".
     direction : {"both", "forward", "backward"}, default="both"
-        "forward": target rows look for English ones; "backward": English rows look for target
-        ones; "both": the mean of the two. For "recall", "mrr" and "ndcg".
+        "forward": target rows search among English rows; "backward": English rows search among
+        target rows; "both": the mean of the two. For "recall", "mrr" and "ndcg".
     pool_size : int, default=None
-        Score on so many distinct pairs, drawn from the rows that are scored. Retrieval gets harder
-        as the pool grows, so that scores on folds or data of different size can be compared on
-        one size of the pool only. None: all rows.
+        Number of distinct pairs that are drawn from the scored rows. Retrieval gets harder as the
+        pool grows, so scores on folds or data of different sizes can only be compared with a
+        fixed pool size. None scores all rows.
     random_state : int, default=0
-        Seed of the drawn pool, which is the same for the same rows.
+        Seed of the draw. The same rows give the same pool.
 
     Returns
     -------
     callable
-        ``scorer(estimator, X, y=None) -> float``; it can be pickled.
+        ``scorer(estimator, X, y=None) -> float``, which can be pickled.
 
     Raises
     ------
     ValueError
-        If a parameter is out of its range, or goes with another metric. When scoring: if there
-        are fewer distinct pairs than `pool_size`, X holds no pairs, or the estimator is none of
-        the above.
+        If a parameter is out of its range, or has no effect on the metric. When scoring: if there
+        are fewer distinct pairs than `pool_size`, X does not hold pairs, or the estimator is not
+        one of the above.
 
     See Also
     --------
-    pair_groups : Groups for GroupKFold, where a sentence stands in several pairs.
-    CrossLingualSplit : Chooses by labelled target rows.
+    pair_groups : Groups for GroupKFold, where several pairs share a sentence.
+    CrossLingualSplit : Splits for a choice by labelled target rows.
 
     Notes
     -----
-    Pairs that share a sentence (see :func:`pair_groups`) are right answers for each other; a pool
+    Pairs that share a sentence (see :func:`pair_groups`) are correct answers for each other; a pool
     holds one pair of each such group. scikit-learn's learning_curve scores the training rows too:
-    those scores are nan where there are fewer rows than `pool_size`.
+    those scores are NaN where there are fewer rows than `pool_size`.
 
     Examples
     --------
@@ -113,21 +117,25 @@ def make_retrieval_scorer(
     """
     scorer = _RetrievalScorer(metric, k, similarity, direction, pool_size, random_state)
     for name, choices in _CHOICES.items():
-        if getattr(scorer, name) not in choices:
-            raise ValueError(f"{name} must be one of {choices}, got {getattr(scorer, name)!r}.")
-    for name, least in (("k", 1), ("pool_size", 2), ("random_state", 0)):
+        check_choice(name, getattr(scorer, name), choices)
+    for name, least in _LEAST.items():
         value = getattr(scorer, name)
         if name == "pool_size" and value is None:
             continue
-        if not isinstance(value, numbers.Integral) or value < least:
-            raise ValueError(f"{name} must be an int of at least {least}, got {value!r}.")
+        check_number(
+            name,
+            value,
+            numbers.Integral,
+            partial(operator.le, least),
+            f"an int of at least {least}",
+        )
     ignored = [] if metric == "recall" else ["k"]
     if metric in ("neg_xsim_error", "reciprocity"):
         ignored += ["similarity", "direction"]
     for field in fields(scorer):
         if field.name in ignored and getattr(scorer, field.name) != field.default:
             raise ValueError(
-                f"metric={metric!r} knows no {field.name}: leave it at {field.default!r}, or use "
+                f"metric={metric!r} does not use {field.name}: leave it at {field.default!r}, or use "
                 'metric="recall".'
             )
     return scorer
@@ -135,7 +143,7 @@ def make_retrieval_scorer(
 
 @dataclass(frozen=True, repr=False)
 class _RetrievalScorer:
-    """What `make_retrieval_scorer` makes."""
+    """Scorer that `make_retrieval_scorer` returns; it is pickled under this name."""
 
     metric: str = "recall"
     k: int = 1
@@ -148,37 +156,32 @@ class _RetrievalScorer:
         """Score a fitted aligner on held-out pairs; larger is better."""
         aligner, X = _aligner_and_rows(estimator, X)
         check_is_fitted(aligner)
-        is_text = isinstance(aligner, CrossLingualAligner)
-        pairs = read_rows(aligner, X) if is_text else Embeddings(X)
+        pairs, groups = read_pairs(
+            aligner,
+            X,
+            y,
+            "make_retrieval_scorer needs pairs, two columns [target, English]; X is one column of "
+            "text. To tune by task accuracy, use cv=CrossLingualSplit() with labelled target rows.",
+        )
+        rows = self._pool(groups)
         if isinstance(pairs, Embeddings):
-            groups = pair_groups(X, y)
-            rows = self._pool(groups)
             moved = np.asarray(aligner.transform(_safe_indexing(X, rows)))
             english = route_of(aligner).english(check_counterparts(moved, _safe_indexing(y, rows)))
-        elif isinstance(pairs, Pairs):
-            check_pairs_y(y)
-            groups = text_groups(pairs.target, pairs.english)
-            rows = self._pool(groups)
-            target, own, languages = (
-                [side[i] for i in rows] for side in (pairs.target, pairs.english, pairs.languages)
-            )
-            moved, english = transform_pairs(aligner, Pairs(target, own, languages))
         else:
-            raise ValueError(
-                "make_retrieval_scorer needs pairs, two columns [target, English]; X is one column of "
-                "text. To tune by task accuracy, use cv=CrossLingualSplit() with labelled target rows."
-            )
+            sides = (pairs.target, pairs.english, pairs.languages)
+            pool = Pairs(*([side[i] for i in rows] for side in sides))
+            moved, english = transform_pairs(aligner, pool)
         return self._value(moved, english, groups[rows])
 
     def __repr__(self) -> str:
         shown = [
             f for f in fields(self) if f.name == "metric" or getattr(self, f.name) != f.default
         ]
-        words = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in shown)
-        return f"make_retrieval_scorer({words})"
+        arguments = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in shown)
+        return f"make_retrieval_scorer({arguments})"
 
     def _pool(self, groups: NDArray[np.intp]) -> NDArray[np.intp]:
-        """The rows that are scored."""
+        """Row numbers of the pairs that are scored."""
         if self.pool_size is None:
             return np.arange(len(groups))
         order = np.random.RandomState(self.random_state).permutation(len(groups))
@@ -191,8 +194,8 @@ class _RetrievalScorer:
         return np.sort(order[np.sort(first)[: self.pool_size]])
 
     def _value(self, moved: NDArray, english: NDArray, groups: NDArray[np.intp]) -> float:
-        # Not the public metrics: they tell right answers by equal vectors of the English side,
-        # and a map that sends all rows to one point makes all of them equal.
+        # Not the public metrics, which take equal English vectors for equal sentences: a map that
+        # sends all rows to one point would make every answer correct.
         if self.metric == "reciprocity":
             return reciprocity_score(moved, english)
         A, B = normalize_rows(moved), normalize_rows(english)
@@ -210,10 +213,10 @@ class _RetrievalScorer:
 
 
 def _aligner_and_rows(estimator: Any, X: Any) -> tuple[Any, Any]:
-    """The aligner, and X as it comes to it."""
+    """The aligner that an estimator ends in, and X as its other steps hand it on."""
     estimator = getattr(estimator, "best_estimator_", estimator)  # a search, in nested folds
     aligner = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    if not (isinstance(aligner, CrossLingualAligner) or hasattr(aligner, "transform_counterparts")):
+    if not is_aligner(aligner):
         raise ValueError(
             "make_retrieval_scorer scores a CrossLingualAligner, LinearAligner or AdapterAligner, "
             f"alone or as the last step of a Pipeline, got {type(aligner).__name__}. Score the "

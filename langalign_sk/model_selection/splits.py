@@ -32,40 +32,40 @@ _FLOATS = [np.float64, np.float32]
 
 
 def pair_groups(X: Any, y: Any = None) -> NDArray[np.intp]:
-    """Label pairs so that those which share a sentence have one label.
+    """Group labels of pairs: pairs that share a sentence have the same label.
 
-    Pass the labels as `groups` to GroupKFold and its kin: a sentence that stands in several pairs
-    is then never both trained and scored on. Sharing goes on from pair to pair: if a pair shares
-    its Korean side with a second, and the second its English side with a third, all three have
-    one label.
+    Pass the labels as `groups` to GroupKFold and similar splitters: a sentence of several pairs
+    is then never in both the training and the test rows. Sharing is transitive: if one pair
+    shares its Korean side with a second, and the second its English side with a third, all three
+    have the same label.
 
     Parameters
     ----------
     X : pairs of text, or array-like of shape (n_pairs, n_features)
-        Pairs: a ParallelCorpus, a frame or array of two or more columns, all of which are
-        sentences, or a list of tuples. Texts are compared without regard to case, spaces and
-        punctuation, as :meth:`ParallelCorpus.clean <langalign_sk.ParallelCorpus.clean>` does;
-        those with neither letters nor digits as they are. Embeddings, float32 or float64, are
-        compared by value.
+        Pairs: a ParallelCorpus, a list of tuples, or a frame or array of two or more columns that
+        all hold sentences. Texts are compared without case, spaces and punctuation, as
+        :meth:`ParallelCorpus.clean <langalign_sk.ParallelCorpus.clean>` does; a text without
+        letters and digits is compared as it is. Embeddings, float32 or float64, are compared by
+        value.
     y : array-like of shape (n_pairs, n_targets), default=None
         Embeddings of the counterparts, if X holds embeddings; None for pairs of text.
 
     Returns
     -------
     ndarray of shape (n_pairs,), dtype intp
-        Labels from 0 on.
+        Labels, integers from 0.
 
     Raises
     ------
     ValueError
-        If X is one column of text or has a column of none, a text is empty or missing, or
-        embeddings come without y or with a y of another length.
+        If X is one column of text or has a column without text, if a text is empty or missing, or
+        if embeddings come without y or with a y of another length.
     TypeError
-        If a cell among texts is no text.
+        If a cell of a column of text is not a str.
 
     See Also
     --------
-    make_retrieval_scorer : Scores on held-out pairs.
+    make_retrieval_scorer : Scorer on held-out pairs.
 
     Examples
     --------
@@ -74,8 +74,8 @@ def pair_groups(X: Any, y: Any = None) -> NDArray[np.intp]:
     >>> pair_groups(pairs)
     array([0, 0, 1])
     """
-    sides = _sides(X)
-    if sides is None:
+    sides = _text_columns(X)
+    if isinstance(sides, Embeddings):
         if y is None:
             raise ValueError(
                 "X holds no text, so y is needed: pass the embeddings of the counterparts of the rows "
@@ -84,7 +84,9 @@ def pair_groups(X: Any, y: Any = None) -> NDArray[np.intp]:
         X = check_array(X, dtype=_FLOATS, input_name="X")
         return duplicate_groups(X, check_counterparts(X, y))
     if y is not None:
-        raise ValueError("X holds pairs of text, so y must be None: labels do not tie pairs.")
+        raise ValueError(
+            "X holds pairs of text, so y must be None: class labels do not group pairs."
+        )
     if len(sides) < 2:
         raise ValueError(
             "X is one column of text, and pairs need two or more. Pass both sides, such as "
@@ -94,7 +96,7 @@ def pair_groups(X: Any, y: Any = None) -> NDArray[np.intp]:
 
 
 def text_groups(*sides: Sequence[str]) -> NDArray[np.intp]:
-    """Labels of rows of text, where rows that share a text on one side have one label."""
+    """Group labels of rows of text: rows that share a text on one side have the same label."""
     coded = []
     for side in sides:
         codes: dict[str, int] = {}
@@ -103,15 +105,15 @@ def text_groups(*sides: Sequence[str]) -> NDArray[np.intp]:
     return duplicate_groups(*coded)
 
 
-def _sides(X: Any) -> list[list[str]] | None:
-    """The columns of text; None for anything else."""
+def _text_columns(X: Any) -> list[list[str]] | Embeddings:
+    """Columns of text, or embeddings where X holds no text."""
     if isinstance(X, ParallelCorpus):
         X = list(zip(X.target, X.source, strict=True))
     if hasattr(X, "columns") and not isinstance(X, Mapping):
         columns = {name: list(X[name]) for name in X.columns}
         bare = [n for n, rows in columns.items() if not any(isinstance(v, str) for v in rows)]
         if len(bare) == len(columns):
-            return None
+            return Embeddings(X)
         if bare:
             raise ValueError(
                 f"X column {bare[0]!r} holds no text. Pass the columns of sentences alone, such as "
@@ -120,17 +122,18 @@ def _sides(X: Any) -> list[list[str]] | None:
         return [check_texts(rows, f"X column {name!r},") for name, rows in columns.items()]
     cells = _cells(X)
     if cells is None:
-        return None
+        return Embeddings(X)
     columns = {i: list(column) for i, column in enumerate(np.atleast_2d(cells.T))}
     return [check_texts(rows, f"X column {i},") for i, rows in columns.items()]
 
 
 class CrossLingualSplit(BaseCrossValidator):
-    """Train on English rows, test on folds of target-language rows.
+    """Cross-validator that trains on English rows and tests on folds of target-language rows.
 
-    English rows pass an aligner unchanged, so that a score on English rows cannot tell one
-    aligner from another. A few labelled target-language rows can: every split trains on English
-    rows alone, and tests on a fold of the target rows, as the system will be used.
+    English rows bypass the language map, so accuracy on held-out English rows is the same for
+    every map: a search that is scored on them cannot choose one. A few labelled target-language
+    rows can tell maps apart. Every split trains on English rows only and tests on a fold of the
+    target rows, as the system will be used.
 
     The target rows are labelled *development* rows. Settings that are chosen on them fit them
     better than new text: never put rows of the test set among them.
@@ -138,14 +141,14 @@ class CrossLingualSplit(BaseCrossValidator):
     Parameters
     ----------
     target_lang : str or sequence of str, default="ko"
-        Language of the target rows, or several, as in CrossLingualAligner. Rows of all of them
-        are target rows alike, whatever their shares in a fold.
+        Language of the target rows, or several, as in CrossLingualAligner. Folds do not
+        distinguish between several languages.
     n_splits : int, default=5
         Number of folds of the target rows. 1 tests on all of them at once, which is enough where
-        no more than one number a candidate is needed, since the training rows are the same.
+        one number per candidate will do, since the training rows are the same in every split.
     detect : callable, default=None
         ``list of str -> list of language codes``, for languages written in Latin script. None
-        tells rows apart by script.
+        tells languages by script.
     shuffle : bool, default=False
         Shuffle the target rows before they are cut into folds.
     random_state : int, RandomState instance or None, default=None
@@ -154,20 +157,20 @@ class CrossLingualSplit(BaseCrossValidator):
     Raises
     ------
     ValueError
-        If `n_splits` is no positive int, or `random_state` is set without `shuffle`.
+        If `n_splits` is not a positive int, or `random_state` is set without `shuffle`.
     TypeError
-        If `shuffle` is no bool.
+        If `shuffle` is not a bool.
 
     See Also
     --------
-    make_retrieval_scorer : Chooses by translation pairs, without any label.
+    make_retrieval_scorer : Scorer on translation pairs, which needs no label.
 
     Notes
     -----
-    With class labels as y, folds are stratified by them. With `groups`, target rows of a group
-    stay in one fold, and English rows whose group is in the test fold are left out of training:
-    give a sentence and its translation one group, and no translation of a test row is trained
-    on. scikit-learn's metadata routing hands `groups` over without a request.
+    With class labels as y, the folds are stratified. With `groups`, target rows of a group stay in
+    one fold, and English rows whose group is in the test fold are left out of training: give a
+    sentence and its translation the same group, and no translation of a test row is trained on.
+    scikit-learn's metadata routing passes `groups` on without a request.
 
     Examples
     --------
@@ -187,7 +190,7 @@ class CrossLingualSplit(BaseCrossValidator):
     [[0, 1], [0, 4], [1, 4]]
     """
 
-    # `groups` is asked for by default, as in scikit-learn's own splitters of groups.
+    # `groups` is requested by default, as by scikit-learn's own splitters of groups.
     __metadata_request__split = {"groups": True}  # noqa: RUF012
 
     def __init__(
@@ -231,7 +234,7 @@ class CrossLingualSplit(BaseCrossValidator):
     def split(
         self, X: Any, y: Any = None, groups: Any = None
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Rows to train on and rows to test on.
+        """Generate row numbers to train on and to test on.
 
         Parameters
         ----------
@@ -240,21 +243,21 @@ class CrossLingualSplit(BaseCrossValidator):
         y : array-like of shape (n_samples,), default=None
             Labels; classes stratify the folds.
         groups : array-like of shape (n_samples,), default=None
-            Rows with one label say the same, such as a sentence and its translation.
+            Group labels, such as one label for a sentence and its translation.
 
         Yields
         ------
         train : ndarray, dtype intp
-            English rows: all, but for those whose group is in the test fold.
+            All English rows but those whose group is in the test fold.
         test : ndarray, dtype intp
             A fold of the target rows.
 
         Raises
         ------
         ValueError
-            If X is no column of text, holds no English row, no target row or a row of another
-            language, if there are fewer target rows (or groups of them) than `n_splits`, or if
-            `groups` leaves no English row to train on.
+            If X is not one column of text, or holds no English row, no target row or a row of
+            another language; if there are fewer target rows (or groups of them) than `n_splits`;
+            or if `groups` leaves no English row to train on.
         """
         english, target = self._sort_rows(X)
         check_consistent_length(X, y, groups)
@@ -298,7 +301,7 @@ class CrossLingualSplit(BaseCrossValidator):
     def _folds(
         self, target: NDArray[np.intp], y: NDArray | None, groups: NDArray | None
     ) -> Iterator[NDArray[np.intp]]:
-        """Places of the test rows among the target rows."""
+        """Test folds, as positions among the target rows."""
         labels = None if y is None else y[target]
         own = None if groups is None else groups[target]
         n, what = (len(target), "rows") if own is None else (len(np.unique(own)), "groups of rows")
@@ -310,7 +313,7 @@ class CrossLingualSplit(BaseCrossValidator):
         if self.n_splits == 1:
             yield np.arange(len(target))
             return
-        # Regression targets and several labels a row have no strata.
+        # Regression targets and rows with several labels cannot be stratified.
         strata = labels is not None and type_of_target(labels) in ("binary", "multiclass")
         if own is None:
             kind = StratifiedKFold if strata else KFold

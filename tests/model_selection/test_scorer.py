@@ -209,9 +209,9 @@ def test_a_scorer_tells_what_it_is_and_can_be_sent():
         ({"k": 1.5}, "k must be an int"),
         ({"pool_size": 1}, "pool_size must be an int of at least 2, got 1"),
         ({"random_state": None}, "random_state must be an int"),
-        ({"metric": "mrr", "k": 5}, "metric='mrr' knows no k: leave it at 1"),
-        ({"metric": "reciprocity", "direction": "forward"}, "knows no direction"),
-        ({"metric": "neg_xsim_error", "similarity": "csls"}, "knows no similarity"),
+        ({"metric": "mrr", "k": 5}, "metric='mrr' does not use k: leave it at 1"),
+        ({"metric": "reciprocity", "direction": "forward"}, "does not use direction"),
+        ({"metric": "neg_xsim_error", "similarity": "csls"}, "does not use similarity"),
     ],
 )
 def test_bad_parameters_of_the_scorer(parameters, message):
