@@ -1,4 +1,4 @@
-"""What a fitted aligner tells about itself."""
+"""Plots and reports of fitted aligners."""
 
 from ..aligner._report import AlignmentReport, Evaluation
 from .hubness import HubnessDisplay

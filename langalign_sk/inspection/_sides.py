@@ -1,4 +1,4 @@
-"""Both sides of pairs in one space, for the plots of retrieval and of hubs."""
+"""Both sides of pairs in one space, for the displays of retrieval and of hubness."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from ..aligner import CrossLingualAligner
-from ..aligner._route import encoders_of, read_rows, route_of, transform_pairs
-from ..corpus._inputs import Embeddings, Pairs, check_pairs_y
+from ..aligner._route import encoders_of, route_of, transform_pairs
+from ..corpus._inputs import Embeddings
 from ..encoders import EncodingSession
 from ..mapping._base import check_counterparts
-from ..model_selection.splits import pair_groups, text_groups
+from ..model_selection._pairs import is_aligner, read_pairs
 
-__all__ = ["before", "check_k", "move_both"]
+__all__ = ["AlignedPairs", "align_pairs", "baseline", "check_k"]
 
 
-class _Sides(NamedTuple):
-    """Both sides of pairs in one space, and who is a right answer for whom."""
+class AlignedPairs(NamedTuple):
+    """Both sides of pairs in the output space, with and without alignment.
+
+    Pairs of one group share a sentence and are correct answers for each other.
+    """
 
     X: NDArray
     Y: NDArray
@@ -30,10 +33,9 @@ class _Sides(NamedTuple):
     groups: NDArray[np.intp]
 
 
-def move_both(aligner: Any, X: Any, y: Any, k: Sequence[int]) -> _Sides:
-    """Both sides of pairs as a fitted aligner puts them together."""
-    routes_text = isinstance(aligner, CrossLingualAligner)
-    if not routes_text and not hasattr(aligner, "transform_counterparts"):
+def align_pairs(aligner: Any, X: Any, y: Any, k: Sequence[int]) -> AlignedPairs:
+    """Move both sides of pairs by a fitted aligner; texts are encoded once."""
+    if not is_aligner(aligner):
         raise ValueError(
             "aligner must be a fitted CrossLingualAligner, LinearAligner or AdapterAligner, got "
             f"{type(aligner).__name__}. Pass the rows of another map to from_embeddings."
@@ -41,36 +43,34 @@ def move_both(aligner: Any, X: Any, y: Any, k: Sequence[int]) -> _Sides:
     check_is_fitted(aligner)
     source: Any = None
     system: Any = None
-    if routes_text:
+    if isinstance(aligner, CrossLingualAligner):
         source, system = encoders_of(aligner)
-        data = read_rows(aligner, X)
-    if not routes_text or isinstance(data, Embeddings):
-        groups = pair_groups(X, y)
-        check_k(k, len(groups))
+    pairs, groups = read_pairs(
+        aligner,
+        X,
+        y,
+        "X is one column of text, which has no translations to find: pass pairs, two columns "
+        "[target, English].",
+    )
+    check_k(k, len(groups))
+    if isinstance(pairs, Embeddings):
         moved = np.asarray(aligner.transform(X))
         raw = np.asarray(X, dtype=moved.dtype), check_counterparts(moved, y)
         one_space = source is system and raw[0].shape[1] == raw[1].shape[1]
-        return _Sides(moved, route_of(aligner).english(raw[1]), raw if one_space else None, groups)
-    if not isinstance(data, Pairs):
-        raise ValueError(
-            "X is one column of text, which has no translations to find: pass pairs, two columns "
-            "[target, English]."
-        )
-    check_pairs_y(y)
-    groups = text_groups(data.target, data.english)
-    check_k(k, len(groups))
+        english = route_of(aligner).english(raw[1])
+        return AlignedPairs(moved, english, raw if one_space else None, groups)
     session = EncodingSession()
-    moved, english = transform_pairs(aligner, data, session)
+    moved, english = transform_pairs(aligner, pairs, session)
     unaligned = None
     if source is system:
-        unaligned = session.encode(source, data.target), session.encode(source, data.english)
-    return _Sides(moved, english, unaligned, groups)
+        unaligned = session.encode(source, pairs.target), session.encode(source, pairs.english)
+    return AlignedPairs(moved, english, unaligned, groups)
 
 
-def before(
+def baseline(
     X: ArrayLike, Y: ArrayLike, X_unaligned: ArrayLike | None, Y_unaligned: ArrayLike | None
 ) -> tuple[ArrayLike, ArrayLike] | None:
-    """Both sides before alignment, where one of them moved."""
+    """Both sides without alignment; None where neither side was moved."""
     if X_unaligned is None and Y_unaligned is None:
         return None
     check_consistent_length(X, X_unaligned)
@@ -79,7 +79,7 @@ def before(
 
 
 def check_k(k: Sequence[int], n_found: int) -> list[int]:
-    """The distinct values, rising."""
+    """The distinct values in rising order, each at most the number of rows to find."""
     values = np.ravel(k)
     valid = [isinstance(n, numbers.Integral) and 1 <= int(n) <= n_found for n in values]
     if not valid or not all(valid):

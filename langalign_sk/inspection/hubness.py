@@ -1,4 +1,4 @@
-"""Plot of hubs."""
+"""Display of k-occurrences."""
 
 from __future__ import annotations
 
@@ -10,47 +10,49 @@ from numpy.typing import ArrayLike, NDArray
 from .._utils.validation import check_choice
 from ..metrics import k_occurrence as count_occurrences
 from ..metrics.hubness import HubSimilarity, skewness
-from ._plot import BLUE, ROLES, VERMILLION, _check_matplotlib, axes_or_new
-from ._sides import before, check_k, move_both
+from ._plot import BLUE, ROLES, VERMILLION, PairsDisplay, check_matplotlib
+from ._sides import align_pairs, baseline, check_k
 
 __all__ = ["HubnessDisplay"]
 
 
-OneWay = Literal["forward", "backward"]
+OneDirection = Literal["forward", "backward"]
 
 
-class HubnessDisplay:
-    """How many rows are among the k nearest at least so many times, beside no alignment.
+class HubnessDisplay(PairsDisplay):
+    """Distribution of k-occurrences, with and without alignment.
 
-    Hubs are the tail at the right: rows that are near to many others and spoil retrieval. The
-    legend gives the skewness of the counts, :func:`~langalign_sk.metrics.hubness_score`.
+    The plot shows how many rows are among the `k` nearest of at least N rows of the other side.
+    Hubs are the tail on the right: rows that are near many others and spoil retrieval [1]_. The legend
+    gives the skewness of the counts, :func:`~langalign_sk.metrics.hubness_score`.
 
-    Build it with `from_estimator` or `from_embeddings`, or from counts of
+    Build it with `from_estimator` or `from_embeddings`, or from the counts of
     :func:`~langalign_sk.metrics.k_occurrence`.
 
     Parameters
     ----------
     k_occurrence : array-like of shape (n_found,)
-        How often every row is among the `k` nearest, with alignment.
+        How often each row is among the `k` nearest, with alignment.
     k_occurrence_unaligned : array-like of shape (n_found,) or None
-        The same without alignment; None where the two sides had no space in common.
+        The same without alignment; None where the two sides have no space in common.
     k : int
-        How many nearest rows were counted.
+        Number of nearest rows that were counted.
     direction : {"forward", "backward"}, default="forward"
-        Whose counts they are: of English rows, found by target rows, or the other way.
+        "forward": counts of English rows, searched by target rows; "backward": counts of target
+        rows, searched by English rows.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        Where it was drawn.
+        Axes with the drawing.
     figure_ : matplotlib.figure.Figure
-        Its figure.
+        Figure of the axes.
     line_ : matplotlib.lines.Line2D
-        With alignment.
+        Distribution with alignment.
     line_unaligned_ : matplotlib.lines.Line2D or None
-        Without.
+        Distribution without alignment.
     mean_ : matplotlib.lines.Line2D
-        Where all rows would be if none were a hub.
+        Mean count, which every row would have if there were no hubs.
 
     See Also
     --------
@@ -58,8 +60,8 @@ class HubnessDisplay:
 
     References
     ----------
-    Radovanovic, Nanopoulos and Ivanovic, "Hubs in space: popular nearest neighbors in
-    high-dimensional data", JMLR 2010.
+    .. [1] M. Radovanović, A. Nanopoulos and M. Ivanović, "Hubs in space: popular nearest neighbors
+       in high-dimensional data", JMLR 11 (2010), 2487-2531.
 
     Examples
     --------
@@ -67,7 +69,7 @@ class HubnessDisplay:
     >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from langalign_sk.inspection import HubnessDisplay
-    >>> Y = np.vstack([np.eye(4), np.ones(4)])  # the last row is near to all
+    >>> Y = np.vstack([np.eye(4), np.ones(4)])  # the last row is near all others
     >>> display = HubnessDisplay.from_embeddings(np.eye(4) + 1, Y, k=1)
     >>> display.k_occurrence.tolist()
     [0.0, 0.0, 0.0, 0.0, 4.0]
@@ -80,7 +82,7 @@ class HubnessDisplay:
         k_occurrence: ArrayLike,
         k_occurrence_unaligned: ArrayLike | None,
         k: int,
-        direction: OneWay = "forward",
+        direction: OneDirection = "forward",
     ) -> None:
         self.k_occurrence = np.asarray(k_occurrence)
         unaligned = k_occurrence_unaligned
@@ -97,48 +99,48 @@ class HubnessDisplay:
         *,
         k: int = 10,
         similarity: HubSimilarity = "cosine",
-        direction: OneWay = "forward",
+        direction: OneDirection = "forward",
         ax: Any = None,
     ) -> HubnessDisplay:
-        """Move pairs by a fitted aligner, count who is near, and draw it.
+        """Move pairs by a fitted aligner, count the nearest rows, and plot the counts.
 
         Parameters
         ----------
         aligner, X, y
             As in :meth:`RetrievalDisplay.from_estimator`.
         k : int, default=10
-            How many nearest rows are counted.
+            Number of nearest rows that are counted.
         similarity : {"cosine", "csls"}, default="cosine"
             See :func:`~langalign_sk.metrics.k_occurrence`.
         direction : {"forward", "backward"}, default="forward"
-            "forward": target rows look for English rows, and English rows are counted;
-            "backward": the other way.
+            "forward": target rows search, and English rows are counted; "backward": the other
+            way round.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         HubnessDisplay
-            With the drawing.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If `aligner` is none of these, X holds no pairs, `k` is not in [1, n_pairs], or
-            `similarity` or `direction` is unknown. All of it before any text is encoded.
+            If `aligner` is not one of these, X does not hold pairs, `k` is not in [1, n_pairs], or
+            `similarity` or `direction` is unknown; raised before any text is encoded.
         NotFittedError
             If `aligner` is not fitted.
         ImportError
             If matplotlib is not installed.
         """
-        _check_matplotlib()
+        check_matplotlib()
         check_choice("similarity", similarity, get_args(HubSimilarity))
-        check_choice("direction", direction, get_args(OneWay))
-        sides = move_both(aligner, X, y, (k,))
-        X_unaligned, Y_unaligned = sides.unaligned or (None, None)
+        check_choice("direction", direction, get_args(OneDirection))
+        pairs = align_pairs(aligner, X, y, (k,))
+        X_unaligned, Y_unaligned = pairs.unaligned or (None, None)
         return cls.from_embeddings(
-            sides.X,
-            sides.Y,
+            pairs.X,
+            pairs.Y,
             X_unaligned=X_unaligned,
             Y_unaligned=Y_unaligned,
             k=k,
@@ -157,10 +159,10 @@ class HubnessDisplay:
         Y_unaligned: ArrayLike | None = None,
         k: int = 10,
         similarity: HubSimilarity = "cosine",
-        direction: OneWay = "forward",
+        direction: OneDirection = "forward",
         ax: Any = None,
     ) -> HubnessDisplay:
-        """Count which rows of one space are near to many, and draw it.
+        """Count the nearest rows in one space, and plot the counts.
 
         Parameters
         ----------
@@ -169,9 +171,9 @@ class HubnessDisplay:
         Y : array-like of shape (n_Y, n_features), float32 or float64
             English rows, in the same space. No pairs are needed.
         X_unaligned : array-like of shape (n_X, n_before), default=None
-            Target rows before alignment; None if they did not move.
+            Target rows before alignment; None if they were not moved.
         Y_unaligned : array-like of shape (n_Y, n_before), default=None
-            English rows before alignment; None if they did not move. If both are None, no
+            English rows before alignment; None if they were not moved. If both are None, no
             baseline is drawn.
         k, similarity, direction, ax
             As in `from_estimator`.
@@ -179,49 +181,31 @@ class HubnessDisplay:
         Returns
         -------
         HubnessDisplay
-            With the drawing.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If the sides differ in width, hold NaN, a side differs in length from its rows before
-            alignment, `k` is larger than the number of rows that are counted, or `similarity` or
+            If the sides differ in width or hold NaN, if a side differs in length from its rows
+            before alignment, if `k` exceeds the number of counted rows, or if `similarity` or
             `direction` is unknown.
         ImportError
             If matplotlib is not installed.
         """
-        _check_matplotlib()
-        check_choice("direction", direction, get_args(OneWay))
+        check_matplotlib()
+        check_choice("direction", direction, get_args(OneDirection))
         forward = direction == "forward"
         check_k((k,), len(np.asarray(Y if forward else X)))
-        former = before(X, Y, X_unaligned, Y_unaligned)
+        sides_unaligned = baseline(X, Y, X_unaligned, Y_unaligned)
 
         def count(X: ArrayLike, Y: ArrayLike) -> NDArray:
             seeking, found = (X, Y) if forward else (Y, X)
             return count_occurrences(seeking, found, k=k, similarity=similarity)
 
-        unaligned = None if former is None else count(*former)
+        unaligned = None if sides_unaligned is None else count(*sides_unaligned)
         return cls(count(X, Y), unaligned, k, direction).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> HubnessDisplay:
-        """Draw the distributions.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        HubnessDisplay
-            With the drawing.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = axes_or_new(ax)
+    def _draw(self, ax: Any) -> None:
         from matplotlib.ticker import SymmetricalLogLocator
 
         self.line_ = _draw_counts(ax, self.k_occurrence, "aligned", color=BLUE)
@@ -232,7 +216,7 @@ class HubnessDisplay:
             self.line_unaligned_ = _draw_counts(ax, unaligned, "no alignment", **style)
         mean = self.k_occurrence.mean()
         self.mean_ = ax.axvline(mean, color="0.4", linestyle=":", label=f"mean, {mean:.3g}")
-        # Rows that nothing is near to stand at 0, which a log axis has no place for.
+        # Rows with a count of 0 need a place, which a log axis does not have.
         ax.set_xscale("symlog", linthresh=1)
         ax.set_yscale("log")
         ax.set_xlim(left=-0.1)
@@ -246,14 +230,12 @@ class HubnessDisplay:
             ylabel=f"{found} rows with at least N",
         )
         ax.legend(loc="lower left")  # below a falling curve
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
 
 def _draw_counts(ax: Any, counts: NDArray, name: str, **style: Any) -> Any:
-    """Rows that are counted so many times or more."""
+    """Draw the number of rows that are counted at least N times, against N."""
     times, rows = np.unique(np.append(0, counts), return_counts=True)
-    rows[0] -= 1  # the 0 that begins the line
+    rows[0] -= 1  # the added 0, where the line begins
     at_least = len(counts) - np.cumsum(rows) + rows
     label = f"{name}, skewness {skewness(counts):.2f}"
     (line,) = ax.step(times, at_least, where="pre", label=label, **style)

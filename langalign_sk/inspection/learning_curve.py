@@ -1,13 +1,12 @@
-"""Plot of a learning curve of pairs."""
+"""Display of a learning curve over the number of pairs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ._plot import _check_matplotlib, axes_or_new
-
-if TYPE_CHECKING:
-    from ..model_selection import PairLearningCurve
+from .._utils.validation import check_choice
+from ..model_selection import PairLearningCurve, learning_curve
+from ._plot import axes_or_new, check_matplotlib
 
 __all__ = ["PairLearningCurveDisplay"]
 
@@ -16,31 +15,31 @@ _LABELS = {"recall": "held-out recall at 1", "accuracy": "accuracy on target row
 
 
 class PairLearningCurveDisplay:
-    """Recall or accuracy against the number of pairs, with a confidence band.
+    """Learning curve: recall or accuracy against the number of pairs, with a confidence band.
 
-    Build it with `from_estimator`, or from a curve that was computed before.
+    Build it with `from_estimator`, or from a curve computed earlier.
 
     Parameters
     ----------
     curve : PairLearningCurve
-        What :func:`~langalign_sk.model_selection.learning_curve` returns.
+        Result of :func:`~langalign_sk.model_selection.learning_curve`.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        Where it was drawn.
+        Axes with the drawing.
     figure_ : matplotlib.figure.Figure
-        Its figure.
+        Figure of the axes.
     line_ : matplotlib.lines.Line2D
-        The means.
+        Means over the repeats.
     fill_ : matplotlib.collections.PolyCollection
-        The confidence band.
+        Confidence band.
     unaligned_ : matplotlib.lines.Line2D or None
-        No alignment.
+        Level without alignment.
 
     See Also
     --------
-    langalign_sk.model_selection.learning_curve : The numbers.
+    langalign_sk.model_selection.learning_curve : Computes the curve.
 
     Examples
     --------
@@ -72,46 +71,44 @@ class PairLearningCurveDisplay:
         ax: Any = None,
         **kwargs: Any,
     ) -> PairLearningCurveDisplay:
-        """Compute the curve and draw it.
+        """Compute the curve and plot it.
 
         Parameters
         ----------
         aligner, X, y, **kwargs
             As in :func:`~langalign_sk.model_selection.learning_curve`.
         metric : {"recall", "accuracy"}, default="recall"
-            What to draw.
+            Metric to plot.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         PairLearningCurveDisplay
-            With the drawing.
+            The display, drawn.
         """
-        _check_matplotlib()
+        check_matplotlib()
         _check_metric(metric, kwargs.get("classifier") is not None)
-        from ..model_selection import learning_curve  # which imports this package's report
-
         return cls(learning_curve(aligner, X, y, **kwargs)).plot(metric=metric, ax=ax)
 
     def plot(
         self, *, metric: str = "recall", ax: Any = None, name: str | None = None
     ) -> PairLearningCurveDisplay:
-        """Draw the curve.
+        """Draw the display.
 
         Parameters
         ----------
         metric : {"recall", "accuracy"}, default="recall"
-            What to draw.
+            Metric to plot.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
         name : str, default=None
-            Label of the curve in the legend; None is "aligned".
+            Label of the curve in the legend; None shows "aligned".
 
         Returns
         -------
         PairLearningCurveDisplay
-            With the drawing.
+            The display, drawn.
 
         Raises
         ------
@@ -143,8 +140,7 @@ class PairLearningCurveDisplay:
 
 
 def _check_metric(metric: str, has_accuracy: bool) -> None:
-    if metric not in _LABELS:
-        raise ValueError(f"metric must be one of {tuple(_LABELS)}, got {metric!r}.")
+    check_choice("metric", metric, tuple(_LABELS))
     if metric == "accuracy" and not has_accuracy:
         raise ValueError(
             "The curve has no accuracies: pass classifier=, english= and target_dev= to "

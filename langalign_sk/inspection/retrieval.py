@@ -1,4 +1,4 @@
-"""Plot of recall against the places looked at."""
+"""Display of recall at k."""
 
 from __future__ import annotations
 
@@ -18,42 +18,43 @@ from ..metrics._core import (
     rank_translations,
     similarity_blocks,
 )
-from ._plot import BLUE, ROLES, VERMILLION, _check_matplotlib, axes_or_new
-from ._sides import before, check_k, move_both
+from ._plot import BLUE, ROLES, VERMILLION, PairsDisplay, check_matplotlib
+from ._sides import align_pairs, baseline, check_k
 
 __all__ = ["RetrievalDisplay"]
 
 
-class RetrievalDisplay:
-    """Recall at k against k, in both directions, beside no alignment.
+class RetrievalDisplay(PairsDisplay):
+    """Recall at k against k in both directions, with and without alignment.
 
-    Build it with `from_estimator` or `from_embeddings`, or from numbers that were computed before.
+    Build it with `from_estimator` or `from_embeddings`, or from recalls computed elsewhere.
 
     Parameters
     ----------
     k : array-like of shape (n_k,), dtype int
-        How many nearest rows may hold the translation, rising.
+        Numbers of nearest rows that may hold the translation, in rising order.
     recall : array-like of shape (2, n_k)
-        With alignment. First row: target rows look for English ones; second: the other way.
+        Recall with alignment. First row: target rows search among English rows; second row: the
+        other way round.
     recall_unaligned : array-like of shape (2, n_k) or None
-        The same without alignment; None where the two sides had no space in common.
+        The same without alignment; None where the two sides have no space in common.
     n_pairs : int
-        Pairs in the pool; recall falls with their number.
+        Number of pairs in the pool; recall falls as it grows.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        Where it was drawn.
+        Axes with the drawing.
     figure_ : matplotlib.figure.Figure
-        Its figure.
+        Figure of the axes.
     lines_ : list of matplotlib.lines.Line2D
-        With alignment, one line a direction.
+        Recall with alignment, one line per direction.
     lines_unaligned_ : list of matplotlib.lines.Line2D or None
-        Without.
+        Recall without alignment.
 
     See Also
     --------
-    langalign_sk.metrics.retrieval_recall_score : One of the numbers.
+    langalign_sk.metrics.retrieval_recall_score : Recall at one k.
 
     Examples
     --------
@@ -89,7 +90,7 @@ class RetrievalDisplay:
         similarity: Similarity = "cosine",
         ax: Any = None,
     ) -> RetrievalDisplay:
-        """Move pairs by a fitted aligner, let them find each other, and draw it.
+        """Move pairs by a fitted aligner, retrieve translations, and plot the recall.
 
         Use pairs that the aligner was not fitted on.
 
@@ -98,26 +99,27 @@ class RetrievalDisplay:
         aligner : CrossLingualAligner, LinearAligner or AdapterAligner
             A fitted aligner.
         X : pairs of text, or array-like of shape (n_pairs, n_features)
-            Embeddings to be moved; with a CrossLingualAligner also pairs of text, as in its `fit`.
+            Embeddings of the target side. A CrossLingualAligner takes pairs of text too, as in its
+            `fit`.
         y : array-like of shape (n_pairs, n_targets), default=None
             Embeddings of the counterparts; None for pairs of text.
         k : sequence of int, default=range(1, 11)
-            How many nearest rows may hold the translation.
+            Numbers of nearest rows that may hold the translation.
         similarity : {"cosine", "csls", "margin"}, default="cosine"
             See :func:`~langalign_sk.metrics.retrieval_recall_score`.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         RetrievalDisplay
-            With the drawing.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If `aligner` is none of these, X holds no pairs, a `k` is not in [1, n_pairs], or
-            `similarity` is unknown. All of it before any text is encoded.
+            If `aligner` is not one of these, X does not hold pairs, a `k` is not in [1, n_pairs],
+            or `similarity` is unknown; raised before any text is encoded.
         NotFittedError
             If `aligner` is not fitted.
         ImportError
@@ -125,22 +127,20 @@ class RetrievalDisplay:
 
         Notes
         -----
-        Without alignment are the rows of the multilingual encoder on both sides. There is no such
-        baseline where the sides differ in width, or come from two encoders. Pairs that share a
-        sentence (:func:`~langalign_sk.model_selection.pair_groups`) are right answers for each
+        "No alignment" takes the rows of the multilingual encoder on both sides. This baseline does
+        not exist where the sides differ in width or come from two encoders. Pairs that share a
+        sentence (:func:`~langalign_sk.model_selection.pair_groups`) are correct answers for each
         other.
         """
-        _check_matplotlib()
+        check_matplotlib()
         check_choice("similarity", similarity, get_args(Similarity))
-        sides = move_both(aligner, X, y, k)
-        former, groups = sides.unaligned, sides.groups
+        pairs = align_pairs(aligner, X, y, k)
+        groups = pairs.groups
         ks = check_k(k, len(groups))
-        return cls(
-            ks,
-            _recalls(sides.X, sides.Y, groups, ks, similarity),
-            None if former is None else _recalls(*former, groups, ks, similarity),
-            n_pairs=len(groups),
-        ).plot(ax=ax)
+        recall, recall_unaligned = _recalls(pairs.X, pairs.Y, groups, ks, similarity), None
+        if pairs.unaligned is not None:
+            recall_unaligned = _recalls(*pairs.unaligned, groups, ks, similarity)
+        return cls(ks, recall, recall_unaligned, n_pairs=len(groups)).plot(ax=ax)
 
     @classmethod
     def from_embeddings(
@@ -154,68 +154,50 @@ class RetrievalDisplay:
         similarity: Similarity = "cosine",
         ax: Any = None,
     ) -> RetrievalDisplay:
-        """Let rows of one space find each other, and draw it.
+        """Retrieve translations among rows of one space, and plot the recall.
 
         Parameters
         ----------
         X, Y : array-like of shape (n_pairs, n_features), float32 or float64
             Target and English rows in one space; row i of one is the translation of row i of the
-            other. Rows with the same vector in `Y` are right answers for each other.
+            other. Rows with the same vector in `Y` are correct answers for each other.
         X_unaligned, Y_unaligned : array-like of shape (n_pairs, n_before), default=None
-            The rows before alignment. A side that is None did not move; if both are, no baseline
-            is drawn.
+            The rows before alignment. None stands for a side that was not moved; if both are None,
+            no baseline is drawn.
         k, similarity, ax
             As in `from_estimator`.
 
         Returns
         -------
         RetrievalDisplay
-            With the drawing.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If the sides differ in length or width, hold NaN, a `k` is not in [1, n_pairs], or
+            If the sides differ in length or width or hold NaN, a `k` is not in [1, n_pairs], or
             `similarity` is unknown.
         ImportError
             If matplotlib is not installed.
         """
-        _check_matplotlib()
+        check_matplotlib()
         check_choice("similarity", similarity, get_args(Similarity))
         X, Y = check_pairs(X, Y)
         ks = check_k(k, len(Y))
-        former = before(X, Y, X_unaligned, Y_unaligned)
+        sides_unaligned = baseline(X, Y, X_unaligned, Y_unaligned)
         groups, recall_unaligned = duplicate_groups(Y), None
-        if former is not None:
-            recall_unaligned = _recalls(*check_pairs(*former), groups, ks, similarity)
+        if sides_unaligned is not None:
+            recall_unaligned = _recalls(*check_pairs(*sides_unaligned), groups, ks, similarity)
         recall = _recalls(X, Y, groups, ks, similarity)
         return cls(ks, recall, recall_unaligned, n_pairs=len(Y)).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> RetrievalDisplay:
-        """Draw the curves.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        RetrievalDisplay
-            With the drawing.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = axes_or_new(ax)
+    def _draw(self, ax: Any) -> None:
         from matplotlib.ticker import LogLocator, MaxNLocator
 
-        self.lines_ = self._draw(ax, self.recall, "aligned", linestyle="-")
+        self.lines_ = self._lines(ax, self.recall, "aligned", linestyle="-")
         self.lines_unaligned_ = None
         if self.recall_unaligned is not None:
-            self.lines_unaligned_ = self._draw(
+            self.lines_unaligned_ = self._lines(
                 ax, self.recall_unaligned, "no alignment", linestyle="--", markerfacecolor="white"
             )
         if self.k[-1] > 20 * self.k[0]:
@@ -226,17 +208,16 @@ class RetrievalDisplay:
         else:
             ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.set(xlabel="nearest rows, k", ylabel=f"recall at k ({self.n_pairs:,} pairs)")
-        # Above the axes: four lines may leave no place for it between them.
+        # Above the axes, as four lines may leave no room for a legend between them.
         ax.legend(
             loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize="small", frameon=False
         )
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
-    def _draw(self, ax: Any, recall: NDArray, system: str, **style: Any) -> list[Any]:
+    def _lines(self, ax: Any, recall: NDArray, system: str, **style: Any) -> list[Any]:
+        """Draw one line per direction."""
         lines = []
-        ways = zip(recall, ROLES.values(), (BLUE, VERMILLION), strict=True)
-        for values, (seeking, found), color in ways:
+        directions = zip(recall, ROLES.values(), (BLUE, VERMILLION), strict=True)
+        for values, (seeking, found), color in directions:
             label = f"{seeking} finds {found}, {system}"
             lines += ax.plot(
                 self.k, values, color=color, label=label, marker="o", markersize=4, **style
@@ -247,12 +228,12 @@ class RetrievalDisplay:
 def _recalls(
     X: NDArray, Y: NDArray, groups: NDArray[np.intp], k: list[int], similarity: str
 ) -> NDArray:
-    """Recall at every k, one row a direction; similarities are computed once for all k."""
+    """Recall at every k, one row per direction; similarities are computed once for all k."""
     A, B = normalize_rows(X), normalize_rows(Y)
-    hubs = local_scaling_of(A, B, similarity)
-    out = []
+    scaling = local_scaling_of(A, B, similarity)
+    recalls = []
     for direction in ROLES:
-        blocks = similarity_blocks(A, B, hubs, direction)
+        blocks = similarity_blocks(A, B, scaling, direction)
         hits = [[rank_translations(S, start, groups, n)[0] for n in k] for start, S in blocks]
-        out.append(np.concatenate(hits, axis=1).mean(axis=1))
-    return np.array(out)
+        recalls.append(np.concatenate(hits, axis=1).mean(axis=1))
+    return np.array(recalls)
