@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn
+from langalign_sk.aligner._bypass import warn_of_bypass
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -26,7 +27,6 @@ from sklearn.model_selection import learning_curve as sklearn_learning_curve
 from sklearn.pipeline import make_pipeline
 
 from langalign_sk import AdapterAligner, CrossLingualAligner, LinearAligner, ParallelCorpus
-from langalign_sk.aligner._bypass import warn_of_bypass
 from langalign_sk.model_selection import CrossLingualSplit, make_retrieval_scorer
 from tests.model_selection.factories import OTHER_PAIRS, TINY, labelled, pipeline, rotated, toy
 from tests.toy import ENGLISH, KOREAN, ToyEncoder
