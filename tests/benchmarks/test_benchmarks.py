@@ -176,6 +176,7 @@ def test_a_smoke_run_out_of_bounds_fails(monkeypatch, capsys):
     assert "import_over_sklearn" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_small_run_measures_every_ratio(data_folder, capsys):
     ratios = smoke.measure()
