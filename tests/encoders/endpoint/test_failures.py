@@ -1,0 +1,171 @@
+"""Tests of EndpointEncoder with servers that are busy, refuse or answer wrongly."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from langalign_sk.encoders import EndpointEncoder
+from tests.encoders.endpoint.server import Server, answer, busy, loaded, make, vector
+
+pytest.importorskip("openai", reason="needs pip install langalign-sk[openai]")
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 503])
+@pytest.mark.parametrize("failures", [1, 3])
+def test_busy_server_is_asked_again(server, status, failures):
+    encoder = loaded(server, max_retries=3)
+    server.plan = [busy(status)] * failures
+    assert encoder.encode(["a", "b"]).tolist() == [vector("a"), vector("b")]
+    assert server.asked == [["a", "b"]] * (failures + 1)
+
+
+def test_loading_is_retried_too(server):
+    server.plan = [busy(), busy(503)]
+    make(server).load()
+    assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize("headers", [{"retry_after_ms": 300}, {"retry_after": 0.3}])
+def test_server_says_how_long_to_wait(server, headers):
+    encoder = loaded(server)
+    server.plan = [busy(**headers)]
+    start = time.perf_counter()
+    encoder.encode(["a"])
+    assert time.perf_counter() - start >= 0.3
+    assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("retries", [0, 2])
+def test_server_that_stays_busy(server, status, retries):
+    encoder = loaded(server, max_retries=retries)
+    server.always = busy(status)
+    with pytest.raises(ConnectionError) as raised:
+        encoder.encode(["a"])
+    message = str(raised.value)
+    for part in (server.url, f"answered {status} for model 'm'", f"after {retries} retries"):
+        assert part in message
+    assert len(server.seen) == retries + 1
+
+
+@pytest.mark.parametrize("status", [408, 409])
+def test_other_states_that_are_retried_end_alike(server, status):
+    encoder = loaded(server, max_retries=1)
+    server.always = busy(status)
+    with pytest.raises(ConnectionError, match=f"answered {status} .* after 1 retries"):
+        encoder.encode(["a"])
+
+
+def test_pause_beyond_two_minutes_is_not_waited_for(server):
+    encoder = loaded(server, max_retries=3)
+    server.always = busy(retry_after=300)
+    with pytest.raises(ConnectionError, match="answered 429") as raised:
+        encoder.encode(["a"])
+    assert len(server.seen) == 1
+    assert "after 3 retries" not in str(raised.value)
+
+
+def test_failed_load_is_not_remembered(server):
+    encoder = make(server, max_retries=0)
+    server.plan = [busy(500)]
+    with pytest.raises(ConnectionError, match="answered 500"):
+        encoder.load()
+    assert encoder.encode(["a"]).tolist() == [vector("a")]
+
+
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "MY_KEY"])
+def test_refused_key(server, name):
+    server.always = busy(401, "Incorrect API key provided")
+    with pytest.raises(ValueError, match=f"refused the key for model 'm'.*variable {name}"):
+        make(server, api_key_env=name).encode(["a"])
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422])
+def test_refused_request_tells_the_reason(server, status):
+    encoder = loaded(server)
+    server.always = busy(status, "This model reads at most 8192 tokens")
+    with pytest.raises(ValueError, match=f"answered {status} .*at most 8192 tokens") as raised:
+        encoder.encode(["a"])
+    assert server.url in str(raised.value)
+    assert len(server.seen) == 1
+
+
+def test_unreachable_port_fails_in_time():
+    with Server() as server:
+        url = server.url  # of nothing, once the server is closed
+    encoder = EndpointEncoder("m", base_url=url, max_retries=3)
+    start = time.perf_counter()
+    with pytest.raises(ConnectionError, match="could not be reached for model 'm'") as raised:
+        encoder.encode(["a"])
+    assert time.perf_counter() - start < 5
+    assert url in str(raised.value)
+    assert "refused" in str(raised.value)
+
+
+def test_answer_that_does_not_come(server):
+    encoder = loaded(server, timeout=0.2, max_retries=1)
+    done = threading.Event()
+
+    def hang(body):
+        done.wait(20)
+        return answer([0])
+
+    server.always = hang
+    start = time.perf_counter()
+    with pytest.raises(ConnectionError, match=f"{server.url}.*timed out"):
+        encoder.encode(["a"])
+    assert 0.4 <= time.perf_counter() - start < 5
+    done.set()
+    assert len(server.seen) == 2
+
+
+def test_slow_answer_is_asked_for_again(server):
+    encoder = loaded(server, timeout=0.3)
+    server.plan = [lambda body: time.sleep(0.6)]
+    assert encoder.encode(["a"]).tolist() == [vector("a")]
+    assert server.asked == [["a"], ["a"]]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (answer(), "returned 0 rows for 2 texts of model 'm'"),
+        (answer([1, 2, 3, 4]), "returned 1 rows for 2 texts"),
+        (answer([1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4]), "returned 3 rows for 2 texts"),
+        (answer([1, 2, 3, 4], [1, 2, 3, 4], index=[1, 1]), "returned 2 rows for 2 texts"),
+        (answer([1, 2, 3, 4], [1, 2, 3, 4], index=[1, 2]), "returned 2 rows for 2 texts"),
+        (answer([1, 2, 3], [1, 2, 3]), "'m' returned rows of width 3, and of width 4 before"),
+        (answer([1, 2, 3, 4], [1, np.nan, 3, 4]), "'m' returned NaN or infinity for text 1"),
+    ],
+)
+def test_wrong_rows(server, wrong, message):
+    encoder = loaded(server)
+    server.plan = [wrong]
+    with pytest.raises(ValueError, match=message):
+        encoder.encode(["a", "b"])
+    assert encoder.encode(["a", "b"]).tolist() == [vector("a"), vector("b")]
+    assert server.asked == [["a", "b"]] * 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (200, {}, '{"data": ['),
+        (200, {"Content_Type": "text/html"}, "<html>Sign in</html>"),
+        (200, {}, "{}"),
+        (200, {}, '{"error": {"message": "out of credit"}}'),
+        (200, {}, '{"data": [{"embedding": [1, 2, 3, 4]}, {"embedding": [1, 2, 3, 4]}]}'),
+        answer([1, 2, 3, 4], [1, 2, 3]),
+        answer([1, 2, 3, 4], None),
+    ],
+    ids=["half", "html", "no data", "error", "no index", "ragged", "null"],
+)
+def test_answer_that_is_no_embedding(server, wrong):
+    encoder = loaded(server)
+    server.plan = [wrong]
+    with pytest.raises(ValueError, match="endpoint") as raised:
+        encoder.encode(["a", "b"])
+    assert server.url in str(raised.value)

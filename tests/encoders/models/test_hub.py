@@ -1,0 +1,222 @@
+"""Tests of models of the Hugging Face hub, without a network."""
+
+import os
+import pickle
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub.errors import RepositoryNotFoundError
+
+from langalign_sk import SentenceEncoder
+from langalign_sk.encoders.models import registry
+from tests.encoders.toy import TEXTS, bert, hub, messages, run
+
+
+@pytest.mark.parametrize("name", ["multilingual-e5-small", "intfloat/multilingual-e5-small"])
+def test_preset_loads_its_repository_with_its_prompt(tiny, tmp_path, monkeypatch, no_models, name):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    hub(tmp_path, tiny, "a" * 40, "intfloat/multilingual-e5-small")
+    for given, used in ((None, "query: "), ("", ""), ("rain ", "rain ")):
+        rows = SentenceEncoder(name, prompt=given).encode(TEXTS)
+        expected = SentenceEncoder(str(tiny)).encode([used + text for text in TEXTS])
+        np.testing.assert_allclose(rows, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gte-multilingual", "Alibaba-NLP/gte-multilingual-base"])
+def test_preset_that_runs_code_refuses_before_it_looks_for_a_file(name, monkeypatch):
+    import huggingface_hub
+
+    def download(*args, **kwargs):
+        raise AssertionError("looked for files")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with pytest.raises(ValueError, match="trust_remote_code=True") as raised:
+        SentenceEncoder(name).load()
+    assert repr("Alibaba-NLP/gte-multilingual-base") in str(raised.value)
+    with pytest.raises(AssertionError, match="looked for files"):
+        SentenceEncoder(name, trust_remote_code=True).load()
+
+
+def test_identity_of_a_hub_model_ends_in_its_commit(tiny, copied, tmp_path, mean_rows, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(registry, "_models", {})
+    hub(tmp_path / "hub", tiny, "a" * 40)
+    assert Path(snapshot_download("x/tiny", local_files_only=True)).name == "a" * 40
+    encoder, pinned = SentenceEncoder("x/tiny"), SentenceEncoder("x/tiny", revision="a" * 40)
+    np.testing.assert_allclose(encoder.encode(TEXTS), mean_rows(TEXTS), atol=1e-5)
+    np.testing.assert_allclose(pinned.encode(TEXTS), mean_rows(TEXTS), atol=1e-5)
+    assert encoder._seen[-2:] == pinned._seen[-2:] == ("x/tiny@" + "a" * 40, 16)
+
+    bert(copied, seed=1)
+    hub(tmp_path / "hub", copied, "b" * 40)
+    monkeypatch.setattr(registry, "_models", {})
+    (told,) = messages(lambda: pickle.loads(pickle.dumps(encoder)).load())
+    assert f"was x/tiny@{'a' * 40} when it was saved, and is x/tiny@{'b' * 40} now" in told
+    assert messages(lambda: pickle.loads(pickle.dumps(pinned)).load()) == []
+
+
+_SILENT = """
+import time
+import sentence_transformers, torch
+from langalign_sk.encoders import SentenceEncoder
+start = time.perf_counter()
+try:
+    SentenceEncoder("intfloat/multilingual-e5-small").load()
+except ValueError as error:
+    print(error)
+print(time.perf_counter() - start)
+"""
+
+
+def test_hub_that_never_answers_is_given_up_soon(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        done = run(
+            _SILENT,
+            tmp_path,
+            HF_ENDPOINT=f"http://127.0.0.1:{server.getsockname()[1]}",
+            HF_HUB_OFFLINE="0",
+            HF_HOME=str(tmp_path),
+        )
+    assert done.returncode == 0, done.stderr
+    message, seconds = done.stdout.strip().rsplit("\n", 1)
+    assert float(seconds) < 3
+    assert "Encoder 'intfloat/multilingual-e5-small' is not in the local cache" in message
+    assert str(tmp_path) in message
+    assert "the hub could not be reached (" in message
+    assert "Timeout" in message
+    assert "'use-multilingual' needs no download" in message
+
+
+def assert_explains(name, *parts, limit=3.0):
+    """Loading fails in time, with an error that says why and what to do."""
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="use-multilingual") as raised:
+        SentenceEncoder(name).load()
+    assert time.perf_counter() - start < limit
+    for part in (repr(name), *parts):
+        assert part in str(raised.value)
+
+
+def test_unknown_name_offline():
+    where = repr(constants.HF_HUB_CACHE)
+    assert_explains("intfloat/no-such-model", where, "HF_HUB_OFFLINE is set", "no download")
+
+
+@pytest.mark.parametrize(
+    ("name", "close"),
+    [("use-multilingal", "use-multilingual"), ("minilm_english", "minilm-english")],
+)
+def test_misspelt_name_gets_a_suggestion(name, close):
+    assert_explains(name, f"Did you mean {close!r}?")
+
+
+def test_far_name_gets_no_suggestion():
+    with pytest.raises(ValueError, match="HF_HUB_OFFLINE") as raised:
+        SentenceEncoder("facebook/dpr-reader").load()
+    assert "Did you mean" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["", "a/b/c", "no such model", "/no/such/folder"])
+def test_name_that_the_hub_does_not_allow(name):
+    assert_explains(name, "is no folder and no name that the hub allows")
+
+
+_ONLINE = """
+import time
+import huggingface_hub
+from langalign_sk.encoders import SentenceEncoder
+start = time.perf_counter()
+try:
+    SentenceEncoder("intfloat/multilingual-e5-small").load()
+except ValueError as error:
+    print(error)
+print(time.perf_counter() - start)
+"""
+
+
+def test_no_network_fails_at_once(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]  # of nothing, once the server is closed
+    env = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    env["HF_ENDPOINT"] = f"http://127.0.0.1:{port}"
+    env["HF_HUB_OFFLINE"] = "0"
+    env["HF_HOME"] = str(tmp_path)  # an empty cache
+    env["PYTHONPATH"] = str(Path(registry.__file__).parents[3])
+    done = subprocess.run(
+        [sys.executable, "-c", _ONLINE], env=env, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    message, seconds = done.stdout.strip().rsplit("\n", 1)
+    assert float(seconds) < 5
+    assert str(tmp_path) in message
+    assert "the hub could not be reached (Connect" in message
+    assert "'use-multilingual' needs no download" in message
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (TimeoutError(), "and the hub could not be reached (TimeoutError)"),
+        (
+            RepositoryNotFoundError.__new__(RepositoryNotFoundError),
+            "and the hub knows no such model",
+        ),
+    ],
+)
+def test_what_the_hub_answers_is_told(monkeypatch, error, why):
+    def model_info(self, name, *, revision, timeout):
+        assert (name, revision) == ("owner/model", "v1")
+        assert timeout <= 3
+        raise error
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(HfApi, "model_info", model_info)
+    with pytest.raises(ValueError, match="use-multilingual") as raised:
+        SentenceEncoder("owner/model", revision="v1").load()
+    assert why in str(raised.value)
+    assert repr(constants.HF_HUB_CACHE) in str(raised.value)
+
+
+def test_cached_hub_model_loads_without_asking_the_hub(tmp_path, tiny_bert):
+    snapshot = tmp_path / "hub" / "models--x--tiny" / "snapshots" / ("a" * 40)
+    shutil.copytree(tiny_bert, snapshot)
+    refs = tmp_path / "hub" / "models--x--tiny" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("a" * 40)
+    code = (
+        "from langalign_sk import SentenceEncoder; import sentence_transformers, time; "
+        "start = time.perf_counter(); print(SentenceEncoder('x/tiny').encode(['a']).shape); "
+        "print(time.perf_counter() - start)"
+    )
+    # Nothing listens on port 9: any question to the hub would fail or wait.
+    env = os.environ | {
+        "HF_HOME": str(tmp_path),
+        "HF_HUB_OFFLINE": "0",
+        "HF_ENDPOINT": "http://127.0.0.1:9",
+    }
+    out = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert out[0] == "(1, 16)"
+    assert float(out[1]) < 10
+
+
+def test_incomplete_cache_is_told(tmp_path):
+    snapshot = tmp_path / "models--x--half" / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text('{"model_type": "bert"}')
+    refs = tmp_path / "models--x--half" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("a" * 40)
+    env = os.environ | {"HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    code = "from langalign_sk import SentenceEncoder; SentenceEncoder('x/half').load()"
+    out = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert "ValueError: Encoder 'x/half' is not complete in the local cache" in out.stderr

@@ -1,0 +1,40 @@
+"""Tests of the registry of loaded models."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from langalign_sk import SentenceEncoder
+from langalign_sk.encoders.models import registry
+
+
+def test_what_is_not_of_the_hub_has_no_revision(tiny):
+    for name in ("minilm-english", str(tiny)):
+        with pytest.raises(ValueError, match="revision") as raised:
+            SentenceEncoder(name, revision="v1").load()
+        assert repr(name) in str(raised.value).replace('"', "'")
+
+
+def test_a_model_is_loaded_once(no_models, monkeypatch):
+    loads = []
+
+    def load(spec):
+        time.sleep(0.05)
+        loads.append(1)
+        return registry.Model(lambda texts, *_: np.ones((len(texts), 2)), 2, "ones")
+
+    monkeypatch.setattr(registry, "_load_use", load)
+    with ThreadPoolExecutor(4) as pool:
+        rows = list(pool.map(lambda _: SentenceEncoder().encode(["a", "b"]), range(8)))
+    assert len(loads) == 1
+    assert {r.shape for r in rows} == {(2, 2)}
+
+
+def test_failure_is_not_remembered(tmp_path, tiny_bert):
+    folder = tmp_path / "model"
+    with pytest.raises(ValueError, match="no folder"):
+        SentenceEncoder(str(folder)).load()
+    folder.symlink_to(tiny_bert)
+    SentenceEncoder(str(folder)).load()

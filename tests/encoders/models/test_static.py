@@ -1,0 +1,80 @@
+"""Tests of folders of model2vec."""
+
+import numpy as np
+import pytest
+
+from langalign_sk import SentenceEncoder
+from tests.encoders.toy import TEXTS, WORDS, hide
+
+
+@pytest.fixture(params=["with modules", "without modules"])
+def static(request, tmp_path):
+    """Makes a folder and the model in it."""
+    model2vec = pytest.importorskip("model2vec")
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    def make(**parameters):
+        words = {word: i for i, word in enumerate(["[PAD]", "[UNK]", *WORDS])}
+        tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+        vectors = np.random.default_rng(0).normal(size=(len(words), 6)).astype(np.float32)
+        model = model2vec.StaticModel(
+            vectors, tokenizer, config={"model_type": "model2vec"}, **parameters
+        )
+        folder = tmp_path / "static"
+        model.save_pretrained(folder)
+        assert (folder / "modules.json").is_file()
+        if request.param == "without modules":
+            (folder / "modules.json").unlink()
+        return str(folder), model
+
+    make.has_modules = request.param == "with modules"
+    return make
+
+
+def test_static_vectors_are_those_of_model2vec(static):
+    folder, model = static(normalize=False)
+    rows = SentenceEncoder(folder, device="cpu").encode(TEXTS)
+    assert (rows.shape, rows.dtype) == ((5, 6), np.float32)
+    np.testing.assert_allclose(rows, model.encode(TEXTS), atol=1e-5)
+    prompted = SentenceEncoder(folder, prompt="rain ").encode(["the cat"])
+    np.testing.assert_allclose(prompted, model.encode(["rain the cat"]), atol=1e-5)
+
+
+def test_static_vectors_that_model2vec_normalizes(static):
+    folder, model = static(normalize=True)
+    rows = SentenceEncoder(folder, device="cpu").encode(TEXTS)
+    np.testing.assert_allclose(rows, model.encode(TEXTS), atol=1e-5)
+
+
+def test_static_vectors_of_a_device(static):
+    folder, _ = static()
+    with pytest.raises(ValueError, match="could not be loaded") as raised:
+        SentenceEncoder(folder, device="no-such-device").load()
+    assert "no-such-device" in str(raised.value)
+
+
+def test_static_vectors_have_no_pooling(static):
+    folder, _ = static()
+    with pytest.raises(
+        ValueError, match="it has no pooling to change; leave pooling=None"
+    ) as raised:
+        SentenceEncoder(folder, pooling="cls").load()
+    assert repr(folder) in str(raised.value)
+
+
+def test_static_vectors_have_no_max_length(static):
+    folder, _ = static()
+    with pytest.raises(ValueError, match="leave max_length=None"):
+        SentenceEncoder(folder, max_length=3).load()
+
+
+def test_missing_model2vec_is_named(static, monkeypatch, no_models):
+    folder, _ = static()
+    hide(monkeypatch, "model2vec")
+    if static.has_modules:  # sentence-transformers reads these itself
+        assert SentenceEncoder(folder).encode(TEXTS).shape == (5, 6)
+        return
+    with pytest.raises(ImportError, match=r"pip install langalign-sk\[model2vec\]") as raised:
+        SentenceEncoder(folder).load()
+    assert repr(folder) in str(raised.value)

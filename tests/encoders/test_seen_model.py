@@ -1,0 +1,142 @@
+"""Tests of the comparison with the model that an encoder met before."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from langalign_sk import SentenceEncoder
+from langalign_sk.encoders.models import registry
+from tests.encoders.toy import PAIRS, TEXTS, aligner, bert, messages, pickled, replace
+from tests.toy import ENGLISH, KOREAN
+
+
+def test_clone_of_a_used_encoder_forgets_its_model(tiny):
+    encoder = SentenceEncoder(str(tiny))
+    encoder.load()
+    assert encoder._seen is not None
+    assert clone(encoder)._seen is None
+
+
+def test_pickle_is_small_and_remembers_its_model(copied, mean_rows, monkeypatch):
+    data = pickled(copied)
+    assert len(data) < 2000
+    monkeypatch.setattr(registry, "_models", {})
+    encoder = pickle.loads(data)
+    assert not registry._models
+    assert encoder._seen[-2:] == (registry.folder_identity(str(copied)), 16)
+    assert messages(lambda: encoder.load()) == []
+    np.testing.assert_allclose(encoder.encode(TEXTS), mean_rows(TEXTS), atol=1e-5)
+
+
+def test_unused_encoder_remembers_nothing(copied, monkeypatch):
+    data = pickle.dumps(SentenceEncoder(str(copied)))
+    replace(copied, monkeypatch, width=20)
+    assert messages(lambda: pickle.loads(data).load()) == []
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda encoder: encoder.load(),
+        lambda encoder: encoder.encode(TEXTS),
+        lambda encoder: encoder.encode([]),
+        lambda encoder: encoder.transform(TEXTS),
+        lambda encoder: encoder.get_feature_names_out(),
+        lambda encoder: next(encoder.encode_iter(TEXTS)),
+    ],
+)
+def test_model_of_another_width_is_refused(copied, monkeypatch, use):
+    data, before = pickled(copied), registry.folder_identity(str(copied))
+    replace(copied, monkeypatch, width=20)
+    encoder = pickle.loads(data)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="returned rows of width 16 when it was") as raised:
+            use(encoder)
+        for part in (str(copied), before, "width 20 now", registry.folder_identity(str(copied))):
+            assert part in str(raised.value)
+        assert "Put the former model back, or fit again" in str(raised.value)
+
+
+def test_other_weights_are_warned_of_once(copied, monkeypatch):
+    data, before = pickled(copied), registry.folder_identity(str(copied))
+    replace(copied, monkeypatch, seed=1)
+    encoder = pickle.loads(data)
+    (told,) = messages(lambda: [encoder.transform(TEXTS), encoder.encode(TEXTS), encoder.load()])
+    after = registry.folder_identity(str(copied))
+    assert f"was {before} when it was saved, and is {after} now" in told
+    assert "Pin it with revision=, or fit again" in told
+    assert messages(lambda: pickle.loads(pickle.dumps(encoder)).load()) == []
+
+
+def test_encoder_of_another_width_may_be_fitted_again(copied, monkeypatch):
+    data = pickled(copied)
+    replace(copied, monkeypatch, width=20)
+    assert pickle.loads(data).fit(TEXTS).transform(TEXTS).shape == (5, 20)
+
+
+def test_used_encoder_may_be_given_another_name(tiny):
+    encoder = SentenceEncoder()
+    encoder.load()
+    encoder.set_params(name=str(tiny))
+    assert encoder.encode(TEXTS).shape == (5, 16)
+
+
+def test_another_name_is_no_other_model_behind_a_name(tiny, copied):
+    bert(copied, seed=1)
+    encoder = SentenceEncoder(str(tiny))
+    encoder.load()
+    assert messages(lambda: encoder.set_params(name=str(copied)).load()) == []
+
+
+HANDLES = pytest.mark.parametrize("handle", [str, lambda path: SentenceEncoder(str(path))])
+
+
+@HANDLES
+def test_pickled_aligner_of_another_width_is_refused(copied, monkeypatch, handle):
+    data, before = pickle.dumps(aligner(handle(copied)).fit(PAIRS)), str(copied)
+    replace(copied, monkeypatch, width=20)
+    loaded = pickle.loads(data)
+    for texts in (KOREAN[:3], ENGLISH[:3]):
+        with pytest.raises(
+            ValueError, match=r"width 16 when it was saved .* width 20 now"
+        ) as raised:
+            loaded.transform(texts)
+        assert before in str(raised.value)
+    assert clone(loaded).fit(PAIRS).transform(KOREAN[:3]).shape == (3, 20)
+
+
+@HANDLES
+def test_pickled_aligner_with_other_weights_warns(copied, monkeypatch, handle):
+    data = pickle.dumps(aligner(handle(copied)).fit(PAIRS))
+    before = registry.folder_identity(str(copied))
+    assert messages(lambda: pickle.loads(data).transform(KOREAN[:3])) == []
+    replace(copied, monkeypatch, seed=1)
+    loaded = pickle.loads(data)
+    (told,) = messages(lambda: loaded.transform([KOREAN[0], ENGLISH[0]]))
+    after = registry.folder_identity(str(copied))
+    assert f"was {before} when it was saved, and is {after} now" in told
+    assert "Pin it with revision=, or fit again" in told
+    assert messages(lambda: loaded.fit(PAIRS).transform(KOREAN[:3])) == []
+
+
+@HANDLES
+def test_pickled_aligner_warns_once(copied, monkeypatch, handle):
+    data = pickle.dumps(aligner(handle(copied)).fit(PAIRS))
+    replace(copied, monkeypatch, seed=1)
+    loaded = pickle.loads(data)
+    assert len(messages(lambda: [loaded.transform(KOREAN[:3]) for _ in range(3)])) == 1
+
+
+@pytest.mark.parametrize(
+    "handle",
+    [
+        str,
+        lambda path: SentenceEncoder(str(path)),
+    ],
+)
+def test_pickled_aligner_may_be_fitted_again(copied, monkeypatch, handle):
+    data = pickle.dumps(aligner(handle(copied)).fit(PAIRS))
+    replace(copied, monkeypatch, width=20)
+    assert pickle.loads(data).fit(PAIRS).transform(KOREAN[:3]).shape == (3, 20)

@@ -1,0 +1,52 @@
+"""Tests of EncodingSession."""
+
+import numpy as np
+
+from langalign_sk.encoders import EncodingSession, SentenceEncoder, as_encoder
+from langalign_sk.encoders.models import registry
+from tests.encoders.toy import Counting
+
+
+def test_session_encodes_every_text_once():
+    session, encoder = EncodingSession(), Counting()
+    handle = as_encoder(encoder)
+    first = session.encode(handle, ["aa", "b", "aa"])
+    second = session.encode(handle, ["b", "ccc"])
+    assert session.encode(handle, ("ccc", "aa")).tolist() == [[3, 99, 1], [2, 97, 1]]
+    assert encoder.calls == [["aa", "b"], ["ccc"]]
+    assert first.tolist() == [[2, 97, 1], [1, 98, 1], [2, 97, 1]]
+    assert second.tolist() == [[1, 98, 1], [3, 99, 1]]
+    assert first.dtype == np.float32
+
+
+def test_wrappers_of_one_object_share_rows():
+    session, encoder = EncodingSession(), Counting()
+    assert as_encoder(encoder) == as_encoder(encoder)
+    session.encode(as_encoder(encoder), ["a", "b"])
+    session.encode(as_encoder(encoder), ["b", "a"])
+    assert encoder.calls == [["a", "b"]]
+
+
+def test_wrappers_of_equal_objects_do_not_share_rows():
+    session, narrow, wide = EncodingSession(), Counting(2), Counting(3)
+    assert as_encoder(narrow) != as_encoder(wide)
+    assert session.encode(as_encoder(narrow), ["a"]).shape == (1, 2)
+    assert session.encode(as_encoder(wide), ["a"]).shape == (1, 3)
+
+
+def test_handles_of_one_name_share_rows(no_models, monkeypatch):
+    encoder, session = Counting(), EncodingSession()
+    monkeypatch.setattr(
+        registry,
+        "_load_use",
+        lambda spec: registry.Model(lambda texts, *_: encoder.encode(texts), 3, "counting"),
+    )
+    session.encode(SentenceEncoder(), ["a"])
+    session.encode(as_encoder("use-multilingual"), ["a"])
+    assert encoder.calls == [["a"]]
+
+
+def test_rows_of_a_session_may_be_changed():
+    session, handle = EncodingSession(), as_encoder(Counting())
+    session.encode(handle, ["a"])[:] = 0
+    assert session.encode(handle, ["a"]).tolist() == [[1, 97, 1]]
