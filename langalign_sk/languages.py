@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ._utils.validation import shorten
+
 __all__ = ["LanguageRouter", "script_of", "scripts_of_language"]
 
 
@@ -250,11 +252,6 @@ class LanguageRouter:
 
     def _declared(self) -> str:
         return ", ".join(map(repr, self.languages))
-
-
-def shorten(text: str, width: int = 40) -> str:
-    """A text as error messages quote it."""
-    return text if len(text) <= width else text[: width - 3] + "..."
 
 
 def languages_of(target_lang: str | Sequence[str]) -> tuple[str, ...]:

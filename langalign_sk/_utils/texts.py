@@ -1,94 +1,152 @@
-"""The check of cells of text."""
+"""The one check of cells of text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_texts"]
+from .validation import shorten
+
+__all__ = ["check_text_column", "check_texts", "text_cells"]
 
 
-def check_texts(rows: Sequence[Any], what: str = "X") -> list[str]:
-    """The rows as a list of str, or an error that names the first row that is none."""
-    for i, row in enumerate(rows):
-        if isinstance(row, str):
-            if not row.strip():
-                raise ValueError(
-                    f"{what} row {i} is an empty string. Take such rows out, or out of pairs by "
-                    "ParallelCorpus(...).clean()."
-                )
-        elif isinstance(row, bytes):
-            raise TypeError(
-                f'{what} row {i} is bytes; decode it first, such as row.decode("utf-8").'
+def check_texts(
+    rows: Iterable[Any], what: str = "X", *, may_be_empty: bool = False, first: int = 0
+) -> list[str]:
+    """Cells of text as a list of str.
+
+    Parameters
+    ----------
+    rows : iterable
+        The cells.
+    what : str, default="X"
+        Name of the rows in messages, such as "X" or "X column 'en',".
+    may_be_empty : bool, default=False
+        Whether a text may be empty or blank.
+    first : int, default=0
+        Number of the first row, in messages.
+
+    Returns
+    -------
+    list of str
+        Plain str, also for cells of numpy.str_, which pickles large and prints oddly.
+
+    Raises
+    ------
+    ValueError
+        If a cell is missing, or is empty and may not be.
+    TypeError
+        If a cell is bytes or another object.
+    """
+    texts = []
+    for row, cell in enumerate(rows, start=first):
+        if not isinstance(cell, str):
+            raise _not_a_text(cell, f"{what} row {row}", may_be_empty)
+        if not may_be_empty and not cell.strip():
+            raise ValueError(
+                f"{what} row {row} is an empty string. Take such rows out, or out of pairs by "
+                "ParallelCorpus(...).clean()."
             )
-        elif _is_missing(row):
-            raise ValueError(f"{what} row {i} is missing ({row!r}). Take such rows out.")
-        else:
-            raise TypeError(
-                f"{what} row {i} is {type(row).__name__}, where text is due: {row!r}. Convert it to "
-                "str; embeddings go in as a 2-d float array."
-            )
-    return [str(row) for row in rows]
+        texts.append(str(cell))
+    return texts
 
 
-def _is_missing(value: Any) -> bool:
-    """None, NaN or pandas' NA, which refuses to be compared."""
-    return (
-        value is None
-        or type(value).__name__ == "NAType"
-        or (isinstance(value, float) and value != value)
+def _not_a_text(cell: Any, where: str, may_be_empty: bool) -> ValueError | TypeError:
+    if isinstance(cell, bytes):
+        return TypeError(f'{where} is bytes; decode it first, such as cell.decode("utf-8").')
+    if _is_missing(cell):
+        filled = ", or fill them with ''" if may_be_empty else ""
+        return ValueError(f"{where} is missing ({cell!r}). Take such rows out{filled}.")
+    embeddings = "" if may_be_empty else "; embeddings go in as a 2-d float array"
+    return TypeError(
+        f"{where} is {type(cell).__name__}, not text: {shorten(repr(cell))}. Convert it to "
+        f"str{embeddings}."
     )
 
 
-def _cells(X: Any) -> NDArray | None:
-    """An object array of text cells, or None where X holds no text."""
-    if isinstance(X, np.ndarray):
-        if X.dtype.kind in "US":
-            return X.astype(object) if X.ndim in (1, 2) else None
-        if X.dtype.kind != "O" or X.ndim not in (1, 2):
-            return None
-        first = next((v for v in X.ravel() if not _is_missing(v)), None)
-        return X if isinstance(first, str | bytes) else None
+def _is_missing(value: Any) -> bool:
+    """Whether a cell is None, NaN, or the NA or NaT of pandas, told without importing pandas."""
+    return (
+        value is None
+        or type(value).__name__ in ("NAType", "NaTType")
+        or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
+    )
+
+
+def text_cells(X: Any) -> NDArray | None:
+    """Text as an object array of one or two dimensions; None if X does not hold text.
+
+    Raises
+    ------
+    ValueError
+        If X is a list of rows of text that differ in length.
+    """
     if hasattr(X, "to_numpy") and not hasattr(X, "columns"):  # a pandas or polars Series
-        return _cells(np.asarray(X.to_list() if hasattr(X, "to_list") else X, dtype=object))
-    if not isinstance(X, list | tuple) or not X:
+        X = np.asarray(X.to_list() if hasattr(X, "to_list") else X, dtype=object)
+    if isinstance(X, np.ndarray):
+        return _cells_of_array(X)
+    return _cells_of_rows(X) if isinstance(X, list | tuple) else None
+
+
+def _cells_of_array(X: NDArray) -> NDArray | None:
+    if X.ndim not in (1, 2):
         return None
-    first = next((row for row in X if not _is_missing(row)), None)
-    if isinstance(first, str | bytes):
-        out = np.empty(len(X), dtype=object)
-        out[:] = list(X)
-        return out
-    widths = {len(row) for row in X if isinstance(row, Sequence | np.ndarray)}
-    if isinstance(first, list | tuple | np.ndarray) and any(
-        isinstance(cell, str | bytes) for cell in first
-    ):
-        if len(widths) != 1:
-            raise ValueError(
-                "X is a list of rows of different lengths. Pairs are rows (target, English)."
-            )
-        return np.array([list(row) for row in X], dtype=object)
-    return None
+    if X.dtype.kind in "US":
+        return X.astype(object)
+    return X if X.dtype.kind == "O" and _is_text(_first_present(X.ravel())) else None
 
 
-def _column(X: Any) -> list[str]:
+def _cells_of_rows(X: Sequence[Any]) -> NDArray | None:
+    first = _first_present(X)
+    if _is_text(first):
+        cells = np.empty(len(X), dtype=object)
+        cells[:] = list(X)
+        return cells
+    if not isinstance(first, list | tuple | np.ndarray) or not any(map(_is_text, first)):
+        return None
+    if len({len(row) for row in X if isinstance(row, Sequence | np.ndarray)}) != 1:
+        raise ValueError(
+            "X is a list of rows of different lengths. Pairs are rows (target, English)."
+        )
+    return np.array([list(row) for row in X], dtype=object)
+
+
+def _first_present(cells: Iterable[Any]) -> Any:
+    return next((cell for cell in cells if not _is_missing(cell)), None)
+
+
+def _is_text(cell: Any) -> bool:
+    return isinstance(cell, str | bytes)
+
+
+def check_text_column(X: Any) -> list[str]:
+    """One column of text, in any container, as a list of str.
+
+    Raises
+    ------
+    ValueError
+        If X is a single text, has no row or more than one column, or a cell is missing or empty.
+    TypeError
+        If a cell is not a str.
+    """
     if isinstance(X, str | bytes):
         raise ValueError(f"X is one {type(X).__name__}: pass a sequence of texts, such as [text].")
     values = X[X.columns[0]] if hasattr(X, "columns") and len(X.columns) == 1 else X
     if isinstance(values, list | tuple):
         # Not by np.array, which would turn numbers among the texts into text.
-        cells = [v if isinstance(v, list | tuple | np.ndarray) else [v] for v in values]
-        rows = [v for cell in cells for v in cell]
-        one_column = all(len(cell) == 1 for cell in cells)
+        rows = [v if isinstance(v, list | tuple | np.ndarray) else [v] for v in values]
+        cells = [cell for row in rows for cell in row]
+        one_column = all(len(row) == 1 for row in rows)
     else:
         array = np.asarray(values, dtype=object)
-        rows = array.ravel().tolist()
+        cells = array.ravel().tolist()
         one_column = array.ndim == 1 or array.shape[1:] == (1,)
-    if not one_column or not rows:
+    if not one_column or not cells:
         raise ValueError(
             "X must be one column of text: a list, array, Series or one-column frame of str, with at "
             "least one row."
         )
-    return check_texts(rows)
+    return check_texts(cells)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["check_choice", "check_grid", "check_number", "forget", "warn_user"]
+__all__ = ["check_choice", "check_grid", "check_number", "forget", "shorten", "warn_user"]
 
 # Frames of these packages stand between a user's line and a warning: a search of scikit-learn
 # calls an estimator, a file of joblib, pickle or skops builds one.
@@ -127,3 +127,8 @@ def forget(estimator: Any, *names: str) -> None:
     """Remove attributes of an earlier fit, where they are set."""
     for name in names:
         estimator.__dict__.pop(name, None)
+
+
+def shorten(text: str, width: int = 40) -> str:
+    """A text as messages quote it: cut to a width."""
+    return text if len(text) <= width else text[: width - 3] + "..."

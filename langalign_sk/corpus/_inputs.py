@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .._utils.texts import _cells, check_texts
-from ..languages import LanguageRouter, base_code, script_of, scripts_of_language, shorten
+from .._utils.texts import check_texts, text_cells
+from .._utils.validation import shorten
+from ..languages import LanguageRouter, base_code, script_of, scripts_of_language
 from ._corpus import ParallelCorpus
-from ._readers import column_of
+from ._readers import Sides, column_of
 
 __all__ = [
     "Embeddings",
@@ -25,7 +26,6 @@ __all__ = [
 ]
 
 
-Sides = tuple[list[str], list[str]]  # target and English sentences, row by row
 _HOW_TO_PASS_PAIRS = (
     "Pass translation pairs either as X itself, a two-column [target, English] frame, array or list "
     "of 2-tuples, or as fit(X, parallel=(target_sentences, english_sentences))"
@@ -78,7 +78,7 @@ def read_input(
         return _from_corpus(X, languages)
     if hasattr(X, "columns") and not isinstance(X, Mapping):
         return _read_frame(X, router, languages)
-    values = _cells(X)
+    values = text_cells(X)
     if values is None:
         return Embeddings(X)
     if values.ndim == 1:
@@ -100,7 +100,7 @@ def text_column(X: Any, what: str) -> Text | Embeddings:
     if hasattr(X, "columns") and not isinstance(X, Mapping):
         several = len(X.columns) > 1 and np.asarray(X).dtype.kind not in "biuf"
     else:
-        values = None if isinstance(X, str | bytes | ParallelCorpus) else _cells(X)
+        values = None if isinstance(X, str | bytes | ParallelCorpus) else text_cells(X)
         several = values is not None and values.ndim == 2 and values.shape[1] > 1
     if several or isinstance(X, ParallelCorpus):
         raise ValueError(

@@ -17,9 +17,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..languages import base_code, script_of, scripts_of_language, shorten
+from .._utils.optional import import_extra
+from .._utils.texts import check_texts
+from .._utils.validation import shorten
+from ..languages import base_code, script_of, scripts_of_language
 
 __all__ = [
+    "Sides",
     "as_texts",
     "check_language",
     "column_of",
@@ -30,7 +34,7 @@ __all__ = [
 ]
 
 
-Sides = tuple[list[str], list[str]]
+Sides = tuple[list[str], list[str]]  # target and English sentences, row by row
 _TABLES = (".tsv", ".txt", ".csv")
 _JSON_LINES = (".jsonl", ".ndjson")
 _SUFFIXES = (*_TABLES, *_JSON_LINES, ".tmx")
@@ -67,25 +71,7 @@ def as_texts(values: Any, side: str) -> tuple[str, ...]:
         )
     if shape is not None and len(shape) != 1:
         raise ValueError(f"{side} must be 1-d, got shape {tuple(shape)}. Pass one column.")
-    texts = tuple(values)
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            _raise_no_text(text, f"{side}, row {row}")
-    # Plain str instead of numpy.str_, which pickles large and prints oddly.
-    return tuple(map(str, texts))
-
-
-def _raise_no_text(value: Any, where: str) -> None:
-    from pandas import isna
-
-    if isinstance(value, bytes):
-        raise TypeError(f'{where} is bytes: decode the column first, e.g. with .decode("utf-8").')
-    if value is None or (not hasattr(value, "__len__") and isna(value)):
-        raise ValueError(f"{where} is missing ({value!r}): drop such rows, or fill them with ''.")
-    raise TypeError(
-        f"{where} is {shorten(repr(value))} of type {type(value).__name__}, not text: give "
-        "sentences (str), not numbers or other objects."
-    )
+    return tuple(check_texts(values, f"{side},", may_be_empty=True))
 
 
 def column_of(names: Sequence[Any], language: str) -> int | None:
@@ -333,12 +319,7 @@ def _json_text(path: Path, number: int, row: dict[str, Any], key: str) -> str:
 
 
 def _read_parquet(path: Path, target_lang: str) -> Sides:
-    try:
-        import pyarrow.parquet as parquet  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise ImportError(
-            "Reading .parquet needs pyarrow: pip install langalign-sk[parquet]"
-        ) from error
+    parquet = import_extra("pyarrow.parquet", "Reading .parquet needs pyarrow", "parquet")
     with path.open("rb") as file:
         try:
             table = parquet.ParquetFile(file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -13,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .._utils.texts import _column
+from .._utils.texts import check_text_column, check_texts
+from .._utils.validation import warn_user
 from .cache.folder import FolderCache
 from .cache.lookup import as_cache
 from .models.model import Model
@@ -87,10 +87,9 @@ class TextEncoder(TransformerMixin, BaseEstimator):
                 f"({identity}), and returns width {model.width} now ({model.identity}). Put the "
                 "former model back, or fit again."
             )
-        warnings.warn(
+        warn_user(
             f"Encoder {self.name!r} was {identity} when it was saved, and is {model.identity} now: "
-            "what was fitted on its rows may not fit any more. Pin it with revision=, or fit again.",
-            stacklevel=4,
+            "what was fitted on its rows may not fit any more. Pin it with revision=, or fit again."
         )
 
     def encode(self, texts: Sequence[str]) -> NDArray:
@@ -107,12 +106,10 @@ class TextEncoder(TransformerMixin, BaseEstimator):
             One row a text; width is kept for no text at all.
         """
         model = self._checked_model()
-        texts = [texts] if isinstance(texts, str) else list(texts)
+        texts = [texts] if isinstance(texts, str) else texts
+        texts = check_texts(texts, "texts,", may_be_empty=True)
         if not texts:
             return np.empty((0, model.width), dtype=np.float32)
-        for i, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"text {i} is {type(text).__name__}, not str: {text!r}.")
         distinct = dict.fromkeys(texts)
         rows = self._rows(model, list(distinct))
         if len(distinct) == len(texts):
@@ -248,7 +245,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         TextEncoder
             The encoder itself.
         """
-        _column(X)
+        check_text_column(X)
         self._seen = None
         self.load()
         return self
@@ -271,7 +268,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         ValueError, TypeError
             If a row is missing, empty, or no text.
         """
-        return self.encode(_column(X))
+        return self.encode(check_text_column(X))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Names of the output columns: the class name, in lower case, and a number.

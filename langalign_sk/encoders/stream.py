@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._utils.texts import check_texts
+
 if TYPE_CHECKING:
     from .base import TextEncoder
 
@@ -128,13 +130,8 @@ def _chunks(texts: Iterator[str], n: int | None, size: int) -> Iterator[list[str
     """Lists of up to `size` texts, `n` texts in all."""
     limited, before = texts if n is None else islice(texts, n), 0
     while chunk := list(islice(limited, size)):
-        for i, text in enumerate(chunk):
-            if not isinstance(text, str):
-                raise TypeError(
-                    f"text {before + i} of those to encode is {type(text).__name__}, not str: {text!r}."
-                )
+        yield check_texts(chunk, "texts,", may_be_empty=True, first=before)
         before += len(chunk)
-        yield chunk
 
 
 def _quiet(encoder: TextEncoder) -> Any:

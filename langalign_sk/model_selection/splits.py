@@ -17,7 +17,7 @@ from sklearn.model_selection import (
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
-from .._utils.texts import _cells, check_texts
+from .._utils.texts import check_texts, text_cells
 from ..corpus import ParallelCorpus
 from ..corpus._corpus import _letters_and_digits
 from ..corpus._inputs import Embeddings, Text, read_input
@@ -120,7 +120,7 @@ def _text_columns(X: Any) -> list[list[str]] | Embeddings:
                 "X[['ko', 'en']]."
             )
         return [check_texts(rows, f"X column {name!r},") for name, rows in columns.items()]
-    cells = _cells(X)
+    cells = text_cells(X)
     if cells is None:
         return Embeddings(X)
     columns = {i: list(column) for i, column in enumerate(np.atleast_2d(cells.T))}

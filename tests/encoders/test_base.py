@@ -37,7 +37,7 @@ def test_a_column_of_text_in_any_container(tiny, mean_rows, column):
 BAD = [
     ("a text", ValueError, r"X is one str: pass a sequence of texts, such as \[text\]"),
     (b"a text", ValueError, "X is one bytes: pass a sequence of texts"),
-    (["a", b"b"], TypeError, r'X row 1 is bytes; decode it first, such as row.decode\("utf-8"\)'),
+    (["a", b"b"], TypeError, r'X row 1 is bytes; decode it first, such as cell.decode\("utf-8"\)'),
     (np.array([b"a"]), TypeError, "X row 0 is bytes; decode it first"),
     (["a", None], ValueError, r"X row 1 is missing \(None\). Take such rows out"),
     ([np.nan, "a"], ValueError, r"X row 0 is missing \(nan\). Take such rows out"),
@@ -46,11 +46,11 @@ BAD = [
     (pl.Series(["a", None]), ValueError, "X row 1 is missing .* Take such rows out"),
     (["a", ""], ValueError, "X row 1 is an empty string. Take such rows out"),
     ([" \n", "a"], ValueError, "X row 0 is an empty string"),
-    (["a", 3], TypeError, "X row 1 is int, where text is due: 3. Convert it to str"),
+    (["a", 3], TypeError, "X row 1 is int, not text: 3. Convert it to str"),
     ([], ValueError, "X must be one column of text: a list, array, Series or one-column frame"),
-    ([1, 2], TypeError, "X row 0 is int, where text is due: 1. Convert it"),
+    ([1, 2], TypeError, "X row 0 is int, not text: 1. Convert it"),
     (np.ones((2, 3)), ValueError, "X must be one column of text"),
-    (pd.DataFrame({"x": [1.5]}), TypeError, "X row 0 is float, where text is due: 1.5"),
+    (pd.DataFrame({"x": [1.5]}), TypeError, "X row 0 is float, not text: 1.5"),
     (3, ValueError, "X must be one column of text"),
     (pd.DataFrame({"x": ["a"], "y": ["b"]}), ValueError, "X must be one column of text"),
     ([("a", "b", "c")], ValueError, "X must be one column of text"),
@@ -83,9 +83,17 @@ def test_pairs_are_told_without_talk_of_languages(X):
 
 
 @pytest.mark.parametrize("cache", ["memory", None])
-@pytest.mark.parametrize("bad", [None, np.nan, 3, b"b"])
-def test_encode_names_what_is_no_text(tiny, cache, bad):
-    with pytest.raises(TypeError, match=f"text 1 is {type(bad).__name__}, not str: {bad!r}"):
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        (None, ValueError, r"texts, row 1 is missing \(None\). Take such rows out, or fill"),
+        (np.nan, ValueError, r"texts, row 1 is missing \(nan\)"),
+        (3, TypeError, r"texts, row 1 is int, not text: 3. Convert it to str\.$"),
+        (b"b", TypeError, "texts, row 1 is bytes; decode it first"),
+    ],
+)
+def test_encode_names_what_is_not_a_text(tiny, cache, bad, error, message):
+    with pytest.raises(error, match=message):
         SentenceEncoder(str(tiny), cache=cache).encode(["the cat", bad])
 
 
