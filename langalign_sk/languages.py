@@ -1,4 +1,4 @@
-"""Which language a row of text is in, judged by its script."""
+"""Scripts and languages of texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._utils.validation import shorten
 __all__ = ["LanguageRouter", "script_of", "scripts_of_language"]
 
 
-# Letters of each script outside Latin, as ranges of code points (Unicode 15, Scripts.txt).
+# Letters of the scripts other than Latin, as ranges of code points (Unicode 15, Scripts.txt).
 _SCRIPTS: dict[str, str] = {
     "Hangul": "\u1100-\u11ff\u3131-\u318e\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb",
     "Kana": "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff",
@@ -42,7 +42,7 @@ _SCRIPTS: dict[str, str] = {
     "Khmer": "\u1780-\u17ff",
     "Mongolian": "\u1820-\u18aa",
 }
-# Languages (ISO 639-1) written in a script other than Latin; all others need `detect`.
+# Languages (ISO 639-1) in a script other than Latin; all other languages need `detect`.
 _LANGUAGE_SCRIPTS: dict[str, tuple[str, ...]] = {
     "ko": ("Hangul",),
     "ja": ("Kana", "Han"),
@@ -74,13 +74,13 @@ _LANGUAGE_SCRIPTS: dict[str, tuple[str, ...]] = {
 _PATTERNS = {name: re.compile(f"[{ranges}]") for name, ranges in _SCRIPTS.items()}
 _FOREIGN = re.compile("[" + "".join(_SCRIPTS.values()) + "]")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
-# An English sentence may quote a foreign word, and a Korean one may be full of English names:
-# Korean, Japanese and Chinese letters each stand for about three Latin ones.
+# An English sentence may quote a foreign word, and a Korean one may be full of English names. A
+# Korean, Japanese or Chinese letter corresponds to about three Latin letters.
 _LATIN_PER_FOREIGN = 9
 
 
 def base_code(language: str) -> str:
-    """ "zh-TW" and "zh_tw" -> "zh"."""
+    """Language code without its region, in lower case: "zh" for "zh-TW" and "zh_tw"."""
     return re.split("[-_]", language.strip().lower())[0]
 
 
@@ -90,12 +90,12 @@ def scripts_of_language(language: str) -> tuple[str, ...]:
     Parameters
     ----------
     language : str
-        ISO 639-1 code, a region may follow ("zh-TW").
+        ISO 639-1 code, which may have a region ("zh-TW").
 
     Returns
     -------
     tuple of str
-        Script names, the most telling first.
+        Script names, the most distinctive one first.
 
     Examples
     --------
@@ -109,14 +109,14 @@ def scripts_of_language(language: str) -> tuple[str, ...]:
 def script_of(text: str) -> str:
     """Name of the main script of a text; "Latin" for text without letters.
 
-    Kana decides over Han where it is at least a tenth as frequent, and Hangul where it is at
-    least half as frequent, since Japanese and Korean borrow Han. A non-Latin script decides
-    unless Latin letters outnumber it nine to one; a single Greek or Cyrillic letter is a sign.
+    Kana prevails over Han if it is at least a tenth as frequent, and Hangul if it is at least half
+    as frequent, since Japanese and Korean borrow Han. A non-Latin script prevails unless Latin
+    letters outnumber it nine to one; a single Greek or Cyrillic letter is a symbol.
 
     Parameters
     ----------
     text : str
-        One row of text; it is compared after NFKC.
+        A text; it is normalized to NFKC first.
 
     Returns
     -------
@@ -138,29 +138,36 @@ def script_of(text: str) -> str:
     counts = {name: len(pattern.findall(text)) for name, pattern in _PATTERNS.items()}
     east = counts["Hangul"] + counts["Kana"] + counts["Han"]
     if 2 * east >= foreign:
-        # A Japanese or Chinese text may quote some Hangul, and a Korean one some Han or kana.
+        # A Japanese or Chinese text may quote Hangul, and a Korean text Han or kana.
         if counts["Hangul"] >= max(counts["Kana"], 1) and 2 * counts["Hangul"] >= counts["Han"]:
             return "Hangul"
         return "Kana" if 10 * counts["Kana"] >= max(counts["Han"], 1) else "Han"
     script = max(counts, key=counts.__getitem__)
-    # One Greek or Cyrillic letter is a sign ("5 µm", "ΔT"); a language has words.
+    # A single Greek or Cyrillic letter is a symbol ("5 µm", "ΔT"), not a word.
     return script if re.search(f"[{_SCRIPTS[script]}]{{2}}", text) else "Latin"
 
 
+def is_latin_only(text: str, scripts: Sequence[str]) -> bool:
+    """Whether a text of a language with other scripts has letters of the Latin script only."""
+    text = unicodedata.normalize("NFKC", text)
+    own = any(_PATTERNS[script].search(text) for script in scripts)
+    return bool(scripts) and not own and _LATIN.search(text) is not None
+
+
 class LanguageRouter:
-    """Tells for every row whether it is English or in which target language it is.
+    """Language detector by script: English, or one of the target languages.
 
     Parameters
     ----------
     languages : sequence of str
         Target languages.
     detect : callable or None
-        ``list of str -> list of str`` of language codes; None judges by script.
+        From a list of str to their language codes; None detects languages by script.
 
     Raises
     ------
     ValueError
-        If a language cannot be told by script and `detect` is None.
+        If a language cannot be told by its script and `detect` is None.
 
     Examples
     --------
@@ -211,12 +218,13 @@ class LanguageRouter:
         Returns
         -------
         list of str
-            One code a row.
+            One code per row.
 
         Raises
         ------
         ValueError
-            If a row is in a language that was not declared.
+            If a row is in a language that was not declared, or `detect` returns another number
+            of codes.
         """
         if self.detect is not None:
             return self._by_callable(list(texts))
@@ -238,7 +246,8 @@ class LanguageRouter:
         codes = list(self.detect(texts))
         if len(codes) != len(texts):
             raise ValueError(
-                f"detect returned {len(codes)} codes for {len(texts)} texts; it must return one a text."
+                f"detect returned {len(codes)} codes for {len(texts)} texts; it must return one per "
+                "text."
             )
         known: dict[Any, str] = {"en": "en", **{code: code for code in self.languages}}
         for i, code in enumerate(codes):
@@ -255,7 +264,7 @@ class LanguageRouter:
 
 
 def languages_of(target_lang: str | Sequence[str]) -> tuple[str, ...]:
-    """The declared languages, checked."""
+    """Declared target languages, checked."""
     languages = (target_lang,) if isinstance(target_lang, str) else tuple(target_lang)
     if not languages or not all(isinstance(lang, str) and lang for lang in languages):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Translation pairs: the data that alignment is learned from."""
+"""Parallel corpora: sentences and their English translations."""
 
 from ._corpus import ParallelCorpus
 

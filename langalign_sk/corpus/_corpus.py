@@ -1,4 +1,4 @@
-"""Translation pairs: the data that alignment is learned from."""
+"""ParallelCorpus: sentences and their English translations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
-from ..languages import _LATIN, _PATTERNS, script_of, scripts_of_language
+from .._utils.validation import check_number
+from ..languages import is_latin_only, script_of, scripts_of_language
 from ._readers import as_texts, check_language, read_lines, read_pairs, sides_of_frame, stem_of
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ __all__ = ["ParallelCorpus"]
 
 
 _NEITHER_LETTER_NOR_DIGIT = re.compile(r"[\W_]+")
-# The lengths of short translations vary by more than any sensible ratio ("OK" is "알겠습니다").
+# Lengths of short translations differ by more than any sensible ratio ("OK" is "알겠습니다").
 _MIN_JUDGED_LENGTH = 20
+_REASONS = ("kept", "empty", "duplicate", "wrong_script", "untranslated", "length_mismatch")
 
 
 # No __len__, shape, __array__, __getitem__ or __iter__: GridSearchCV slices every fit argument
@@ -47,7 +49,7 @@ class ParallelCorpus:
     target_lang : str
         Code of the target language, such as "ko" or "zh-TW".
     name : str or None, default=None
-        What to call the corpus in reports.
+        Name of the corpus in reports.
 
     Attributes
     ----------
@@ -58,19 +60,19 @@ class ParallelCorpus:
     source_lang : str
         Language code of `source`, always "en".
     name : str or None
-        Name in reports; it has no say in equality.
+        Name in reports; equality ignores it.
 
     Raises
     ------
     ValueError
         If the sides differ in length, a row is missing, or the target language is English.
     TypeError
-        If a side is no sequence, or a row is no text.
+        If a side is not a sequence, or a row is not text.
 
     Notes
     -----
-    A corpus has no length on purpose, so that it goes through ``GridSearchCV`` uncut; use
-    `n_pairs`. Empty sentences are allowed; `clean` drops them.
+    A corpus has no length on purpose, so that ``GridSearchCV`` passes it on uncut; use `n_pairs`.
+    Empty sentences are allowed; `clean` drops them.
 
     Examples
     --------
@@ -101,7 +103,11 @@ class ParallelCorpus:
                 f"{len(sides['source'])}: give one English sentence for every target sentence, "
                 "in the same order."
             )
-        self.__dict__.update(sides, target_lang=target_lang, name=name, _cleaning_counts=None)
+        self._set(**sides, target_lang=target_lang, name=name, _cleaning_counts=None)
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)  # the class is frozen
 
     @property
     def n_pairs(self) -> int:
@@ -110,15 +116,15 @@ class ParallelCorpus:
 
     @property
     def cleaning_report(self) -> Mapping[str, int] | None:
-        """What `clean` kept and dropped, as a read-only mapping; None if it did not make this."""
+        """Counts of the pairs that `clean` kept and dropped, read-only; None without `clean`."""
         return None if self._cleaning_counts is None else MappingProxyType(self._cleaning_counts)
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hex digits that stand for the language and all pairs, the same everywhere."""
+        """Hash of the language and all pairs: sixteen hex digits, the same on every machine."""
         digest = hashlib.sha256()
         for text in (self.target_lang, *self.target, *self.source):
-            # A text from a broken file may hold half a surrogate pair.
+            # A text of a broken file may contain half a surrogate pair.
             data = text.encode("utf-8", "surrogatepass")
             digest.update(b"%d:" % len(data) + data)
         return digest.hexdigest()[:16]
@@ -127,7 +133,7 @@ class ParallelCorpus:
         return int(self.fingerprint, 16)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ParallelCorpus:
-        # Nothing in it changes, and `clone` deep-copies the parameters of an estimator.
+        # A corpus is immutable, and `clone` deep-copies the parameters of an estimator.
         return self
 
     def __repr__(self) -> str:
@@ -138,21 +144,21 @@ class ParallelCorpus:
 
     @classmethod
     def from_frame(cls, frame: Any, target_lang: str, *, name: str | None = None) -> ParallelCorpus:
-        """Take the pairs from two columns of a DataFrame.
+        """Corpus of two columns of a DataFrame.
 
         Parameters
         ----------
         frame : pandas.DataFrame or polars.DataFrame
-            It has a column "en" and one named by the code of the target language.
+            With a column "en" and one named by the code of the target language.
         target_lang : str
-            Code of the target language; the column may bear the code without its region.
+            Code of the target language; the name of the column may omit the region.
         name : str or None, default=None
             Name of the corpus.
 
         Returns
         -------
         ParallelCorpus
-            One pair a row.
+            One pair per row.
 
         Examples
         --------
@@ -166,12 +172,12 @@ class ParallelCorpus:
         return cls(target, source, target_lang=target_lang, name=name)
 
     def to_frame(self) -> pd.DataFrame:
-        """Put the pairs into a pandas DataFrame.
+        """Pairs as a pandas DataFrame.
 
         Returns
         -------
         pandas.DataFrame
-            Columns `target_lang` and "en", in this order.
+            With the columns `target_lang` and "en", in this order.
 
         Examples
         --------
@@ -195,41 +201,42 @@ class ParallelCorpus:
         columns: Sequence[str] | None = None,
         encoding: str = "utf-8",
     ) -> ParallelCorpus:
-        """Read a file of pairs; its suffix says which format it has.
+        """Read a file of pairs, in the format of its suffix.
 
         Parameters
         ----------
         path : str or path-like
             - .tsv, .txt (tab-separated, quotes are plain text) and .csv (with the usual quotes).
-              A first row that holds "en" and the target code is a header.
-            - .jsonl, .ndjson: one object a line, its keys are language codes.
-            - .tmx: Translation Memory eXchange. Of several variants in one language the one in
-              the very code asked for is taken, else the first; inline markup is left out.
+              A first row with "en" and the target code is a header.
+            - .jsonl, .ndjson: one object per line, with language codes as keys.
+            - .tmx: Translation Memory eXchange. Of several variants in one language, the one with
+              exactly the requested code is taken, and the first one otherwise; inline markup is
+              left out.
             - .parquet: needs pyarrow.
 
-            All but .parquet may be compressed, with .gz behind the suffix.
+            All but .parquet may be compressed, with .gz after the suffix.
         target_lang : str
-            Code of the target language; the file may use the code without its region.
+            Code of the target language; the file may omit the region.
         columns : sequence of str or None, default=None
             Names of all columns of a table without a header, in the order of the file, such as
-            ``("en", "ko")``. Without it, a table of two columns is judged by script, which
-            works for languages with a script of their own.
+            ``("en", "ko")``. Without it, the columns of a table of two are told apart by script,
+            which works for languages with a script of their own.
         encoding : str, default="utf-8"
-            Encoding of the text formats. TMX and parquet files name theirs themselves.
+            Encoding of the text formats. TMX and parquet files declare their own.
 
         Returns
         -------
         ParallelCorpus
-            All pairs in the order of the file, named after it. Missing cells become "".
+            All pairs, in the order of the file and named after it. Missing cells become "".
 
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         ValueError
-            If the file is broken, holds no pairs, or does not tell which column is which.
+            If the file is broken, has no pairs, or does not say which column is which.
         ImportError
-            If a .parquet file is to be read without pyarrow.
+            If a .parquet file is read without pyarrow.
 
         Examples
         --------
@@ -254,12 +261,12 @@ class ParallelCorpus:
         *,
         encoding: str = "utf-8",
     ) -> ParallelCorpus:
-        """Read two text files whose lines correspond (the format of Moses and of OPUS).
+        """Read two text files whose lines correspond, the format of Moses and OPUS.
 
         Parameters
         ----------
         target_path, source_path : str or path-like
-            The target and the English sentences, one a line; either may be compressed (.gz).
+            The target and the English sentences, one per line; both may be compressed (.gz).
         target_lang : str
             Code of the target language.
         encoding : str, default="utf-8"
@@ -273,7 +280,7 @@ class ParallelCorpus:
         Raises
         ------
         ValueError
-            If the files differ in their numbers of lines.
+            If the files differ in their number of lines.
         """
         paths = [Path(path).expanduser() for path in (target_path, source_path)]
         target, source = (read_lines(path, encoding) for path in paths)
@@ -290,14 +297,14 @@ class ParallelCorpus:
         Parameters
         ----------
         n : int
-            How many.
+            Number of pairs.
         random_state : int, RandomState instance or None, default=None
-            Pass an int for the same pairs in every call.
+            An int gives the same pairs in every call.
 
         Returns
         -------
         ParallelCorpus
-            `n` pairs in their order here, with the same name.
+            `n` pairs in the order of this corpus, with its name.
 
         Examples
         --------
@@ -316,28 +323,28 @@ class ParallelCorpus:
         return self._like([(self.target[row], self.source[row]) for row in rows])
 
     def clean(self, *, max_length_ratio: float = 4.0) -> ParallelCorpus:
-        """Drop pairs that teach nothing or mislead.
+        """Drop pairs that are empty, untranslated, mismatched or repeated.
 
         Parameters
         ----------
         max_length_ratio : float, default=4.0
-            How many times longer or shorter than usual in this corpus a target sentence may be
-            for its English one. Only pairs whose longer side has 20 characters are judged.
+            Limit of the ratio of lengths, target to English, relative to the median of this
+            corpus, and of its inverse. Only pairs whose longer side has 20 characters are judged.
 
         Returns
         -------
         ParallelCorpus
             The pairs that were kept, stripped of surrounding white space. Its `cleaning_report`
-            counts, with every pair in the first that applies:
+            counts every pair under the first reason that applies:
 
             - "empty": a side is blank;
-            - "untranslated": both sides are the same letters and digits, or the target is in
+            - "untranslated": both sides have the same letters and digits, or the target is in
               Latin letters only, although its language is not;
             - "wrong_script": a side is not in the script of its language (not tested for target
               languages in Latin script);
             - "length_mismatch": see `max_length_ratio`;
-            - "duplicate": the pair was there before, but for case, spaces and punctuation;
-            - "kept": none of these.
+            - "duplicate": an earlier pair differs only in case, spaces and punctuation;
+            - "kept": the pair was kept.
 
         Examples
         --------
@@ -349,29 +356,29 @@ class ParallelCorpus:
         >>> {reason: n for reason, n in corpus.clean().cleaning_report.items() if n}
         {'kept': 1, 'empty': 1, 'duplicate': 1, 'untranslated': 1}
         """
-        if not isinstance(max_length_ratio, numbers.Real) or not max_length_ratio > 1:
-            raise ValueError(
-                f"max_length_ratio must be a number greater than 1, got {max_length_ratio!r}."
-            )
+        check_number(
+            "max_length_ratio",
+            max_length_ratio,
+            numbers.Real,
+            lambda ratio: ratio > 1,
+            "a number greater than 1",
+        )
         pairs = [(t.strip(), s.strip()) for t, s in zip(self.target, self.source, strict=True)]
         ratios = [len(t) / len(s) for t, s in pairs if t and s]
         usual = statistics.median(ratios) if ratios else 1.0
         scripts = scripts_of_language(self.target_lang)
-        reasons = ("kept", "empty", "duplicate", "wrong_script", "untranslated", "length_mismatch")
-        counts = dict.fromkeys(reasons, 0)
+        counts = dict.fromkeys(_REASONS, 0)
         kept: list[tuple[str, str]] = []
         seen: set[tuple[str, str]] = set()
         for target, source in pairs:
             key = (_letters_and_digits(target), _letters_and_digits(source))
             if not target or not source:
                 reason = "empty"
-            elif key[0] == key[1] or _is_latin_only(target, scripts):
+            elif key[0] == key[1] or is_latin_only(target, scripts):
                 reason = "untranslated"
             elif scripts and (script_of(target) not in scripts or script_of(source) != "Latin"):
                 reason = "wrong_script"
-            elif max(len(target), len(source)) >= _MIN_JUDGED_LENGTH and not (
-                1 / max_length_ratio <= len(target) / len(source) / usual <= max_length_ratio
-            ):
+            elif _lengths_differ(target, source, usual, max_length_ratio):
                 reason = "length_mismatch"
             elif key in seen:
                 reason = "duplicate"
@@ -381,10 +388,11 @@ class ParallelCorpus:
                 kept.append((target, source))
             counts[reason] += 1
         cleaned = self._like(kept)
-        cleaned.__dict__["_cleaning_counts"] = counts
+        cleaned._set(_cleaning_counts=counts)
         return cleaned
 
     def _like(self, pairs: list[tuple[str, str]]) -> ParallelCorpus:
+        """A corpus of other pairs in the same language, with the same name."""
         target, source = zip(*pairs, strict=True) if pairs else ((), ())
         return type(self)(target, source, target_lang=self.target_lang, name=self.name)
 
@@ -393,8 +401,8 @@ def _letters_and_digits(text: str) -> str:
     return _NEITHER_LETTER_NOR_DIGIT.sub("", unicodedata.normalize("NFKC", text).casefold())
 
 
-def _is_latin_only(text: str, scripts: tuple[str, ...]) -> bool:
-    """Whether a text of a language with `scripts` has Latin letters and none of its own."""
-    text = unicodedata.normalize("NFKC", text)
-    own = any(_PATTERNS[script].search(text) for script in scripts)
-    return bool(scripts) and not own and _LATIN.search(text) is not None
+def _lengths_differ(target: str, source: str, usual: float, max_ratio: float) -> bool:
+    """Whether the ratio of two lengths, relative to the usual one, is beyond a limit."""
+    if max(len(target), len(source)) < _MIN_JUDGED_LENGTH:
+        return False
+    return not 1 / max_ratio <= len(target) / len(source) / usual <= max_ratio

@@ -1,4 +1,4 @@
-"""What a user passed: one column of text, pairs of text, or embeddings."""
+"""Kinds of input: one column of text, pairs of texts, or embeddings."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ __all__ = [
     "Pairs",
     "Sides",
     "Text",
+    "check_pairs_y",
     "looks_like_sentences",
     "pairs_from",
     "read_input",
+    "sentences_as_y_error",
     "text_column",
 ]
-
 
 _HOW_TO_PASS_PAIRS = (
     "Pass translation pairs either as X itself, a two-column [target, English] frame, array or list "
@@ -41,13 +42,14 @@ class Text:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Rows of pairs: all cells of the target side by language, row order kept."""
+    """Pairs of texts: one entry per pair, with the language of its target side."""
 
     target: list[str]
     english: list[str]
     languages: list[str]
 
     def by_language(self) -> dict[str, Sides]:
+        """Target and English sentences of every language."""
         out: dict[str, Sides] = {}
         for target, english, language in zip(
             self.target, self.english, self.languages, strict=True
@@ -60,7 +62,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Anything that holds no text, which is left to array validation."""
+    """Rows without text, which are not checked yet."""
 
     rows: Any
 
@@ -68,7 +70,22 @@ class Embeddings:
 def read_input(
     X: Any, router: LanguageRouter | None, languages: Sequence[str]
 ) -> Text | Pairs | Embeddings:
-    """Text, pairs or embeddings, by what X holds."""
+    """Text, pairs or embeddings, depending on the contents of X.
+
+    Parameters
+    ----------
+    X : object
+        What a user passed.
+    router : LanguageRouter or None
+        Needed for pairs of several languages without column names.
+    languages : sequence of str
+        The declared target languages.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a row is missing, empty or not text, or if the columns do not form pairs.
+    """
     if isinstance(X, str | bytes):
         raise ValueError(
             f"X is one {type(X).__name__}: pass a sequence of texts, such as [text]. Expected 2D array "
@@ -141,7 +158,7 @@ def _read_frame(
 def _label(
     target: Any, english: Any, router: LanguageRouter | None, languages: Sequence[str]
 ) -> Pairs:
-    """Pairs of one language, or routed by the script of their target side."""
+    """Pairs of two columns: of the one language, or of the one that the router detects."""
     targets, englishes = (
         check_texts(list(target), "Pairs, target side,"),
         check_texts(list(english), "Pairs, English side,"),
@@ -171,7 +188,7 @@ def _routed(targets: list[str], router: LanguageRouter) -> list[str]:
 
 
 def _check_not_swapped(pairs: Pairs) -> None:
-    """Both columns in the wrong order would fit without an error and map the wrong way."""
+    """Raise ValueError for pairs (English, target), which would fit a map in the wrong direction."""
     step = max(1, len(pairs.target) // 200)
     swapped = told = 0
     for i in range(0, len(pairs.target), step):
@@ -205,7 +222,7 @@ def _from_corpus(corpus: ParallelCorpus, languages: Sequence[str]) -> Pairs:
 def pairs_from(
     parallel: Any, router: LanguageRouter | None, languages: Sequence[str]
 ) -> dict[str, Sides]:
-    """Target and English sentences of every language that `parallel` holds."""
+    """Target and English sentences of every language in `parallel`."""
     if isinstance(parallel, Mapping):
         out: dict[str, Sides] = {}
         for language, part in parallel.items():
@@ -224,8 +241,8 @@ def pairs_from(
         pairs = read_input(parallel, router, languages)
     if not isinstance(pairs, Pairs):
         raise ValueError(
-            f"parallel holds no pairs of text ({type(parallel).__name__}). {_HOW_TO_PASS_PAIRS}; a "
-            "ParallelCorpus, or a dict of them by language, will do too."
+            f"parallel holds no pairs of text ({type(parallel).__name__}). "
+            f"{_HOW_TO_PASS_PAIRS}; a ParallelCorpus, or a dict of them by language, works too."
         )
     return pairs.by_language()
 
@@ -241,7 +258,7 @@ def _side(side: Any) -> list[Any]:
 
 
 def check_pairs_y(y: Any) -> None:
-    """Raise for a y that comes with pairs."""
+    """Raise ValueError for a y beside pairs."""
     if y is not None:
         raise ValueError(
             "X holds pairs, so y must be None. Class labels go with task text: pass the pairs as "
@@ -250,18 +267,19 @@ def check_pairs_y(y: Any) -> None:
 
 
 def looks_like_sentences(y: Any, languages_of_rows: Sequence[str]) -> bool:
-    """Whether a 1-d y of task text is mostly distinct strings, hence no class labels."""
+    """Whether a y beside task text consists of sentences: most of its strings are distinct."""
     values = np.asarray(y, dtype=object) if not hasattr(y, "to_numpy") else y.to_numpy()
     if values.ndim != 1 or not all(isinstance(v, str) for v in values):
         return False
     if 2 * len(set(values)) <= len(values) or len(values) < 2:
         return False
-    # A handful of English texts may well have a class each.
+    # Each of a handful of English texts may have a class of its own.
     small = len(values) < 10 and "en" in languages_of_rows
     return not small or any(script_of(v) != "Latin" for v in values)
 
 
 def sentences_as_y_error() -> ValueError:
+    """Error for a y that consists of sentences."""
     return ValueError(
         "y holds mostly distinct strings, which look like sentences and not like class labels; fit "
         f"ignores class labels and takes no sentences as y. {_HOW_TO_PASS_PAIRS}."

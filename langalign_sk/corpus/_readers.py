@@ -1,7 +1,7 @@
 """Readers of translation pairs, from sequences in memory and from files.
 
-Every reader of files returns the target and the English sentences. None goes through pandas,
-which would turn the sentences "NA" and "1" into a missing value and a number.
+Readers of files return the target and the English sentences. They do not use pandas, which would
+turn the sentences "NA" and "1" into a missing value and a number.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _JSON_LINES = (".jsonl", ".ndjson")
 _SUFFIXES = (*_TABLES, *_JSON_LINES, ".tmx")
 _DETECTION_ROWS = 200
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-# Their content is markup of the document that was translated (TMX 1.4b, "content markup").
-_NATIVE_CODES = frozenset({"bpt", "ept", "it", "ph", "ut"})
+# Elements whose content is markup of the translated document (TMX 1.4b, "content markup").
+_MARKUP = frozenset({"bpt", "ept", "it", "ph", "ut"})
 
 
 class MissingLanguageError(ValueError):
-    """A file or frame of pairs has no sentence of the language asked for."""
+    """Error for a file or frame of pairs without sentences of a language."""
 
 
 def check_language(target_lang: Any) -> None:
@@ -60,7 +60,7 @@ def check_language(target_lang: Any) -> None:
 
 
 def as_texts(values: Any, side: str) -> tuple[str, ...]:
-    """The sentences of a sequence, checked; `side` is its name in messages."""
+    """Sentences of a sequence, checked; `side` is its name in messages."""
     if isinstance(values, str | bytes):
         raise TypeError(f"{side} is a single {type(values).__name__}: give a list of sentences.")
     shape = getattr(values, "shape", None)
@@ -75,9 +75,9 @@ def as_texts(values: Any, side: str) -> tuple[str, ...]:
 
 
 def column_of(names: Sequence[Any], language: str) -> int | None:
-    """Position of a language's name; None if it is not there.
+    """Position of the name of a language; None if it is missing.
 
-    "zh" stands for "zh-TW" where there is no "zh-TW"; case does not matter.
+    Without "zh-TW", "zh" stands for it; case does not matter.
     """
     keys = [_same_spelling(str(name)) for name in names]
     for code in (_same_spelling(language), base_code(language)):
@@ -87,13 +87,13 @@ def column_of(names: Sequence[Any], language: str) -> int | None:
 
 
 def _find_sides(names: Sequence[Any], target_lang: str) -> tuple[int, int] | None:
-    """Positions of the target's and the English name; None if either is not there."""
+    """Positions of the target and the English name; None if one of them is missing."""
     target, source = column_of(names, target_lang), column_of(names, "en")
     return None if target is None or source is None else (target, source)
 
 
 def _need_sides(names: Sequence[Any], target_lang: str, where: str) -> tuple[int, int]:
-    """`_find_sides`, or a ValueError that says what `where` has instead."""
+    """Positions of both names, or a ValueError that lists the names that `where` has."""
     sides = _find_sides(names, target_lang)
     if sides is None:
         raise MissingLanguageError(
@@ -119,7 +119,7 @@ def sides_of_frame(frame: Any, target_lang: str) -> tuple[Any, Any]:
 def read_pairs(
     path: Path, target_lang: str, *, columns: Sequence[str] | None, encoding: str
 ) -> Sides:
-    """Read a file of pairs; its suffix says which format it has."""
+    """Read a file of pairs, in the format of its suffix."""
     check_language(target_lang)
     if not path.exists():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
@@ -127,7 +127,7 @@ def read_pairs(
     if suffix not in (*_SUFFIXES, ".parquet"):
         raise ValueError(
             f"{str(path)!r} has no known suffix. Known are {', '.join(_SUFFIXES)} (each also with "
-            ".gz behind it) and .parquet. Two files with one sentence a line: read_moses."
+            ".gz after it) and .parquet. Two files with one sentence per line: read_moses."
         )
     if columns is not None and suffix not in _TABLES:
         raise ValueError(f"columns= is for {', '.join(_TABLES)}; {suffix} names its own columns.")
@@ -145,8 +145,8 @@ def read_pairs(
 
 
 def read_lines(path: Path, encoding: str) -> list[str]:
-    """Lines of a text file, unpacked if its name ends in .gz, without their ends."""
-    # str.splitlines would also split at U+2028, U+0085 and others, which are part of a sentence.
+    """Lines of a text file without their ends; a .gz file is unpacked."""
+    # str.splitlines would also split at U+2028, U+0085 and more, which belong to a sentence.
     lines = _read_text(path, encoding).split("\n")
     if not lines[-1]:
         del lines[-1]
@@ -181,12 +181,12 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return gzip.decompress(data)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{str(path)!r} is no complete gzip file: {error}.") from error
+        raise ValueError(f"{str(path)!r} is not a complete gzip file: {error}.") from error
 
 
 def _read_text(path: Path, encoding: str) -> str:
     data = _read_bytes(path)
-    # Windows programs put a byte order mark before UTF-8; it is no part of the first sentence.
+    # Windows programs put a byte order mark before UTF-8, which does not belong to the first sentence.
     codec = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
     try:
         return data.decode(codec)
@@ -225,14 +225,14 @@ def _read_table(
     elif len(first) != 2:
         raise ValueError(
             f"{str(path)!r} has {len(first)} column{'s' * (len(first) != 1)} and no header with "
-            f"'en' and {_target_names(target_lang)}. Pass columns= with one name a column, such "
-            f"as {_columns_remedy(target_lang)}."
+            f"'en' and {_target_names(target_lang)}. Pass columns= with one name per column, "
+            f"such as {_columns_remedy(target_lang)}."
         )
     for line, cells in rows:
         if len(cells) != len(first):
             raise ValueError(
                 f"{str(path)!r}, line {line}: {len(cells)} cell{'s' * (len(cells) != 1)} where "
-                f"{len(first)} are due. Repair or remove the line."
+                f"{len(first)} are expected. Repair or remove the line."
             )
     if sides is None:
         sides = _sides_by_script(path, [cells for _, cells in rows], target_lang)
@@ -294,8 +294,8 @@ def _read_json_lines(path: Path, target_lang: str, encoding: str) -> Sides:
             raise ValueError(f"{str(path)!r}, line {number}: broken JSON ({error}).") from error
         if not isinstance(row, dict):
             raise ValueError(
-                f"{str(path)!r}, line {number}: {shorten(line)!r} is no JSON object. Write one "
-                f'{{"en": ..., "{target_lang}": ...}} a line.'
+                f"{str(path)!r}, line {number}: {shorten(line)!r} is not a JSON object. Write one "
+                f'{{"en": ..., "{target_lang}": ...}} per line.'
             )
         rows.append((number, row))
     if not rows:
@@ -324,7 +324,7 @@ def _read_parquet(path: Path, target_lang: str) -> Sides:
         try:
             table = parquet.ParquetFile(file)
         except ValueError as error:
-            raise ValueError(f"{str(path)!r} is no parquet file: {error}") from error
+            raise ValueError(f"{str(path)!r} is not a parquet file: {error}") from error
         names = table.schema_arrow.names
         wanted = [names[side] for side in _need_sides(names, target_lang, repr(str(path)))]
         columns = table.read(columns=wanted)
@@ -374,7 +374,7 @@ def _local_name(element: ET.Element) -> str:
 
 
 def _segment(variants: list[tuple[str, ET.Element]], code: str) -> str | None:
-    """Text of the first variant with this very code, else with its base code."""
+    """Text of the first variant with exactly this code, or else with its base code."""
     same = [(lang, tuv) for lang, tuv in variants if base_code(lang) == base_code(code)]
     same.sort(key=lambda variant: _same_spelling(variant[0]) != _same_spelling(code))
     if not same:
@@ -386,7 +386,7 @@ def _segment(variants: list[tuple[str, ET.Element]], code: str) -> str | None:
 def _plain_text(element: ET.Element) -> str:
     parts = [element.text or ""]
     for child in element:
-        if _local_name(child) not in _NATIVE_CODES:
+        if _local_name(child) not in _MARKUP:
             parts.append(_plain_text(child))
         parts.append(child.tail or "")
     return "".join(parts)

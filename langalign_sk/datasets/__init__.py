@@ -1,4 +1,4 @@
-"""Small parallel data sets that ship with the package."""
+"""Small parallel data sets that come with the package."""
 
 from ._base import load_service_requests, load_starter_corpus
 

@@ -1,4 +1,4 @@
-"""Loaders of the built-in data."""
+"""Loaders of the built-in data sets."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def _read_text(file_name: str) -> str:
 
 
 def _read_columns(file_name: str) -> dict[str, list[str]]:
-    """Columns of a tab-separated file by name; every cell stays the text that it is."""
-    # Not splitlines(): only "\n" ends a row.
+    """Columns of a tab-separated file by name; every cell stays text."""
+    # Not splitlines(), since only "\n" ends a row.
     header, *rows = (line.split("\t") for line in _read_text(file_name).split("\n") if line)
     return {name: list(cells) for name, *cells in zip(header, *rows, strict=True)}
 
 
 def _one_of(name: str, value: Any, allowed: Sequence[str], *, has_region: bool = False) -> str:
-    """The value, without its region if it may have one."""
+    """Value of a parameter, checked and without its region."""
     choice = base_code(value) if has_region and isinstance(value, str) else value
     if choice not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}.")
@@ -96,7 +96,7 @@ def load_service_requests(
     All text was written for this package and is under its licence (BSD-3-Clause). Rows were
     reworded until the cosine between each translation and its English under the Universal
     Sentence Encoder multilingual was at least 0.5: scores of that encoder are optimistic on
-    these rows, and they are no benchmark.
+    these rows, which are not a benchmark.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def load_starter_corpus(target_lang: str) -> ParallelCorpus: ...
 def load_starter_corpus(target_lang: str | None = None) -> pd.DataFrame | ParallelCorpus:
     """Load 640 everyday sentences in English, Korean, Japanese and Chinese.
 
-    Parallel text to fit an aligner on when there is none of one's own: 80 sentences on each of
+    Parallel text to fit an aligner on when you have none of your own: 80 sentences on each of
     eight topics (daily_life, work, travel, news, technology, health, money, feelings), from
     short notes and headlines to questions and formal prose. It is the corpus "starter" of
     `CrossLingualAligner`.
@@ -156,15 +156,15 @@ def load_starter_corpus(target_lang: str | None = None) -> pd.DataFrame | Parall
     Parameters
     ----------
     target_lang : {"ko", "ja", "zh"} or None, default=None
-        Language to be paired with English. A region code ("zh-TW") stands for its language;
+        Language to pair with English. A region code ("zh-TW") stands for its language;
         all Chinese is simplified. None loads all languages as a table.
 
     Returns
     -------
     ParallelCorpus or DataFrame
         With `target_lang`, a :class:`~langalign_sk.corpus.ParallelCorpus` named "starter" of
-        640 pairs; without, a DataFrame with columns topic, en, ko, ja and zh, in which every
-        row says the same in all languages.
+        640 pairs; without it, a DataFrame with columns topic, en, ko, ja and zh, in which a row
+        is one sentence in all languages.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def load_starter_corpus(target_lang: str | None = None) -> pd.DataFrame | Parall
     All text was written for this package and is under its licence (BSD-3-Clause). Rows were
     reworded until the cosine between each translation and its English under the Universal
     Sentence Encoder multilingual was at least 0.5: scores of that encoder are optimistic on
-    these rows, and they are no benchmark. No row is also in the service requests.
+    these rows, which are not a benchmark. The service requests do not contain any of the rows.
 
     Examples
     --------
@@ -201,6 +201,6 @@ def load_starter_corpus(target_lang: str | None = None) -> pd.DataFrame | Parall
     code = _one_of("target_lang", target_lang, _LANGUAGES[1:], has_region=True)
     columns = _read_columns("starter_corpus.tsv")
 
-    from ..corpus import ParallelCorpus
+    from ..corpus import ParallelCorpus  # loads numpy and scikit-learn
 
     return ParallelCorpus(columns[code], columns["en"], target_lang=code, name="starter")

@@ -30,7 +30,7 @@ def test_json_lines(tmp_path, suffix):
     ("text", "match"),
     [
         ('{"en": "a", "ko": "b"}\n\n{"en": "a",\n', r"x\.jsonl', line 3: broken JSON"),
-        ('["a", "b"]\n', r"line 1: .* is no JSON object\. Write one \{\"en\": \.\.\., \"ko\""),
+        ('["a", "b"]\n', r"line 1: .* is not a JSON object\. Write one \{\"en\": \.\.\., \"ko\""),
         ('{"en": "a", "ko": 5}\n', "line 1: the value of 'ko' is 5, not text"),
         ('{"en": "a", "kr": "b"}\n', r"columns \['en', 'kr'\]; needed are 'en' and 'ko'"),
         ("\n", "holds no pairs"),
@@ -64,17 +64,18 @@ def test_parquet_errors(tmp_path):
     pytest.importorskip("pyarrow")
     path = tmp_path / "x.parquet"
     pd.DataFrame({"en": ["a"], "ko": [5]}).to_parquet(path)
-    with pytest.raises(TypeError, match="target, row 0 is 5 of type int"):
+    with pytest.raises(TypeError, match="target, row 0 is int, not text: 5"):
         ParallelCorpus.read(path, "ko")
     with pytest.raises(ValueError, match=r"columns \['en', 'ko'\]; needed are 'en' and 'ja'"):
         ParallelCorpus.read(path, "ja")
-    with pytest.raises(ValueError, match="is no parquet file"):
+    with pytest.raises(ValueError, match="is not a parquet file"):
         ParallelCorpus.read(write(path, "one\t하나\n"), "ko")
 
 
 def test_parquet_without_pyarrow(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ImportError, match=r"pip install langalign-sk\[parquet\]"):
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(ImportError, match=r'pip install "langalign-sk\[parquet\]"'):
         ParallelCorpus.read(write(tmp_path / "x.parquet", ""), "ko")
 
 

@@ -133,11 +133,11 @@ REMEDY = r'Pass columns=\("en", "ko"\)'
             r"has 3 columns and no header with 'en' and 'ko'\. .*columns=",
         ),
         ("x.tsv", "하나\n", {}, "has 1 column and no header"),
-        ("x.tsv", "a\t하나\n\nb\n", {}, "line 3: 1 cell where 2 are due"),
-        ("x.tsv", "en\tko\na\tb\tc\n", {}, "line 2: 3 cells where 2 are due. Repair"),
-        ("x.csv", 'en,ko\n"a\nb",c\nd\n', {}, "line 4: 1 cell where 2 are due"),
+        ("x.tsv", "a\t하나\n\nb\n", {}, "line 3: 1 cell where 2 are expected"),
+        ("x.tsv", "en\tko\na\tb\tc\n", {}, "line 2: 3 cells where 2 are expected. Repair"),
+        ("x.csv", 'en,ko\n"a\nb",c\nd\n', {}, "line 4: 1 cell where 2 are expected"),
         ("x.csv", 'a,하나\nb,"둘\nc,셋\n', {}, "row that begins in line 2: unexpected end of data"),
-        ("x.tsv", "a\tb\n", {"columns": ("id", "en", "ko")}, "line 1: 2 cells where 3 are due"),
+        ("x.tsv", "a\tb\n", {"columns": ("id", "en", "ko")}, "line 1: 2 cells where 3 are expected"),
         ("x.tsv", "a\tb\n", {"columns": ("en", "de")}, r"columns= has the columns \['en', 'de'\]"),
         (
             "x.tsv",
@@ -196,5 +196,5 @@ def test_undecodable_bytes(tmp_path, suffix):
 def test_broken_gzip(tmp_path, data):
     path = tmp_path / "x.tsv.gz"
     path.write_bytes(data)
-    with pytest.raises(ValueError, match=r"x\.tsv\.gz' is no complete gzip file"):
+    with pytest.raises(ValueError, match=r"x\.tsv\.gz' is not a complete gzip file"):
         ParallelCorpus.read(path, "ko")
