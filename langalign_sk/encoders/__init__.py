@@ -1,4 +1,4 @@
-"""Frozen sentence encoders: by name, over HTTP, and a user's own objects; and caches of rows."""
+"""Frozen sentence encoders, by name, over HTTP or from a user's own object, and their caches."""
 
 from .cache.folder import FolderCache
 from .cache.memory import MemoryCache

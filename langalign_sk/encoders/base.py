@@ -1,4 +1,4 @@
-"""What all encoders of text have in common."""
+"""Base class of sentence encoders: cache, streaming, and the interface of a transformer."""
 
 from __future__ import annotations
 
@@ -6,63 +6,67 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from .._utils.texts import check_text_column, check_texts
 from .._utils.validation import warn_user
 from .cache.folder import FolderCache
 from .cache.lookup import as_cache
 from .models.model import Model
+from .progress import ProgressBar
+from .stream import check_chunk_size, check_target, write_rows
 
 __all__ = ["TextEncoder", "as_rows", "expect_model", "loaded_model", "seen_model"]
 
 
-_CHUNK = 2_048
-_OF_NO_EFFECT = ("batch_size", "cache", "device", "max_retries", "timeout", "verbose")
+_CHUNK = 2_048  # texts
+# Parameters that leave the model as it is.
+_NOT_OF_THE_MODEL = ("batch_size", "cache", "device", "max_retries", "timeout", "verbose")
 
 
 class TextEncoder(TransformerMixin, BaseEstimator):
-    """Text in, rows out: caching, streaming, and the interface of a scikit-learn transformer.
+    """Base class of sentence encoders, which are scikit-learn transformers of text.
 
-    Subclasses have the parameters `name`, `cache` and `verbose`, and give a model.
+    Subclasses have the parameters `name`, `cache` and `verbose`, and load a model.
     """
 
     name: str
     cache: Any
     verbose: bool
-    # Parameters, identity and width of the model that was met.
+    # Parameters, identity and width of the model that was loaded last; pickled.
     _seen: tuple[dict[str, Any], str, int] | None = None
 
     @abstractmethod
     def _load(self) -> Model:
-        """The model, loaded at most once per process."""
+        """Load the model, at most once per process."""
 
     @abstractmethod
     def _encode(self, model: Model, texts: list[str]) -> NDArray:
-        """Rows of distinct texts, as the model gives them."""
+        """Encode distinct texts with the model."""
 
     @abstractmethod
     def _settings(self) -> str:
-        """What changes the rows of a model, in words."""
+        """Settings that change the rows of a model, as part of their key in a cache."""
 
     @property
     def _block(self) -> int:
-        """Texts that are encoded before rows are kept: what a killed process loses."""
+        """Number of texts between two writes to the cache: what a killed process loses."""
         return _CHUNK
 
     def load(self) -> None:
-        """Load the model, if this process has not yet, and check that it is the one of before.
+        """Load the model, unless this process has, and compare it with the one loaded before.
 
         Raises
         ------
         ImportError
             If a package is missing; the message names it.
         ValueError
-            If there is no such model, no network to fetch it, or its rows have another width than
+            If the model does not exist or cannot be fetched, or if its rows have another width than
             when this encoder was pickled.
         """
         self._checked_model()
@@ -72,15 +76,16 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         if isinstance(store, FolderCache):
             store.check()
         model = self._load()
-        asked = {k: v for k, v in self._parameters().items() if k not in _OF_NO_EFFECT}
+        asked = {k: v for k, v in self._parameters().items() if k not in _NOT_OF_THE_MODEL}
         seen, now = self._seen, (asked, model.identity, model.width)
         if seen != now:
             if seen is not None and seen[0] == asked:
                 self._compare(*seen[1:], model)
-            self._seen = now  # what is warned of is said once
+            self._seen = now  # so that another model is warned of once
         return model
 
     def _compare(self, identity: str, width: int, model: Model) -> None:
+        """Refuse a model of another width than before, and warn of another identity."""
         if width != model.width:
             raise ValueError(
                 f"Encoder {self.name!r} returned rows of width {width} when it was saved "
@@ -93,7 +98,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         )
 
     def encode(self, texts: Sequence[str]) -> NDArray:
-        """Embed texts; every distinct one is encoded once.
+        """Embed texts; each distinct text is encoded once.
 
         Parameters
         ----------
@@ -103,7 +108,12 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_texts, width), float32
-            One row a text; width is kept for no text at all.
+            One row per text; without any text the shape is (0, width).
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a text is missing, or is not a str.
         """
         model = self._checked_model()
         texts = [texts] if isinstance(texts, str) else texts
@@ -118,49 +128,45 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         return rows[[place[text] for text in texts]]
 
     def _rows(self, model: Model, texts: list[str]) -> NDArray:
-        store, bar = as_cache(self.cache), None
+        """Rows of distinct texts, from the cache or from the model."""
+        store = as_cache(self.cache)
+        with ProgressBar(self.verbose, len(texts), str(self.name)) as bar:
 
-        def encode(new: list[str]) -> NDArray:
-            nonlocal bar
-            if self.verbose and bar is None:  # none for rows that are all in the cache
-                from tqdm.auto import tqdm
+            def encode(new: list[str]) -> NDArray:
+                bar.start()  # not where the cache has every row
+                return self._encode_blocks(model, new, bar)
 
-                bar = tqdm(total=len(texts), unit="text", desc=str(self.name))
-            out = np.empty((len(new), model.width), dtype=np.float32)
-            for start in range(0, len(new), self._block):
-                part = new[start : start + self._block]
-                rows = as_rows(self._encode(model, part), len(part), repr(self.name))
-                if rows.shape[1] != model.width:
-                    raise ValueError(
-                        f"Encoder {self.name!r} returned rows of width {rows.shape[1]}, and of width "
-                        f"{model.width} before."
-                    )
-                out[start : start + len(part)] = rows
-                if bar is not None:
-                    bar.update(len(part))
-            return out
-
-        try:
             if store is None:
                 return encode(texts)
             encoder = f"{model.identity} {self._settings()}".strip()
             rows = store.rows(encoder, texts, model.width, encode, self._block)
-            if bar is not None:
-                bar.update(bar.total - bar.n)  # what the cache had
+            bar.complete()  # by the rows that the cache had
             return rows
-        finally:
-            if bar is not None:
-                bar.close()
+
+    def _encode_blocks(self, model: Model, texts: list[str], bar: ProgressBar) -> NDArray:
+        """Rows of distinct texts from the model, checked."""
+        out = np.empty((len(texts), model.width), dtype=np.float32)
+        for start in range(0, len(texts), self._block):
+            block = texts[start : start + self._block]
+            rows = as_rows(self._encode(model, block), len(block), repr(self.name))
+            if rows.shape[1] != model.width:
+                raise ValueError(
+                    f"Encoder {self.name!r} returned rows of width {rows.shape[1]}, and of width "
+                    f"{model.width} before."
+                )
+            out[start : start + len(block)] = rows
+            bar.update(len(block))
+        return out
 
     def encode_iter(self, texts: Iterable[str], *, chunk_size: int = _CHUNK) -> Iterator[NDArray]:
-        """Embed texts of any number, chunk by chunk.
+        """Embed any number of texts, chunk by chunk.
 
         Parameters
         ----------
         texts : iterable of str
-            Read as it is needed.
+            Read as needed.
         chunk_size : int, default=2048
-            Texts a chunk.
+            Texts per chunk.
 
         Yields
         ------
@@ -174,10 +180,8 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         >>> [rows.shape for rows in SentenceEncoder().encode_iter(lines, chunk_size=2)]
         [(2, 512), (2, 512), (1, 512)]
         """
-        if chunk_size < 1:
-            raise ValueError(f"chunk_size must be at least 1, got {chunk_size}.")
-        if isinstance(texts, str):
-            raise TypeError("texts is one str: pass an iterable of texts, such as [text].")
+        check_chunk_size(chunk_size)
+        _check_several(texts)
         remaining = iter(texts)
         while chunk := list(islice(remaining, chunk_size)):
             yield self.encode(chunk)
@@ -190,21 +194,21 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         chunk_size: int = _CHUNK,
         n_texts: int | None = None,
     ) -> NDArray:
-        """Embed texts of any number into a ``.npy`` file, in constant memory.
+        """Embed any number of texts into a ``.npy`` file, in constant memory.
 
-        A run that was killed goes on where it stopped when it is begun again with the same texts
-        and path.
+        A run that was killed continues where it stopped when the method is called again with the
+        same texts and path.
 
         Parameters
         ----------
         texts : iterable of str
-            Read as it is needed.
+            Read as needed.
         path : path
-            Of the file. Until all rows are there, they are in ``<path>.part``.
+            The file. Until all rows are written, they are in ``<path>.part``.
         chunk_size : int, default=2048
             Texts between two writes.
         n_texts : int, default=None
-            How many texts there are, for the progress bar (`verbose`).
+            Number of texts, for the progress bar (`verbose`).
 
         Returns
         -------
@@ -214,7 +218,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the file is there already, or ``<path>.part`` is of another encoder or other texts.
+            If the file exists, or if ``<path>.part`` belongs to another encoder or other texts.
 
         Examples
         --------
@@ -224,14 +228,27 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         >>> SentenceEncoder().encode_to_file((f"sentence {i}" for i in range(5)), path).shape
         (5, 512)
         """
-        from .stream import write_rows
-
-        return write_rows(self, texts, path, chunk_size=chunk_size, n_texts=n_texts)
+        check_chunk_size(chunk_size)
+        _check_several(texts)
+        path = Path(path)
+        check_target(path)
+        model = self._checked_model()
+        # One bar for all chunks, in place of one per chunk.
+        encoder = clone(self).set_params(verbose=False) if self.verbose else self
+        return write_rows(
+            texts,
+            path,
+            encode=encoder.encode,
+            width=model.width,
+            encoder=f"{model.identity} {self._settings()}",
+            chunk_size=chunk_size,
+            bar=ProgressBar(self.verbose, n_texts, str(self.name)),
+        )
 
     def fit(self, X: Any, y: Any = None) -> TextEncoder:
-        """Load the model and check the input; there is nothing to learn.
+        """Load the model and check the input; nothing is learned.
 
-        A model that this encoder met before, in a pickle, need not be the same.
+        The model may be another one than this encoder met before it was pickled.
 
         Parameters
         ----------
@@ -261,17 +278,17 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, width), float32
-            One row a text.
+            One row per text.
 
         Raises
         ------
         ValueError, TypeError
-            If a row is missing, empty, or no text.
+            If a row is missing, empty, or is not text.
         """
         return self.encode(check_text_column(X))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Names of the output columns: the class name, in lower case, and a number.
+        """Names of the output columns: the class name in lower case, and a number.
 
         Parameters
         ----------
@@ -281,7 +298,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str
-            One name a column.
+            One name per column.
         """
         prefix = type(self).__name__.lower()
         width = self._checked_model().width
@@ -306,33 +323,38 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         return hash((type(self), str(self.name)))
 
     def _parameters(self) -> dict[str, Any]:
-        """What get_params returns, without the inspection that would cost more than a cached row."""
+        """Parameters as in get_params, whose inspection takes longer than a cached row."""
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
 
 def seen_model(encoder: Any) -> tuple[dict[str, Any], str, int] | None:
-    """Parameters, identity and width of the model that an encoder met last; None if unknown."""
+    """Parameters, identity and width of the model that an encoder loaded last; None if unknown."""
     return encoder._seen if isinstance(encoder, TextEncoder) else None
 
 
 def expect_model(encoder: Any, seen: tuple[dict[str, Any], str, int] | None) -> None:
-    """Let an encoder compare its model with one that was met before; None forgets that one."""
+    """Let an encoder compare its model with one that was loaded before; None forgets that one."""
     if isinstance(encoder, TextEncoder):
         encoder._seen = seen
 
 
 def loaded_model(encoder: TextEncoder) -> Model:
-    """The model of an encoder, loaded and compared with the one that it met before."""
+    """Model of an encoder, loaded and compared with the one that was loaded before."""
     return encoder._checked_model()
 
 
+def _check_several(texts: Iterable[str]) -> None:
+    if isinstance(texts, str):
+        raise TypeError("texts is one str: pass an iterable of texts, such as [text].")
+
+
 def _to_array(out: Any) -> Any:
-    """A torch tensor, on any device and of any float type, as an array."""
+    """Array of a torch tensor, which may be on any device and of any float type."""
     return out.detach().float().cpu().numpy() if hasattr(out, "detach") else out
 
 
 def as_rows(out: Any, n: int, name: str) -> NDArray:
-    """What an encoder returned as float32 rows, one a text, or an error that names the encoder."""
+    """Output of an encoder as float32 rows, one per text; an error names the encoder."""
     if isinstance(out, list | tuple):
         out = [_to_array(row) for row in out]
     rows = np.asarray(_to_array(out))

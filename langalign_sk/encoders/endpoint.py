@@ -1,4 +1,4 @@
-"""Embeddings over HTTP, in the manner of OpenAI's API."""
+"""EndpointEncoder: embeddings of an OpenAI-compatible endpoint."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from .._utils.optional import import_extra
+from .._utils.validation import check_number
 from .base import TextEncoder
 from .cache.lookup import as_cache
 from .models.model import Model
@@ -20,15 +22,15 @@ __all__ = ["EndpointEncoder"]
 
 
 _models: dict[tuple[Any, ...], Model] = {}
-_lock = threading.RLock()
+_models_lock = threading.RLock()
 
 
 class EndpointEncoder(TextEncoder):
-    """Sentence encoder behind an HTTP endpoint in the manner of OpenAI's API.
+    """Sentence encoder behind an OpenAI-compatible HTTP endpoint.
 
-    Requests go through the `openai` client (extra "openai"), which repeats those that met a busy
-    or failing server with growing pauses. Rows of every answered request are cached at once, so
-    that a failure later on does not lose what was paid for.
+    Requests go through the `openai` client (extra "openai"), which repeats them with growing pauses
+    when a server is busy or fails. Rows of every answered request are cached at once, so that a
+    later failure does not lose what was paid for.
 
     Parameters
     ----------
@@ -44,10 +46,10 @@ class EndpointEncoder(TextEncoder):
     prompt : str, default=None
         Put before every text.
     batch_size : int, default=128
-        Texts a request.
+        Texts per request.
     max_retries : int, default=5
-        How often a request that met status 408, 409, 429 or 500 and above, or no connection, is
-        repeated.
+        How often a request is repeated after status 408, 409, 429 or 500 and above, or without a
+        connection.
     timeout : float, default=60.0
         Seconds to wait for an answer.
     cache : None, "memory", path, MemoryCache or FolderCache, default="memory"
@@ -114,17 +116,18 @@ class EndpointEncoder(TextEncoder):
             self.max_retries,
             self.timeout,
         )
-        with _lock:
+        with _models_lock:
             if key not in _models:
-                asking = clone(self)  # what others share must not change with this one
-                client = asking._client()
-                width = len(_ask(client, asking, ["width"])[0])
-                identity = f"{self.name}@{client.base_url}"
+                # A copy, since the model is shared and the parameters of this encoder may change.
+                settings = clone(self)
+                client = settings._client()
+                width = len(_request_rows(client, settings, ["width"])[0])
 
                 def encode(texts: list[str], prompt: str | None, batch_size: int) -> NDArray:
-                    return _ask(client, asking, [prompt + t for t in texts] if prompt else texts)
+                    texts = [prompt + text for text in texts] if prompt else texts
+                    return _request_rows(client, settings, texts)
 
-                _models[key] = Model(encode, width, identity)
+                _models[key] = Model(encode, width, f"{self.name}@{client.base_url}")
             return _models[key]
 
     def _encode(self, model: Model, texts: list[str]) -> NDArray:
@@ -137,15 +140,15 @@ class EndpointEncoder(TextEncoder):
     def _check_settings(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"name must be the name of a model, got {self.name!r}.")
-        for name, least in (("batch_size", 1), ("max_retries", 0), ("dimensions", 1)):
-            value = getattr(self, name)
-            if name == "dimensions" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-                raise ValueError(f"{name} must be an int of at least {least}, got {value!r}.")
-        timeout = self.timeout
-        if isinstance(timeout, bool) or not isinstance(timeout, Real) or not timeout > 0:
-            raise ValueError(f"timeout must be a positive number of seconds, got {timeout!r}.")
+        check_number("batch_size", self.batch_size, Integral, _at_least_1, "an int of at least 1")
+        check_number(
+            "max_retries", self.max_retries, Integral, lambda n: n >= 0, "an int of at least 0"
+        )
+        if self.dimensions is not None:
+            check_number(
+                "dimensions", self.dimensions, Integral, _at_least_1, "an int of at least 1"
+            )
+        check_number("timeout", self.timeout, Real, lambda t: t > 0, "a positive number of seconds")
         for name in ("api_key_env", "base_url", "prompt"):
             value = getattr(self, name)
             if not isinstance(value, str) and (value is not None or name == "api_key_env"):
@@ -153,16 +156,11 @@ class EndpointEncoder(TextEncoder):
         as_cache(self.cache)
 
     def _client(self) -> Any:
-        try:
-            import openai
-        except ImportError as error:
-            raise ImportError(
-                "EndpointEncoder needs the package openai: pip install langalign-sk[openai]"
-            ) from error
+        openai = import_extra("openai", "EndpointEncoder needs the package openai", "openai")
         key = os.environ.get(self.api_key_env, "").strip()
         if not key.isascii():
             raise ValueError(
-                f"The environment variable {self.api_key_env} holds no key: it is not ASCII."
+                f"The environment variable {self.api_key_env} does not hold a key: it is not ASCII."
             )
         if not key and self.base_url is None:
             raise ValueError(
@@ -177,8 +175,12 @@ class EndpointEncoder(TextEncoder):
         )
 
 
-def _ask(client: Any, encoder: EndpointEncoder, texts: list[str]) -> NDArray:
-    """Rows of one request's texts, in their order."""
+def _at_least_1(value: int) -> bool:
+    return value >= 1
+
+
+def _request_rows(client: Any, encoder: EndpointEncoder, texts: list[str]) -> NDArray:
+    """Ask for the rows of texts in one request; rows are in the order of the texts."""
     import openai
 
     more = {} if encoder.dimensions is None else {"dimensions": encoder.dimensions}
@@ -227,5 +229,5 @@ def _ask(client: Any, encoder: EndpointEncoder, texts: list[str]) -> NDArray:
 
 
 def _retries(error: Any) -> str:
-    """How often the client repeated the request; it does not wait for minutes."""
+    """Number of times that the client repeated a request; it gives up when told to wait minutes."""
     return str(error.request.headers.get("x-stainless-retry-count", "0"))

@@ -1,4 +1,4 @@
-"""An address that stands in saved models; the classes are in encoders.cache.folder."""
+"""Alias of encoders.cache.folder: an address in saved models."""
 
 from .cache.folder import FolderCache
 

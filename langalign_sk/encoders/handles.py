@@ -1,5 +1,7 @@
-"""An address that stands in saved models; the classes are in encoders."""
+"""Alias of the modules that hold these names now: an address in saved models."""
 
-from . import EncodingSession, SentenceEncoder, as_encoder
+from .objects import as_encoder
+from .sentence import SentenceEncoder
+from .session import EncodingSession
 
 __all__ = ["EncodingSession", "SentenceEncoder", "as_encoder"]

@@ -11,25 +11,25 @@ from sklearn.utils.validation import check_is_fitted
 from .base import TextEncoder, as_rows
 from .sentence import SentenceEncoder
 
-__all__ = ["Encoder", "as_encoder"]
+__all__ = ["Encoder", "as_encoder", "original_object"]
 
 
-# A dense row of a vectorizer without dimension reduction would be wider than any map can learn.
+# Dense rows of a vectorizer without dimension reduction are wider than any map can learn.
 _MAX_WIDTH = 4096
 
 
 class Encoder(Protocol):
-    """What the aligner asks of an encoder."""
+    """Protocol of an encoder, as the aligner uses it."""
 
     def load(self) -> None:
-        """Find the model, so that a wrong name is known before any work starts."""
+        """Load the model, so that a wrong name is reported before any work starts."""
 
     def encode(self, texts: list[str]) -> NDArray:
         """Rows of shape (n_texts, width), float32."""
 
 
 class _Wrapped:
-    """A user's object; two wrappers of one object are one encoder."""
+    """Handle of a user's object; two handles of one object are equal."""
 
     _object: Any
 
@@ -41,26 +41,27 @@ class _Wrapped:
 
 
 class _ObjectEncoder(_Wrapped):
-    """Any object with ``encode(list of str)``."""
+    """Handle of an object with ``encode(list of str)``."""
 
     def __init__(self, encoder: Any) -> None:
         self._object = encoder
-        is_st = any(c.__module__.startswith("sentence_transformers") for c in type(encoder).__mro__)
-        if is_st:
+        if _is_sentence_transformer(encoder):
             from .models.transformer import one_at_a_time
 
-        self._encode = one_at_a_time(encoder) if is_st else encoder.encode
+            self._encode = one_at_a_time(encoder)
+        else:
+            self._encode = encoder.encode
         self._name = type(encoder).__name__
 
     def load(self) -> None:
-        """The object is there already."""
+        """Nothing to do: the object is loaded."""
 
     def encode(self, texts: list[str]) -> NDArray:
         return as_rows(self._encode(texts), len(texts), self._name)
 
 
 class _TransformerEncoder(_Wrapped):
-    """A fitted scikit-learn text transformer."""
+    """Handle of a fitted scikit-learn transformer of text."""
 
     def __init__(self, transformer: Any) -> None:
         self._object = transformer
@@ -86,15 +87,25 @@ class _TransformerEncoder(_Wrapped):
         return as_rows(out, len(texts), self._name)
 
 
+def _is_sentence_transformer(encoder: Any) -> bool:
+    """Whether an object is of a class of sentence-transformers, told without importing them."""
+    return any(c.__module__.startswith("sentence_transformers") for c in type(encoder).__mro__)
+
+
+def original_object(encoder: Any) -> Any:
+    """Object that a user passed as an encoder; None for the encoders of this package."""
+    return encoder._object if isinstance(encoder, _Wrapped) else None
+
+
 def as_encoder(encoder: Any, device: str | None = None) -> Encoder:
-    """Handle for whatever a user may pass as an encoder.
+    """Handle of anything that a user may pass as an encoder.
 
     Parameters
     ----------
     encoder : str, path, SentenceEncoder, object with ``encode``, or fitted scikit-learn transformer
         See :class:`SentenceEncoder` for names.
     device : str, default=None
-        For a name only; a handle or an object has its own.
+        For a name only; a handle or an object has a device of its own.
 
     Returns
     -------

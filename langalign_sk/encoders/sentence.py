@@ -1,22 +1,23 @@
-"""SentenceEncoder: a frozen encoder by name."""
+"""SentenceEncoder: a frozen encoder, by name."""
 
 from __future__ import annotations
 
-import numbers
 import os
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._utils.validation import check_choice, check_number
 from .base import TextEncoder
 from .cache.lookup import as_cache
 from .models.model import Model, Spec
 from .models.presets import DEFAULT, preset_of
 from .models.registry import load_model
 
-__all__ = ["SentenceEncoder", "check_settings"]
+__all__ = ["SentenceEncoder", "prompt_of"]
 
 
 _CHOICES = {
@@ -26,41 +27,12 @@ _CHOICES = {
 }
 
 
-def check_settings(encoder: Any) -> None:
-    """Raise ValueError or TypeError for a parameter that no model could take."""
-    if not isinstance(encoder.name, str | os.PathLike):
-        raise TypeError(
-            f"name must be a str, got {type(encoder.name).__name__}. An object that encodes goes to "
-            "the aligner itself."
-        )
-    for name, allowed in _CHOICES.items():
-        value = getattr(encoder, name)
-        if value not in allowed:
-            raise ValueError(f"{name} must be one of {allowed}, got {value!r}.")
-    for name in ("batch_size", "max_length"):
-        value = getattr(encoder, name)
-        if name == "max_length" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-            raise ValueError(f"{name} must be a positive int, got {value!r}.")
-    for name in ("prompt", "revision"):
-        value = getattr(encoder, name)
-        if value is not None and not isinstance(value, str):
-            raise TypeError(f"{name} must be a str or None, got {type(value).__name__}.")
-    device = encoder.device
-    if device is not None and not isinstance(device, str):
-        several = isinstance(device, Sequence) and all(isinstance(d, str) for d in device)
-        if not several or not device:
-            raise TypeError(f"device must be a str, a list of str or None, got {device!r}.")
-    as_cache(encoder.cache)
-
-
 class SentenceEncoder(TextEncoder):
-    """Frozen sentence encoder, by name: a handle, and a scikit-learn transformer of text.
+    """Frozen sentence encoder, by name; a scikit-learn transformer of text.
 
-    The model is loaded at first use, once per process and settings; the handle itself holds only
-    parameters, so that clones and pickles stay small. A pickle remembers which model it met: one
-    of another width is refused when it is loaded again, one with other weights is warned of.
+    The model is loaded at first use, once per process and settings. The encoder itself holds only
+    parameters, so that clones and pickles stay small. A pickle remembers its model: where another
+    model is found by that name, other weights raise a warning, and another width an error.
 
     Parameters
     ----------
@@ -71,30 +43,32 @@ class SentenceEncoder(TextEncoder):
     revision : str, default=None
         Branch, tag or commit of a hub model.
     prompt : str, default=None
-        Put before every text. None is what the model's card asks for, where this package knows
-        it (see :func:`list_encoders`), and else the model's own default; "" is none.
+        Put before every text. None is the prompt that the model's card asks for, where this
+        package knows it (see :func:`list_encoders`), and the model's own default otherwise; "" is
+        no prompt.
     pooling : {"mean", "cls", "max", "lasttoken"}, default=None
-        How the tokens of a text become one row; None leaves the model's own.
+        How the tokens of a text become one row; None leaves the model's own pooling.
     normalize : bool, default=False
-        Scale rows to length 1. Many models do so themselves.
+        Scale rows to length 1. Many models do that themselves.
     max_length : int, default=None
-        Tokens of a text that are read; None leaves the model's own limit.
+        Number of tokens of a text that are read; None leaves the model's own limit.
     batch_size : int, default=32
         Texts that go through the model together. Not used by "use-multilingual".
     device : str or list of str, default=None
         Torch device, such as "cuda:0". None takes cuda, mps or cpu, in this order. A list starts
-        a process for each device, such as ``["cuda:0", "cuda:1"]`` or ``["cpu", "cpu"]``; they
-        keep the model, and every call shares its batches out. Scripts that do so need
-        ``if __name__ == "__main__":``.
+        a process for each device, such as ``["cuda:0", "cuda:1"]`` or ``["cpu", "cpu"]``; the
+        processes keep the model, and every call distributes its batches over them. Scripts that
+        use a list need ``if __name__ == "__main__":``.
     dtype : {"float32", "float16", "bfloat16"}, default=None
         Precision of the model's arithmetic; rows are float32 in any case.
     backend : {"torch", "onnx", "openvino"}, default="torch"
-        Runtime, where sentence-transformers has it for the model; the others are extras.
+        Runtime, where sentence-transformers supports it for the model; "onnx" and "openvino" are
+        extras.
     trust_remote_code : bool, default=False
         Let the model run Python code from its repository.
     cache : None, "memory", path, MemoryCache or FolderCache, default="memory"
-        Where encoded rows are kept, so that a text is encoded once. "memory" is 128 MiB for all
-        encoders of the process, the oldest rows going first; a folder is shared between
+        Where encoded rows are kept, so that a text is encoded once. "memory" keeps 128 MiB for
+        all encoders of the process and drops the oldest rows first; a folder is shared between
         processes and runs (:class:`FolderCache`).
     verbose : bool, default=False
         Show a progress bar over the texts.
@@ -104,8 +78,8 @@ class SentenceEncoder(TextEncoder):
     ImportError
         At first use, if a package is missing; the message names the extra to install.
     ValueError
-        At first use, if a parameter is out of its range, or if there is no such model and no
-        network to fetch it.
+        At first use, if a parameter is out of its range, or if the model does not exist or cannot
+        be fetched.
 
     See Also
     --------
@@ -159,7 +133,7 @@ class SentenceEncoder(TextEncoder):
         self.verbose = verbose
 
     def _load(self) -> Model:
-        check_settings(self)
+        _check_settings(self)
         devices = self.device
         return load_model(
             Spec(
@@ -175,21 +149,17 @@ class SentenceEncoder(TextEncoder):
         )
 
     def _encode(self, model: Model, texts: list[str]) -> NDArray:
-        # In float32, for lengths of half precision overflow.
-        rows = np.asarray(model.encode(texts, self._prompt(), self.batch_size), dtype=np.float32)
+        # In float32, since the lengths of half-precision rows overflow.
+        rows = np.asarray(model.encode(texts, prompt_of(self), self.batch_size), dtype=np.float32)
         if not self.normalize:
             return rows
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         return rows / np.where(lengths > 0, lengths, 1)
 
-    def _prompt(self) -> str | None:
-        preset = preset_of(str(self.name))
-        return preset.prompt if self.prompt is None and preset else self.prompt
-
     def _settings(self) -> str:
-        """Devices are left out: rows differ between them in the last digits only."""
+        # Not the device: its rows differ in the last digits only.
         changing = {
-            "prompt": self._prompt(),
+            "prompt": prompt_of(self),
             "pooling": self.pooling,
             "normalize": self.normalize or None,
             "max_length": self.max_length,
@@ -197,3 +167,34 @@ class SentenceEncoder(TextEncoder):
             "backend": None if self.backend == "torch" else self.backend,
         }
         return " ".join(f"{k}={v!r}" for k, v in changing.items() if v is not None)
+
+
+def prompt_of(encoder: SentenceEncoder) -> str | None:
+    """Prompt before every text of an encoder; None is the default of the model itself."""
+    preset = preset_of(str(encoder.name))
+    return preset.prompt if encoder.prompt is None and preset else encoder.prompt
+
+
+def _check_settings(encoder: SentenceEncoder) -> None:
+    """Raise ValueError or TypeError for a parameter that is invalid for every model."""
+    if not isinstance(encoder.name, str | os.PathLike):
+        raise TypeError(
+            f"name must be a str, got {type(encoder.name).__name__}. An object that encodes goes to "
+            "the aligner itself."
+        )
+    for name, choices in _CHOICES.items():
+        check_choice(name, getattr(encoder, name), choices)
+    for name in ("batch_size", "max_length"):
+        value = getattr(encoder, name)
+        if name != "max_length" or value is not None:
+            check_number(name, value, Integral, lambda n: n > 0, "a positive int")
+    for name in ("prompt", "revision"):
+        value = getattr(encoder, name)
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} must be a str or None, got {type(value).__name__}.")
+    device: Any = encoder.device
+    if device is not None and not isinstance(device, str):
+        several = isinstance(device, Sequence) and all(isinstance(d, str) for d in device)
+        if not several or not device:
+            raise TypeError(f"device must be a str, a list of str or None, got {device!r}.")
+    as_cache(encoder.cache)

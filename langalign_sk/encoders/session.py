@@ -13,7 +13,7 @@ __all__ = ["EncodingSession"]
 
 
 class EncodingSession:
-    """Encodes every distinct text once within one call.
+    """Encoder of every distinct text once within one call.
 
     Examples
     --------

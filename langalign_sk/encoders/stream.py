@@ -1,39 +1,126 @@
-"""Rows of any number of texts, written to a file in constant memory."""
+"""Encoding of any number of texts into a file, in constant memory."""
 
 from __future__ import annotations
 
-import contextlib
+import glob
 import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._utils.files import replacing
 from .._utils.texts import check_texts
+from .progress import ProgressBar
 
-if TYPE_CHECKING:
-    from .base import TextEncoder
-
-__all__ = ["write_rows"]
+__all__ = ["check_chunk_size", "check_target", "write_rows"]
 
 _HEADER_BYTES = 128  # of a .npy file whose shape is not known yet; numpy pads to multiples of 64
 _DTYPE = np.dtype("<f4")
 
 
+def check_chunk_size(chunk_size: int) -> None:
+    """Raise ValueError unless a chunk has at least one text."""
+    if chunk_size < 1:
+        raise ValueError(f"chunk_size must be at least 1, got {chunk_size}.")
+
+
+def check_target(path: Path) -> None:
+    """Raise ValueError, before a model is loaded, if a file cannot be made."""
+    if path.exists():
+        raise ValueError(f"{os.fspath(path)!r} is there already. Delete it, or give another path.")
+    if not path.parent.is_dir():
+        raise ValueError(f"There is no folder {os.fspath(path.parent)!r}. Make it first.")
+
+
+def write_rows(
+    texts: Iterable[str],
+    path: Path,
+    *,
+    encode: Callable[[list[str]], NDArray],
+    width: int,
+    encoder: str,
+    chunk_size: int,
+    bar: ProgressBar,
+) -> NDArray:
+    """Rows of texts in a ``.npy`` file; a run that was stopped is continued.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Read as needed.
+    path : pathlib.Path
+        The file, which does not exist yet. Until it is complete, the rows are in ``<path>.part``.
+    encode : callable
+        From a list of texts to rows of shape (n_texts, width).
+    width : int
+        Width of a row.
+    encoder : str
+        Identity and settings of the encoder: a run is continued with the same ones only.
+    chunk_size : int
+        Texts between two writes.
+    bar : ProgressBar
+        Shown from the first text on.
+
+    Returns
+    -------
+    memmap of shape (n_texts, width), float32
+        The file, mapped for reading.
+
+    Raises
+    ------
+    ValueError
+        If the files of a stopped run are damaged, or belong to another encoder or other texts.
+    """
+    part = path.with_name(path.name + ".part")
+    progress = _Progress(path.with_name(path.name + ".progress.json"), encoder)
+    row_bytes = width * _DTYPE.itemsize
+    written = part.stat().st_size if part.exists() else 0
+    if progress.n_before and written < _HEADER_BYTES + progress.n_before * row_bytes:
+        raise ValueError(
+            f"{os.fspath(part)!r} holds less than {os.fspath(progress.path)!r} says, or is gone. "
+            "Delete both, and begin anew."
+        )
+    remaining = iter(texts)
+    mode = "r+b" if progress.n_before else "w+b"
+    with part.open(mode) as file, bar:
+        bar.start()
+        for chunk in _chunks(remaining, progress.n_before, chunk_size):
+            progress.add(chunk)
+            bar.update(len(chunk))
+        if progress.n_before:
+            progress.check_same_texts()
+        # A killed run may have written rows after its last note of progress.
+        file.truncate(_HEADER_BYTES + progress.n * row_bytes)
+        file.seek(0, os.SEEK_END)
+        for chunk in _chunks(remaining, None, chunk_size):
+            file.write(encode(chunk).astype(_DTYPE, copy=False).tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+            progress.add(chunk)
+            progress.save()
+            bar.update(len(chunk))
+        file.seek(0)
+        file.write(_header(progress.n, width))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+    progress.remove()
+    return np.load(path, mmap_mode="r") if progress.n else np.load(path)
+
+
 class _Progress:
-    """How many rows are written, and which texts they are of."""
+    """Number and digest of the texts whose rows are written, kept in a file beside the rows."""
 
     def __init__(self, path: Path, encoder: str) -> None:
         self.path, self.encoder = path, encoder
         self.n, self.digest = 0, hashlib.blake2b(digest_size=16)
-        self._expected: str | None = None
-        self.left = 0  # rows that a run before wrote
+        self.n_before, self._digest_before = 0, ""  # of a run that was stopped
         if path.exists():
             try:
                 state = json.loads(path.read_text())
@@ -46,110 +133,42 @@ class _Progress:
                     f"{os.fspath(path)!r} belongs to a run with {state['encoder']}, and this encoder "
                     f"is {encoder}. Delete it and the .part file, or give another path."
                 )
-            self.left, self._expected = state["n"], state["texts"]
+            self.n_before, self._digest_before = state["n"], state["texts"]
 
     def add(self, texts: list[str]) -> None:
+        """Count texts, and add them to the digest."""
         for text in texts:
             content = text.encode("utf-8", "surrogatepass")
             self.digest.update(len(content).to_bytes(8, "little") + content)
         self.n += len(texts)
 
-    def check_texts(self) -> None:
-        if self.n != self.left or self.digest.hexdigest() != self._expected:
+    def check_same_texts(self) -> None:
+        """Raise ValueError unless the stopped run had the texts that were added."""
+        if self.n != self.n_before or self.digest.hexdigest() != self._digest_before:
             raise ValueError(
-                f"The first {self.left} texts are not those that {os.fspath(self.path)!r} was begun "
-                "with. Delete it and the .part file, or give another path."
+                f"The first {self.n_before} texts are not those that {os.fspath(self.path)!r} was "
+                "begun with. Delete it and the .part file, or give another path."
             )
 
     def save(self) -> None:
+        """Write the file, whole or not at all."""
         state = {"encoder": self.encoder, "n": self.n, "texts": self.digest.hexdigest()}
-        temporary = self.path.with_name(self.path.name + ".new")
-        with temporary.open("w") as file:
-            file.write(json.dumps(state))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path)
+        with replacing(self.path) as part:
+            part.write_text(json.dumps(state))
 
-
-def write_rows(
-    encoder: TextEncoder,
-    texts: Iterable[str],
-    path: str | os.PathLike[str],
-    *,
-    chunk_size: int,
-    n_texts: int | None,
-) -> NDArray:
-    """See :meth:`TextEncoder.encode_to_file`."""
-    path = Path(path)
-    if chunk_size < 1:
-        raise ValueError(f"chunk_size must be at least 1, got {chunk_size}.")
-    if path.exists():
-        raise ValueError(f"{os.fspath(path)!r} is there already. Delete it, or give another path.")
-    if not path.parent.is_dir():
-        raise ValueError(f"There is no folder {os.fspath(path.parent)!r}. Make it first.")
-    model = encoder._checked_model()
-    part = path.with_name(path.name + ".part")
-    progress = _Progress(
-        path.with_name(path.name + ".progress.json"), f"{model.identity} {encoder._settings()}"
-    )
-    quiet = _quiet(encoder)
-    if isinstance(texts, str):
-        raise TypeError("texts is one str: pass an iterable of texts, such as [text].")
-    remaining = iter(texts)
-    written = part.stat().st_size if part.exists() else 0
-    if progress.left and written < _HEADER_BYTES + progress.left * model.width * _DTYPE.itemsize:
-        raise ValueError(
-            f"{os.fspath(part)!r} holds less than {os.fspath(progress.path)!r} says, or is gone. "
-            "Delete both, and begin anew."
-        )
-    mode = "r+b" if progress.left else "w+b"
-    with part.open(mode) as file, _bar(encoder, n_texts) as bar:
-        for chunk in _chunks(remaining, progress.left, chunk_size):
-            progress.add(chunk)
-            bar(len(chunk))
-        if progress.left:
-            progress.check_texts()
-        # Rows beyond the last note of progress were written by a run that was killed.
-        file.truncate(_HEADER_BYTES + progress.n * model.width * _DTYPE.itemsize)
-        file.seek(0, os.SEEK_END)
-        for chunk in _chunks(remaining, None, chunk_size):
-            file.write(quiet.encode(chunk).astype(_DTYPE, copy=False).tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-            progress.add(chunk)
-            progress.save()
-            bar(len(chunk))
-        file.seek(0)
-        file.write(_header(progress.n, model.width))
-    os.replace(part, path)
-    progress.path.unlink(missing_ok=True)
-    return np.load(path, mmap_mode="r") if progress.n else np.load(path)
+    def remove(self) -> None:
+        """Remove the file, and what killed runs left of its replacement."""
+        self.path.unlink(missing_ok=True)
+        for part in self.path.parent.glob(f"{glob.escape(self.path.name)}-*.part"):
+            part.unlink()
 
 
 def _chunks(texts: Iterator[str], n: int | None, size: int) -> Iterator[list[str]]:
-    """Lists of up to `size` texts, `n` texts in all."""
+    """Lists of up to `size` texts, of the next `n` texts or of all."""
     limited, before = texts if n is None else islice(texts, n), 0
     while chunk := list(islice(limited, size)):
         yield check_texts(chunk, "texts,", may_be_empty=True, first=before)
         before += len(chunk)
-
-
-def _quiet(encoder: TextEncoder) -> Any:
-    """The encoder without a bar of its own for every chunk."""
-    from sklearn.base import clone
-
-    return clone(encoder).set_params(verbose=False) if encoder.verbose else encoder
-
-
-@contextlib.contextmanager
-def _bar(encoder: TextEncoder, n_texts: int | None) -> Iterator[Any]:
-    if not encoder.verbose:
-        yield lambda n: None
-        return
-    from tqdm.auto import tqdm
-
-    with tqdm(total=n_texts, unit="text", desc=str(encoder.name)) as bar:
-        yield bar.update
 
 
 def _header(n: int, width: int) -> bytes:

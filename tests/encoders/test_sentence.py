@@ -11,6 +11,7 @@ from langalign_sk import SentenceEncoder
 from langalign_sk.encoders import as_encoder, list_encoders
 from langalign_sk.encoders.models import registry
 from langalign_sk.encoders.models.presets import PRESETS
+from langalign_sk.encoders.sentence import prompt_of
 from tests.encoders.toy import TEXTS, fake
 
 
@@ -45,17 +46,17 @@ def test_e5_asks_for_its_prompt_by_either_name():
     }
     for name in (*asked, *asked.values()):
         encoder = SentenceEncoder(name)
-        assert encoder._prompt() == "query: "
+        assert prompt_of(encoder) == "query: "
         assert encoder._settings() == "prompt='query: '"
-        assert SentenceEncoder(name, prompt="")._prompt() == ""
-        assert SentenceEncoder(name, prompt="passage: ")._prompt() == "passage: "
+        assert prompt_of(SentenceEncoder(name, prompt="")) == ""
+        assert prompt_of(SentenceEncoder(name, prompt="passage: ")) == "passage: "
 
 
 @pytest.mark.parametrize(
     "name", [*set(list_encoders()) - {*PRESETS}, "labse", "bge-m3", "some/folder"]
 )
 def test_other_names_leave_the_prompt_to_the_model(name):
-    assert SentenceEncoder(name)._prompt() is None
+    assert prompt_of(SentenceEncoder(name)) is None
     assert SentenceEncoder(name)._settings() == ""
 
 

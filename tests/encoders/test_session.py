@@ -38,7 +38,7 @@ def test_handles_of_one_name_share_rows(no_models, monkeypatch):
     encoder, session = Counting(), EncodingSession()
     monkeypatch.setattr(
         registry,
-        "_load_use",
+        "load_use",
         lambda spec: registry.Model(lambda texts, *_: encoder.encode(texts), 3, "counting"),
     )
     session.encode(SentenceEncoder(), ["a"])

@@ -392,7 +392,7 @@ def test_another_encoder(begun, encoder, message):
 def test_other_settings_of_a_sentence_encoder(path, monkeypatch):
     monkeypatch.setattr(registry, "_models", {})
     model = registry.Model(lambda texts, *_: np.full((len(texts), 2), 3.0), 2, "threes@1")
-    monkeypatch.setattr(registry, "_load_use", lambda spec: model)
+    monkeypatch.setattr(registry, "load_use", lambda spec: model)
     texts = failing(numbered(10), 5, OSError("disk"))
     with pytest.raises(OSError, match="disk"):
         SentenceEncoder(cache=None).encode_to_file(texts, path, chunk_size=2)

@@ -1,11 +1,11 @@
 """Small models and encoders that the tests of this folder share."""
 
-import importlib.util
 import os
 import pickle
 import shutil
 import subprocess
 import sys
+import types
 import warnings
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def fake(monkeypatch, encode, width=2):
     """What the default name stands for."""
     monkeypatch.setattr(registry, "_models", {})
     model = registry.Model(lambda texts, *_: encode(texts), width, "fake@1")
-    monkeypatch.setattr(registry, "_load_use", lambda spec: model)
+    monkeypatch.setattr(registry, "load_use", lambda spec: model)
 
 
 def aligner(encoder, **parameters):
@@ -71,12 +71,11 @@ def aligner(encoder, **parameters):
 
 
 def hide(monkeypatch, *packages, shown=()):
-    find_spec = importlib.util.find_spec
-
-    def find(name, *args):
-        return None if name in packages else sys if name in shown else find_spec(name, *args)
-
-    monkeypatch.setattr(importlib.util, "find_spec", find)
+    """Make packages impossible to import, and others possible, installed or not."""
+    for name in packages:
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in shown:
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
 
 
 def pickled(folder, **parameters):

@@ -1,31 +1,35 @@
-"""The protocol of a cache of encoded rows, and its keys."""
+"""Protocol of a cache of encoded rows, and the keys of rows."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from numbers import Integral
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
-__all__ = ["RowStore", "keys_of"]
+from ..._utils.validation import check_number
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Encode", "RowStore", "checked_size", "info_frame", "keys_of"]
 
 Encode = Callable[[list[str]], NDArray]
 
 
 class RowStore(Protocol):
-    """What an encoder asks of a cache."""
+    """Protocol of a cache, as an encoder uses it."""
 
     def rows(
         self, encoder: str, texts: list[str], width: int, encode: Encode, block: int
     ) -> NDArray:
-        """Rows of distinct texts; those that are not there are encoded, and kept by blocks."""
+        """Rows of distinct texts; missing rows are encoded and kept block by block."""
 
 
 def keys_of(encoder: str, texts: list[str]) -> list[bytes]:
-    """128 bits each that stand for an encoder and a text."""
+    """Key of every text under an encoder: 128 bits."""
     secret = hashlib.blake2b(encoder.encode("utf-8", "surrogatepass"), digest_size=32).digest()
     return [
         hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=secret).digest()
@@ -34,12 +38,13 @@ def keys_of(encoder: str, texts: list[str]) -> list[bytes]:
 
 
 def checked_size(max_bytes: Any) -> int:
-    if isinstance(max_bytes, bool) or not isinstance(max_bytes, Integral) or max_bytes < 0:
-        raise ValueError(f"max_bytes must be a non-negative int, got {max_bytes!r}.")
+    """The limit of a cache, or a ValueError."""
+    check_number("max_bytes", max_bytes, Integral, lambda n: n >= 0, "a non-negative int")
     return int(max_bytes)
 
 
-def info_frame(rows: list[tuple[str, int, int]]) -> Any:
+def info_frame(rows: list[tuple[str, int, int]]) -> pd.DataFrame:
+    """Table of encoders, their number of rows and their bytes."""
     import pandas as pd
 
     return pd.DataFrame(rows, columns=["encoder", "rows", "bytes"])

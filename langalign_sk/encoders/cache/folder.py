@@ -1,4 +1,4 @@
-"""A cache of encoded rows in a folder."""
+"""Cache of encoded rows in a folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import hashlib
 import os
 import sqlite3
 import time
-import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,17 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._utils.validation import warn_user
 from .base import Encode, checked_size, info_frame, keys_of
 
 __all__ = ["FolderCache"]
 
 
 _FOLDER_BYTES = 10 * 2**30
-_AT_ONCE = 500  # SQLite before 3.32 takes at most 999 values in one statement
+_KEYS_PER_QUERY = 500  # SQLite before 3.32 takes at most 999 values in one statement
 _PAGE_BYTES = 16_384
 _FORMAT = 1
 _BUSY_SECONDS = 60
-# Whole or not at all, also where a process is killed in between.
+# One transaction, so that a killed process leaves all of it or nothing.
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS encoders (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
@@ -40,25 +40,25 @@ CREATE TABLE IF NOT EXISTS rows (
 PRAGMA user_version={_FORMAT};
 COMMIT;
 """
-# Failures that leave the file as it is: no permission, busy, locked, no memory, read-only, disk
-# error, full, cannot be opened (SQLite result codes).
-_PASSING = {3, 5, 6, 7, 8, 10, 13, 14}
+# Result codes of SQLite for failures that leave the file undamaged: no permission, busy, locked, out
+# of memory, read-only, disk error, full, cannot be opened.
+_UNDAMAGED = {3, 5, 6, 7, 8, 10, 13, 14}
 
 
 class FolderCache:
-    """Encoded rows in a folder, which several processes may use at once.
+    """Cache of encoded rows in a folder, which several processes may use at once.
 
-    An SQLite database in write-ahead mode: a process that is killed leaves all rows that it had
-    finished. Every row carries a checksum. Processes that need the same texts at once encode
-    them once: while one encodes a block of up to 2,048, the others wait.
+    The rows are in an SQLite database in write-ahead mode: a process that is killed leaves all rows
+    that it had finished. Every row has a checksum. Processes that need the same texts at the same
+    time encode them once: while one encodes a block of up to 2,048 texts, the others wait.
 
     Parameters
     ----------
     folder : path
-        Made if it is not there. On a local disk: write-ahead mode does not work over a network
-        file system.
+        Folder on a local disk, since write-ahead mode does not work over a network file system.
+        It is made if it does not exist.
     max_bytes : int, default=10737418240
-        Size of the database, in bytes; the oldest rows go first.
+        Size of the database, in bytes; the oldest rows are dropped first.
 
     Raises
     ------
@@ -84,12 +84,11 @@ class FolderCache:
     def rows(
         self, encoder: str, texts: list[str], width: int, encode: Encode, block: int
     ) -> NDArray:
-        """Rows of distinct texts; those that are not there are encoded, and kept by blocks."""
+        """Rows of distinct texts; missing rows are encoded and kept block by block."""
         self.check()
         keys = keys_of(encoder, texts)
         out = np.empty((len(texts), width), dtype=np.float32)
         missing, works = self._read(keys, range(len(keys)), out, warn=True)
-        # SQLite copies its log into the database whenever the last connection is closed.
         with self._held_open() if missing else contextlib.nullcontext():
             for start in range(0, len(missing), block):
                 chunk = missing[start : start + block]
@@ -106,7 +105,7 @@ class FolderCache:
         return out
 
     def check(self) -> None:
-        """Raise ValueError, before any text is encoded, if the folder cannot be written."""
+        """Raise ValueError, before any text is encoded, if the folder cannot be used."""
         try:
             Path(self.folder).mkdir(parents=True, exist_ok=True)
             if not os.access(self.folder, os.W_OK | os.X_OK):
@@ -116,7 +115,7 @@ class FolderCache:
                 f"The cache folder {self.folder!r} cannot be used ({error}). Pass cache= another "
                 'folder, "memory", or None.'
             ) from error
-        # A damaged file is mended when rows are read.
+        # A damaged file is set aside when rows are read.
         with contextlib.suppress(sqlite3.DatabaseError), self._connected() as database:
             version = database.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, _FORMAT):
@@ -126,20 +125,20 @@ class FolderCache:
                 )
 
     def info(self) -> Any:
-        """What is kept: a DataFrame with the columns encoder, rows, bytes."""
+        """Contents of the cache: a DataFrame with the columns encoder, rows, bytes."""
         query = (
             "SELECT encoders.name, count(*), sum(length(row)) FROM rows "
             "JOIN encoders ON encoders.id = rows.encoder GROUP BY encoders.id ORDER BY encoders.id"
         )
         self.check()
-        with self._looked_into() as database:
+        with self._open_intact() as database:
             return info_frame(database.execute(query).fetchall())
 
     def purge(self, encoder: str | None = None) -> int:
         """Delete all rows, or those of one encoder as named in `info`; returns their number."""
         self.check()
         which = "" if encoder is None else " WHERE encoder = (SELECT id FROM encoders WHERE name=?)"
-        with self._looked_into() as database:
+        with self._open_intact() as database:
             with database:
                 gone = database.execute(
                     "DELETE FROM rows" + which, () if encoder is None else (encoder,)
@@ -158,7 +157,8 @@ class FolderCache:
         return hash(self.folder)
 
     @contextlib.contextmanager
-    def _looked_into(self) -> Iterator[sqlite3.Connection]:
+    def _open_intact(self) -> Iterator[sqlite3.Connection]:
+        """A connection; a ValueError if the database is damaged."""
         try:
             with self._open() as database:
                 yield database
@@ -173,11 +173,11 @@ class FolderCache:
         return os.path.join(self.folder, "rows.sqlite")
 
     def _encoding(self, encoder: str) -> Any:
-        """One process at a time encodes with this encoder."""
+        """Lock of the process that encodes with an encoder."""
         return self._lock(hashlib.blake2b(_readable(encoder).encode(), digest_size=8).hexdigest())
 
     def _alone(self) -> Any:
-        """One process at a time makes the file, or sets it aside."""
+        """Lock of the process that makes the file or sets it aside."""
         return self._lock("folder")
 
     def _lock(self, name: str) -> Any:
@@ -187,12 +187,13 @@ class FolderCache:
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        # A connection of its own for every call: they survive neither forks nor other threads.
+        # One connection per call, since connections survive neither forks nor other threads.
         with contextlib.closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as database:
             yield database
 
     @contextlib.contextmanager
     def _held_open(self) -> Iterator[None]:
+        """Keep a connection open, so that the log is not copied whenever another one is closed."""
         with self._connected() as database:
             with contextlib.suppress(sqlite3.DatabaseError):
                 database.execute("SELECT count(*) FROM encoders").fetchone()
@@ -200,6 +201,7 @@ class FolderCache:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
+        """A connection to the database, which is made if the file is new."""
         with self._connected() as database:
             if database.execute("PRAGMA user_version").fetchone()[0] == 0:
                 # Write-ahead mode cannot be set while another connection writes.
@@ -213,34 +215,37 @@ class FolderCache:
     def _read(
         self, keys: list[bytes], wanted: Sequence[int], out: NDArray, warn: bool = False
     ) -> tuple[list[int], bool]:
-        """Fill in the rows that are there; the numbers of the others, and if the cache works."""
+        """Fill `out` with the rows in the database.
+
+        Returns the numbers of the missing rows, and whether the cache works.
+        """
         places = {keys[i]: i for i in wanted}
-        asked, file = list(places), self._inode()
+        queried, file = list(places), self._inode()
         damaged, works = 0, True
         try:
             with self._open() as database:
-                database.text_factory = bytes  # what a flipped bit made of a blob
-                for start in range(0, len(asked), _AT_ONCE):
-                    part = asked[start : start + _AT_ONCE]
+                database.text_factory = bytes  # a flipped bit can make a blob a text
+                for start in range(0, len(queried), _KEYS_PER_QUERY):
+                    part = queried[start : start + _KEYS_PER_QUERY]
                     marks = ",".join("?" * len(part))
                     query = f"SELECT key, sum, row FROM rows WHERE key IN ({marks})"
                     for key, check, row in database.execute(query, part):
-                        right = isinstance(row, bytes) and _sum(key, row) == check
-                        if not right or len(row) != out.itemsize * out.shape[1]:
+                        intact = isinstance(row, bytes) and _checksum(key, row) == check
+                        if not intact or len(row) != out.itemsize * out.shape[1]:
                             damaged += 1
                             continue
                         out[places.pop(key)] = np.frombuffer(row, dtype=np.float32)
         except sqlite3.DatabaseError as error:
-            works = self._survive(error, file)
+            works = self._recover(error, file)
         if damaged and warn:
-            warnings.warn(
+            warn_user(
                 f"{damaged} rows in the cache folder {self.folder!r} are damaged; they are encoded "
-                "again.",
-                stacklevel=2,
+                "again."
             )
         return list(places.values()), works
 
     def _write(self, encoder: str, entries: list[tuple[bytes, bytes]]) -> bool:
+        """Keep rows by their keys; returns whether the cache works."""
         file = self._inode()
         name = _readable(encoder)
         try:
@@ -250,15 +255,15 @@ class FolderCache:
                 number = database.execute(query, (name,)).fetchone()[0]
                 database.executemany(
                     "INSERT OR REPLACE INTO rows (key, encoder, sum, row) VALUES (?, ?, ?, ?)",
-                    [(key, number, _sum(key, row), row) for key, row in entries],
+                    [(key, number, _checksum(key, row), row) for key, row in entries],
                 )
                 self._shrink(database)
         except sqlite3.DatabaseError as error:
-            return self._survive(error, file)
+            return self._recover(error, file)
         return True
 
     def _shrink(self, database: sqlite3.Connection) -> None:
-        """Delete the oldest rows beyond the limit; SQLite uses their pages again."""
+        """Delete the oldest rows beyond the limit; SQLite reuses their pages."""
 
         def pragma(name: str) -> int:
             return int(database.execute(f"PRAGMA {name}").fetchone()[0])
@@ -279,16 +284,15 @@ class FolderCache:
         except OSError:
             return None
 
-    def _survive(self, error: sqlite3.DatabaseError, file: int | None) -> bool:
-        """A cache that fails makes encoding slow, never wrong, and never stops it.
+    def _recover(self, error: sqlite3.DatabaseError, file: int | None) -> bool:
+        """Set a damaged database aside; returns whether the cache works again.
 
-        Returns whether the cache works again.
+        A cache that fails makes encoding slow; it never stops it or makes rows wrong.
         """
-        if error.sqlite_errorcode & 0xFF in _PASSING:
-            warnings.warn(
+        if error.sqlite_errorcode & 0xFF in _UNDAMAGED:
+            warn_user(
                 f"The cache folder {self.folder!r} could not be used ({error}); rows are encoded and "
-                "not kept.",
-                stacklevel=3,
+                "not kept."
             )
             return False
         aside = f"{self._path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
@@ -298,18 +302,17 @@ class FolderCache:
             for suffix in ("", "-wal", "-shm"):
                 with contextlib.suppress(FileNotFoundError):
                     os.replace(self._path + suffix, aside + suffix)
-        warnings.warn(
+        warn_user(
             f"The cache in {self.folder!r} is damaged ({error}); it is set aside as {aside!r}, and "
-            "rows are encoded again.",
-            stacklevel=3,
+            "rows are encoded again."
         )
         return True
 
 
-def _sum(key: bytes, row: bytes) -> int:
+def _checksum(key: bytes, row: bytes) -> int:
     return zlib.crc32(row, zlib.crc32(key))
 
 
 def _readable(encoder: str) -> str:
-    """The name as SQLite takes it, which refuses what stands for undecodable bytes of a path."""
+    """Name of an encoder for SQLite, which refuses the surrogates of undecodable bytes of a path."""
     return encoder.encode("utf-8", "backslashreplace").decode()

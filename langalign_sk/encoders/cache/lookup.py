@@ -1,4 +1,4 @@
-"""The cache that a parameter stands for."""
+"""Cache behind the parameter `cache` of an encoder."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 from typing import Any
 
 from .base import RowStore
+from .folder import FolderCache
 from .memory import MemoryCache
 
 __all__ = ["as_cache", "shared_memory_cache"]
 
 
 def as_cache(cache: Any) -> RowStore | None:
-    """The cache that a parameter stands for.
+    """Cache behind the parameter `cache` of an encoder.
 
     Parameters
     ----------
@@ -35,8 +36,6 @@ def as_cache(cache: Any) -> RowStore | None:
     >>> as_cache("rows/")
     FolderCache('rows/')
     """
-    from .folder import FolderCache
-
     if cache is None or isinstance(cache, MemoryCache | FolderCache):
         return cache
     if isinstance(cache, str | os.PathLike):

@@ -1,4 +1,4 @@
-"""Caches of encoded rows, so that a text is encoded once."""
+"""Cache of encoded rows in memory."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MEMORY_BYTES = 128 * 2**20
 
 
 class MemoryCache:
-    """Encoded rows in the memory of this process.
+    """Cache of encoded rows in the memory of this process.
 
-    A clone of an encoder shares the cache; a pickle takes the limit with it, and no rows.
+    A clone of an encoder shares the cache; a pickle holds the limit but not the rows.
 
     Parameters
     ----------
     max_bytes : int, default=134217728
-        Size of the rows to keep, in bytes; the oldest go first.
+        Size of the rows to keep, in bytes; the oldest rows are dropped first.
 
     Examples
     --------
@@ -45,7 +45,7 @@ class MemoryCache:
     def rows(
         self, encoder: str, texts: list[str], width: int, encode: Encode, block: int
     ) -> NDArray:
-        """Rows of distinct texts; those that are not there are encoded, and kept by blocks."""
+        """Rows of distinct texts; missing rows are encoded and kept block by block."""
         keys = keys_of(encoder, texts)
         with self._lock:
             found = [self._rows.get(key) for key in keys]
@@ -55,9 +55,9 @@ class MemoryCache:
                 out[i] = entry[1]
         missing = [i for i, entry in enumerate(found) if entry is None]
         for start in range(0, len(missing), block):
-            some = missing[start : start + block]
-            out[some] = encode([texts[i] for i in some])
-            self._keep(encoder, [(keys[i], out[i].copy()) for i in some])
+            chunk = missing[start : start + block]
+            out[chunk] = encode([texts[i] for i in chunk])
+            self._keep(encoder, [(keys[i], out[i].copy()) for i in chunk])
         return out
 
     def _keep(self, encoder: str, entries: list[tuple[bytes, NDArray]]) -> None:
@@ -70,7 +70,7 @@ class MemoryCache:
                 self._bytes -= self._rows.popitem(last=False)[1][1].nbytes
 
     def info(self) -> Any:
-        """What is kept: a DataFrame with the columns encoder, rows, bytes."""
+        """Contents of the cache: a DataFrame with the columns encoder, rows, bytes."""
         sizes: dict[str, list[int]] = {}
         with self._lock:
             for encoder, row in self._rows.values():
@@ -80,7 +80,7 @@ class MemoryCache:
         return info_frame([(name, n, size) for name, (n, size) in sizes.items()])
 
     def purge(self, encoder: str | None = None) -> int:
-        """Forget all rows, or those of one encoder as named in `info`; returns their number."""
+        """Delete all rows, or those of one encoder as named in `info`; returns their number."""
         with self._lock:
             gone = [k for k, (name, _) in self._rows.items() if encoder in (None, name)]
             for key in gone:

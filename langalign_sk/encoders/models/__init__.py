@@ -1,1 +1,1 @@
-"""Names of encoders, and the models behind them."""
+"""Loaded models behind the names of encoders."""

@@ -5,15 +5,24 @@ from __future__ import annotations
 import difflib
 import os
 import threading
+from dataclasses import replace
 
 from .model import Model, Spec
 from .presets import DEFAULT, OFFLINE, PRESETS, preset_of
 
+__all__ = ["failure_of_hub", "load_from_hub"]
+
 _HUB_SECONDS = 2.0
 
 
-def _load_from_hub(spec: Spec) -> Model:
-    """A hub model; a cached one is loaded without asking the hub."""
+def load_from_hub(spec: Spec) -> Model:
+    """Load a model of the hub; if it is in the local cache, the hub is not asked.
+
+    Raises
+    ------
+    ValueError
+        If the model does not exist, cannot be fetched, or runs code that was not allowed.
+    """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HFValidationError
 
@@ -28,7 +37,7 @@ def _load_from_hub(spec: Spec) -> Model:
         )
 
     def cached_commit() -> str:
-        # config.json is in every model; it lies in a folder named by the commit.
+        # Every model has a config.json, in a folder named by the commit.
         path = snapshot_download(
             repo, revision=spec.revision, allow_patterns="config.json", local_files_only=True
         )
@@ -40,7 +49,7 @@ def _load_from_hub(spec: Spec) -> Model:
         commit = cached_commit()
     except HFValidationError:
         raise ValueError(
-            _unknown(spec.name, "is no folder and no name that the hub allows")
+            _unknown(spec.name, "is neither a folder nor a name that the hub allows")
         ) from None
     except OSError:
         where = f"is not in {cache}"
@@ -53,10 +62,11 @@ def _load_from_hub(spec: Spec) -> Model:
         raise ValueError(_unknown(spec.name, where + ", and HF_HUB_OFFLINE is set"))
     _check_reachable(spec.name, repo, spec.revision, where)
     model = load_transformer(repo, spec, repo)
-    return Model(model.encode, model.width, f"{repo}@{cached_commit()}")
+    return replace(model, identity=f"{repo}@{cached_commit()}")
 
 
 def _check_reachable(name: str, repo: str, revision: str | None, where: str) -> None:
+    """Raise ValueError if the hub cannot be reached or does not have a repository."""
     from huggingface_hub.errors import RepositoryNotFoundError
 
     failure = failure_of_hub(repo, revision)
@@ -71,7 +81,7 @@ def _check_reachable(name: str, repo: str, revision: str | None, where: str) -> 
 def failure_of_hub(
     repo: str, revision: str | None, token: str | None = None
 ) -> BaseException | None:
-    """Why the hub gives no repository, known within seconds; None where it does.
+    """Error of asking the hub for a repository, within seconds; None if it has the repository.
 
     A loader or a download would try again and again for minutes.
     """
@@ -85,7 +95,7 @@ def failure_of_hub(
         except BaseException as error:
             failures.append(error)
 
-    # The limit of the client is one for every attempt, and for every byte that comes.
+    # The timeout of the client counts per attempt and per byte; a thread can be given up as a whole.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(_HUB_SECONDS)

@@ -1,4 +1,4 @@
-"""A loaded model, and what decides which one is loaded."""
+"""Loaded models, and the specification of a model."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Model", "Spec"]
+__all__ = ["Model", "Spec", "folder_identity"]
 
-
-_BLOCK = 65_536
+_SAMPLE_BYTES = 65_536
+_N_SAMPLES = 16  # enough to tell the weights of different training runs apart
 
 
 @dataclass(frozen=True)
 class Spec:
-    """All that decides which model is loaded, and how."""
+    """Specification of a model: its name, and how it is loaded."""
 
     name: str
     revision: str | None = None
@@ -39,26 +40,29 @@ class Model:
     encode : callable
         ``encode(texts, prompt, batch_size)`` returns floats of shape (n_texts, width).
     width : int
-        Of a row.
+        Width of a row.
     identity : str
-        The name and what was found under it: a version, a commit or a hash of the files.
+        The name, with a version, a commit or a hash of the files.
+    module : object
+        The SentenceTransformer that encodes, or None for a model of another kind.
     """
 
     encode: Callable[[list[str], str | None, int], NDArray]
     width: int
     identity: str
+    module: Any = None
 
 
 def folder_identity(folder: str) -> str:
-    """Name of a folder and a hash of its files: of all bytes, or of samples of large files."""
+    """Name of a folder and a hash of its files; large files are sampled."""
     root = Path(folder)
     digest = hashlib.blake2b(digest_size=8)
     for path in sorted(p for p in root.rglob("*") if p.is_file()):
         size = path.stat().st_size
         digest.update(f"{path.relative_to(root).as_posix()} {size}\n".encode())
         with path.open("rb") as file:
-            # Sixteen blocks tell weights of different training runs apart.
-            for start in np.linspace(0, max(0, size - _BLOCK), 16).astype(int):
+            last = max(0, size - _SAMPLE_BYTES)
+            for start in np.linspace(0, last, _N_SAMPLES).astype(int):
                 file.seek(start)
-                digest.update(file.read(_BLOCK))
+                digest.update(file.read(_SAMPLE_BYTES))
     return f"{root.resolve().name}@{digest.hexdigest()}"

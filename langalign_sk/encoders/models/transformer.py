@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import threading
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._utils.optional import import_extra
+from ..._utils.validation import warn_user
 from .model import Model, Spec
 
 __all__ = ["load_transformer", "one_at_a_time"]
 
 
 _PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
-# Their positions begin behind the number of the padding token, as RoBERTa's do.
-_COUNTED_BEHIND_PADDING = ("camembert", "mpnet", "roberta", "xlm-roberta")
+# Models whose positions begin behind the number of the padding token, as in RoBERTa.
+_POSITIONS_BEHIND_PADDING = ("camembert", "mpnet", "roberta", "xlm-roberta")
 _torch_lock = threading.Lock()
 
 
@@ -30,14 +30,14 @@ def load_transformer(
 ) -> Model:
     """Load a folder or a hub model with sentence-transformers.
 
-    A plain transformers checkpoint gets mean pooling, a model2vec folder its static vectors.
+    A plain transformers checkpoint is mean-pooled; a model2vec folder has static vectors.
 
     Raises
     ------
     ImportError
         If a backend's package is not installed.
     ValueError
-        If it cannot be loaded.
+        If the model cannot be loaded, or does not have a setting of `spec`.
     """
     _check_packages(spec)
     from sentence_transformers import SentenceTransformer
@@ -69,12 +69,12 @@ def load_transformer(
     width = encode(["width"], None, 1).shape[1]
     if several:
         encode.start_processes()
-    return Model(encode, width, identity)
+    return Model(encode, width, identity, model)
 
 
 @contextlib.contextmanager
 def _no_bars() -> Iterator[None]:
-    """transformers shows a bar over the weights of a model, which take a second."""
+    """Hide the bar that transformers shows over the weights of a model."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
@@ -87,19 +87,15 @@ def _no_bars() -> Iterator[None]:
 
 
 def _check_packages(spec: Spec) -> None:
-    package = _PACKAGES.get(spec.backend)
-    if package is None:
-        return
-    for needed in (package, "optimum"):
-        if importlib.util.find_spec(needed) is None:
-            raise ImportError(
-                f'backend="{spec.backend}" needs the package {needed}: '
-                f"pip install langalign-sk[{spec.backend}]"
-            )
+    """Raise ImportError for a package of the backend that is not installed."""
+    if spec.backend in _PACKAGES:
+        for package in (_PACKAGES[spec.backend], "optimum"):
+            need = f'backend="{spec.backend}" needs the package {package}'
+            import_extra(package, need, spec.backend)
 
 
 def _config(name: str) -> dict[str, Any]:
-    """What config.json of a folder says; nothing where the loader tells better what is wrong."""
+    """Contents of config.json; empty if it cannot be read, which the loader explains better."""
     try:
         return dict(json.loads((Path(name) / "config.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -107,17 +103,14 @@ def _config(name: str) -> dict[str, Any]:
 
 
 def _is_model2vec(name: str) -> bool:
-    """A model2vec folder; those with modules.json load as any other."""
+    """Whether a folder is of model2vec; with a modules.json it loads like any other."""
     has_modules = (Path(name) / "modules.json").exists()
     return not has_modules and _config(name).get("model_type") == "model2vec"
 
 
 def _static(name: str) -> list[Any]:
     """Modules of a model2vec folder."""
-    if importlib.util.find_spec("model2vec") is None:
-        raise ImportError(
-            f"Encoder {name!r} needs the package model2vec: pip install langalign-sk[model2vec]"
-        )
+    import_extra("model2vec", f"Encoder {name!r} needs the package model2vec", "model2vec")
     from sentence_transformers.models import Normalize, StaticEmbedding
 
     static = StaticEmbedding.from_model2vec(name)
@@ -125,10 +118,11 @@ def _static(name: str) -> list[Any]:
 
 
 def _set_up(model: Any, spec: Spec) -> None:
+    """Apply pooling, length and dtype to a model."""
     tokenizer: Any = getattr(model, "tokenizer", None)
     special = getattr(tokenizer, "all_special_tokens", None)
     if special is not None and len(tokenizer) <= len(special):
-        # transformers makes one up, which knows no word: every text would get the same row.
+        # transformers makes up a tokenizer without words: every text would get the same row.
         raise ValueError("it has no tokenizer files, such as tokenizer.json")
     if spec.pooling is not None:
         places = [k for k, m in model.named_children() if type(m).__name__ == "Pooling"]
@@ -154,7 +148,7 @@ def _set_max_length(model: Any, length: int) -> None:
     if config is None:
         raise ValueError("it reads whole texts; leave max_length=None")
     longest = getattr(config, "max_position_embeddings", None)
-    if longest is not None and config.model_type in _COUNTED_BEHIND_PADDING:
+    if longest is not None and config.model_type in _POSITIONS_BEHIND_PADDING:
         longest -= (getattr(config, "pad_token_id", None) or 1) + 1
     if longest is not None and length > longest:
         raise ValueError(f"it reads {longest} tokens at most, fewer than max_length={length}")
@@ -168,7 +162,7 @@ def _hint(spec: Spec, error: Exception) -> str:
 
 
 class _Encode:
-    """The encode method of a SentenceTransformer, quiet and safe to call from threads."""
+    """Encode method of a SentenceTransformer, quiet and safe to call from threads."""
 
     def __init__(self, model: Any, spec: Spec) -> None:
         self._model, self._spec = model, spec
@@ -191,13 +185,14 @@ class _Encode:
         return np.asarray(out)
 
     def start_processes(self) -> None:
-        """One process a device, which keeps the model for all calls."""
+        """Start one process per device, which keeps the model for all calls."""
         import atexit
 
         self._pool = self._model.start_multi_process_pool(list(self._spec.device or ()))
         atexit.register(self._model.stop_multi_process_pool, self._pool)
 
     def _warn_of_truncation(self, texts: list[str], prompt: str | None) -> None:
+        """Warn once if a text has more tokens than the model reads."""
         if prompt is None:
             prompt = self._model.prompts.get(self._model.default_prompt_name) or ""
         limit = self._model.max_seq_length
@@ -205,24 +200,23 @@ class _Encode:
         if limit is None or not callable(tokenizer):
             return
         for text in texts:
-            # No tokenizer makes many more tokens than characters: short texts need no look.
+            # No tokenizer makes many more tokens than characters: short texts are not tokenized.
             if len(prompt) + len(text) < limit / 2:
                 continue
             start = (prompt + text)[: 20 * limit]
             n_tokens = len(tokenizer(start, verbose=False)["input_ids"])
             if n_tokens > limit:
                 self._warned = True
-                warnings.warn(
+                warn_user(
                     f"The encoder {self._spec.name!r} reads the first {limit} tokens of a text, and a "
                     f"text of {len(text)} characters has more: the rest is not encoded. Split such "
-                    "texts, or raise max_length if the model allows. This is said once.",
-                    stacklevel=2,
+                    "texts, or raise max_length if the model allows. This is said once."
                 )
                 return
 
 
 def one_at_a_time(model: Any) -> Any:
-    """The encode method of a user's SentenceTransformer, as the above."""
+    """Encode method of a user's SentenceTransformer, quiet and safe to call from threads."""
 
     def encode(texts: list[str]) -> NDArray:
         with _torch_lock:

@@ -25,6 +25,6 @@ def folder(tmp_path):
 def model(monkeypatch):
     model = ToyModel()
     monkeypatch.setattr(registry, "_models", {})
-    monkeypatch.setattr(registry, "_load_use", model.load)
+    monkeypatch.setattr(registry, "load_use", model.load)
     monkeypatch.setattr(cache_module, "shared_memory_cache", MemoryCache())
     return model

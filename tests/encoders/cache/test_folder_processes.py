@@ -15,13 +15,16 @@ from langalign_sk.encoders import FolderCache
 from langalign_sk.encoders.cache import lookup as cache_module
 from tests.encoders.cache.toy import encoded, key_of, silence, sql, vectors
 
+_ENCODERS = os.path.dirname(os.path.dirname(cache_module.__file__))
 # The modules alone are read: the package takes seconds to import.
 _BEGIN = f"""
 import hashlib, importlib, sys, time, types, warnings
 import numpy as np
-sys.modules["encoders"] = types.ModuleType("encoders")
-sys.modules["encoders"].__path__ = [{os.path.dirname(os.path.dirname(cache_module.__file__))!r}]
-module = importlib.import_module("encoders.cache.folder")
+folders = {{"langalign_sk": {os.path.dirname(_ENCODERS)!r}, "langalign_sk.encoders": {_ENCODERS!r}}}
+for name, folder in folders.items():
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [folder]
+module = importlib.import_module("langalign_sk.encoders.cache.folder")
 import filelock
 warnings.simplefilter("error")
 {inspect.getsource(vectors)}

@@ -66,5 +66,5 @@ def test_own_server_needs_no_key(server):
 
 def test_missing_package_is_named(server, monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(ImportError, match=r"pip install langalign-sk\[openai\]"):
+    with pytest.raises(ImportError, match=r'pip install "langalign-sk\[openai\]"'):
         make(server).encode(["a"])

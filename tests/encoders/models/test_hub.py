@@ -126,7 +126,7 @@ def test_far_name_gets_no_suggestion():
 
 @pytest.mark.parametrize("name", ["", "a/b/c", "no such model", "/no/such/folder"])
 def test_name_that_the_hub_does_not_allow(name):
-    assert_explains(name, "is no folder and no name that the hub allows")
+    assert_explains(name, "is neither a folder nor a name that the hub allows")
 
 
 _ONLINE = """

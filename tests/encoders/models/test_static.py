@@ -75,6 +75,6 @@ def test_missing_model2vec_is_named(static, monkeypatch, no_models):
     if static.has_modules:  # sentence-transformers reads these itself
         assert SentenceEncoder(folder).encode(TEXTS).shape == (5, 6)
         return
-    with pytest.raises(ImportError, match=r"pip install langalign-sk\[model2vec\]") as raised:
+    with pytest.raises(ImportError, match=r'pip install "langalign-sk\[model2vec\]"') as raised:
         SentenceEncoder(folder).load()
     assert repr(folder) in str(raised.value)

@@ -157,7 +157,7 @@ def test_code_of_a_folder_is_run_on_demand(with_code, tmp_path, mean_rows, monke
 def test_missing_package_of_a_backend_is_named(tiny, monkeypatch, backend, package):
     hide(monkeypatch, package, shown={"onnxruntime", "openvino"} - {package})
     said = (
-        rf'backend="{backend}" needs the package {package}: pip install langalign-sk\[{backend}\]'
+        rf'backend="{backend}" needs the package {package}: pip install "langalign-sk\[{backend}\]"'
     )
     for name in (str(tiny), "minilm-english"):
         with pytest.raises(ImportError, match=said):
