@@ -137,7 +137,12 @@ REMEDY = r'Pass columns=\("en", "ko"\)'
         ("x.tsv", "en\tko\na\tb\tc\n", {}, "line 2: 3 cells where 2 are expected. Repair"),
         ("x.csv", 'en,ko\n"a\nb",c\nd\n', {}, "line 4: 1 cell where 2 are expected"),
         ("x.csv", 'a,하나\nb,"둘\nc,셋\n', {}, "row that begins in line 2: unexpected end of data"),
-        ("x.tsv", "a\tb\n", {"columns": ("id", "en", "ko")}, "line 1: 2 cells where 3 are expected"),
+        (
+            "x.tsv",
+            "a\tb\n",
+            {"columns": ("id", "en", "ko")},
+            "line 1: 2 cells where 3 are expected",
+        ),
         ("x.tsv", "a\tb\n", {"columns": ("en", "de")}, r"columns= has the columns \['en', 'de'\]"),
         (
             "x.tsv",
