@@ -24,7 +24,7 @@ from ._readers import as_texts, check_language, read_lines, read_pairs, sides_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ParallelCorpus"]
+__all__ = ["ParallelCorpus", "letters_and_digits"]
 
 
 _NEITHER_LETTER_NOR_DIGIT = re.compile(r"[\W_]+")
@@ -371,7 +371,7 @@ class ParallelCorpus:
         kept: list[tuple[str, str]] = []
         seen: set[tuple[str, str]] = set()
         for target, source in pairs:
-            key = (_letters_and_digits(target), _letters_and_digits(source))
+            key = (letters_and_digits(target), letters_and_digits(source))
             if not target or not source:
                 reason = "empty"
             elif key[0] == key[1] or is_latin_only(target, scripts):
@@ -397,7 +397,8 @@ class ParallelCorpus:
         return type(self)(target, source, target_lang=self.target_lang, name=self.name)
 
 
-def _letters_and_digits(text: str) -> str:
+def letters_and_digits(text: str) -> str:
+    """Text without case, spaces and punctuation, after NFKC."""
     return _NEITHER_LETTER_NOR_DIGIT.sub("", unicodedata.normalize("NFKC", text).casefold())
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .base import TextEncoder, as_rows
+from .models.transformer import one_at_a_time
 from .sentence import SentenceEncoder
 
 __all__ = ["Encoder", "as_encoder", "original_object"]
@@ -45,12 +46,8 @@ class _ObjectEncoder(_Wrapped):
 
     def __init__(self, encoder: Any) -> None:
         self._object = encoder
-        if _is_sentence_transformer(encoder):
-            from .models.transformer import one_at_a_time
-
-            self._encode = one_at_a_time(encoder)
-        else:
-            self._encode = encoder.encode
+        is_model = _is_sentence_transformer(encoder)
+        self._encode = one_at_a_time(encoder) if is_model else encoder.encode
         self._name = type(encoder).__name__
 
     def load(self) -> None:

@@ -19,7 +19,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from .._utils.texts import check_texts, text_cells
 from ..corpus import ParallelCorpus
-from ..corpus._corpus import _letters_and_digits
+from ..corpus._corpus import letters_and_digits
 from ..corpus._inputs import Embeddings, Text, read_input
 from ..languages import LanguageRouter, languages_of
 from ..mapping._base import check_counterparts
@@ -100,7 +100,7 @@ def text_groups(*sides: Sequence[str]) -> NDArray[np.intp]:
     coded = []
     for side in sides:
         codes: dict[str, int] = {}
-        keys = (_letters_and_digits(text) or text for text in side)
+        keys = (letters_and_digits(text) or text for text in side)
         coded.append(np.array([codes.setdefault(key, len(codes)) for key in keys]))
     return duplicate_groups(*coded)
 

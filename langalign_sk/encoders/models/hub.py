@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from .model import Model, Spec
 from .presets import DEFAULT, OFFLINE, PRESETS, preset_of
+from .transformer import load_transformer
 
 __all__ = ["failure_of_hub", "load_from_hub"]
 
@@ -25,8 +26,6 @@ def load_from_hub(spec: Spec) -> Model:
     """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HFValidationError
-
-    from .transformer import load_transformer
 
     preset = preset_of(spec.name)
     repo = preset.repo if preset else spec.name

@@ -11,6 +11,7 @@ from .hub import load_from_hub
 from .model import Model, Spec, folder_identity
 from .packaged import load_use, minilm_folder
 from .presets import DEFAULT, OFFLINE
+from .transformer import load_transformer
 
 __all__ = ["load_model"]
 
@@ -41,8 +42,6 @@ def load_model(spec: Spec) -> Model:
 def _load(spec: Spec) -> Model:
     if spec.name == DEFAULT:
         return load_use(spec)
-    from .transformer import load_transformer  # loads torch
-
     is_folder = os.path.isdir(spec.name)
     if spec.revision is not None and (is_folder or spec.name in OFFLINE):
         raise ValueError(
