@@ -17,7 +17,7 @@ class EncodingSession:
 
     Examples
     --------
-    >>> from langalign_sk.encoders import EncodingSession
+    >>> from langalign_sk.encoders import EncodingSession, as_encoder
     >>> class Length:
     ...     def encode(self, texts):
     ...         print("encoding", texts)

@@ -120,6 +120,7 @@ def vectors(rows):
     return {code: v / np.linalg.norm(v, axis=1, keepdims=True) for code, v in found.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES[1:])
 def test_every_translation_is_near_its_english(rows, vectors, language):
     cosine = pd.Series((vectors[language] * vectors["en"]).sum(axis=1), index=rows.index)
@@ -127,6 +128,7 @@ def test_every_translation_is_near_its_english(rows, vectors, language):
     assert table[cosine < 0.5].to_dict("index") == {}
 
 
+@pytest.mark.slow
 def test_no_near_duplicates_within_and_across_sets(rows, vectors):
     cosine = np.triu(vectors["en"] @ vectors["en"].T, k=1)
     pairs = [tuple(rows["en"].iloc[list(pair)]) for pair in np.argwhere(cosine > 0.85)]

@@ -15,7 +15,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from langalign_sk import CrossLingualAligner, SentenceEncoder
 from langalign_sk.datasets import load_service_requests, load_starter_corpus
 from langalign_sk.encoders import MemoryCache
-from tests.encoders.toy import LABELS, PAIRS, TEXTS, aligner
+from tests.encoders.toy import LABELS, PAIRS, TEXTS, aligner, assert_rows_close
 from tests.toy import ENGLISH
 
 
@@ -38,8 +38,8 @@ def test_column_transformer(tiny, mean_rows, column, library):
     parts = [("rows", SentenceEncoder(str(tiny)), column), ("n", "passthrough", ["n"])]
     transformer = ColumnTransformer(parts)
     expected = np.column_stack([mean_rows(TEXTS), [1, 2, 3, 4, 5]])
-    np.testing.assert_allclose(transformer.fit_transform(frame), expected, atol=1e-5)
-    np.testing.assert_allclose(transformer.transform(frame), expected, atol=1e-5)
+    assert_rows_close(transformer.fit_transform(frame), expected)
+    assert_rows_close(transformer.transform(frame), expected)
     names = transformer.get_feature_names_out().tolist()
     assert (names[0], names[-1], len(names)) == ("rows__sentenceencoder0", "n__n", 17)
 
@@ -51,7 +51,7 @@ def test_feature_union(tiny, mean_rows):
     ]
     rows = FeatureUnion(parts).fit_transform(TEXTS)
     expected = np.hstack([mean_rows(TEXTS), mean_rows([f"the {text}" for text in TEXTS])])
-    np.testing.assert_allclose(rows, expected, atol=1e-5)
+    assert_rows_close(rows, expected)
 
 
 def test_grid_search_over_the_prompt(tiny, mean_rows):
@@ -117,6 +117,7 @@ def e5(e5_folder):
     return SentenceEncoder(str(e5_folder), prompt="query: ", cache=MemoryCache())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The bridge .* has only 80 distinct English rows")
 def test_bridge_from_e5_to_minilm_finds_translations(e5):
     corpus = load_starter_corpus()
@@ -125,13 +126,14 @@ def test_bridge_from_e5_to_minilm_finds_translations(e5):
     bridge.set_params(random_state=0).fit(learned.tolist())
     korean = bridge.transform(unseen["ko"])
     english = SentenceEncoder("minilm-english").encode(unseen["en"])
-    np.testing.assert_allclose(bridge.transform(unseen["en"]), english, atol=1e-5)
+    assert_rows_close(bridge.transform(unseen["en"]), english)
     korean = korean / np.linalg.norm(korean, axis=1, keepdims=True)
     found = (korean @ english.T).argmax(axis=1)
     assert len(unseen) == 40
     assert (found == np.arange(40)).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_english_head_on_e5_answers_korean_requests(e5):
     pipe = make_pipeline(e5, LogisticRegression(C=100, max_iter=2000))
     pipe.fit(*load_service_requests(return_X_y=True))

@@ -2,13 +2,21 @@
 
 import pickle
 
-import numpy as np
 import pytest
 from sklearn.base import clone
 
 from langalign_sk import SentenceEncoder
 from langalign_sk.encoders.models import registry
-from tests.encoders.toy import PAIRS, TEXTS, aligner, bert, messages, pickled, replace
+from tests.encoders.toy import (
+    PAIRS,
+    TEXTS,
+    aligner,
+    assert_rows_close,
+    bert,
+    messages,
+    pickled,
+    replace,
+)
 from tests.toy import ENGLISH, KOREAN
 
 
@@ -27,7 +35,7 @@ def test_pickle_is_small_and_remembers_its_model(copied, mean_rows, monkeypatch)
     assert not registry._models
     assert encoder._seen[-2:] == (registry.folder_identity(str(copied)), 16)
     assert messages(lambda: encoder.load()) == []
-    np.testing.assert_allclose(encoder.encode(TEXTS), mean_rows(TEXTS), atol=1e-5)
+    assert_rows_close(encoder.encode(TEXTS), mean_rows(TEXTS))
 
 
 def test_unused_encoder_remembers_nothing(copied, monkeypatch):

@@ -12,7 +12,7 @@ from langalign_sk.encoders import as_encoder, list_encoders
 from langalign_sk.encoders.models import registry
 from langalign_sk.encoders.models.presets import PRESETS
 from langalign_sk.encoders.sentence import prompt_of
-from tests.encoders.toy import TEXTS, fake
+from tests.encoders.toy import TEXTS, assert_rows_close, fake
 
 
 def test_parameters_go_in_and_out():
@@ -63,7 +63,7 @@ def test_other_names_leave_the_prompt_to_the_model(name):
 @pytest.mark.parametrize("prompt", ["the ", "the cat ", "문장 "])
 def test_prompt_goes_before_every_text(tiny, mean_rows, prompt):
     rows = SentenceEncoder(str(tiny), prompt=prompt).encode(TEXTS)
-    np.testing.assert_allclose(rows, mean_rows([prompt + text for text in TEXTS]), atol=1e-5)
+    assert_rows_close(rows, mean_rows([prompt + text for text in TEXTS]))
     assert np.abs(rows - mean_rows(TEXTS)).max() > 0.01
 
 
@@ -76,13 +76,13 @@ def test_prompt_of_the_model_itself(tiny, tmp_path, mean_rows):
     ).save(folder)
     for given, used in ((None, "a dog "), ("", ""), ("rain ", "rain ")):
         rows = SentenceEncoder(folder, prompt=given).encode(TEXTS)
-        np.testing.assert_allclose(rows, mean_rows([used + text for text in TEXTS]), atol=1e-5)
+        assert_rows_close(rows, mean_rows([used + text for text in TEXTS]))
 
 
 def test_prompt_of_the_default_encoder():
     rows = SentenceEncoder(prompt="Good ").encode(["morning", "night"])
     expected = SentenceEncoder().encode(["Good morning", "Good night"])
-    np.testing.assert_allclose(rows, expected, atol=1e-5)
+    assert_rows_close(rows, expected)
 
 
 def test_normalized_rows(tiny, mean_rows):
@@ -90,7 +90,7 @@ def test_normalized_rows(tiny, mean_rows):
     lengths = np.linalg.norm(expected, axis=1, keepdims=True)
     assert lengths.min() > 1.5
     rows = SentenceEncoder(str(tiny), normalize=True).encode(TEXTS)
-    np.testing.assert_allclose(rows, expected / lengths, atol=1e-5)
+    assert_rows_close(rows, expected / lengths)
 
 
 def test_a_row_of_zeros_stays_one(monkeypatch):
@@ -98,7 +98,7 @@ def test_a_row_of_zeros_stays_one(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         rows = SentenceEncoder(normalize=True).encode(["a", "b"])
-    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0]], atol=1e-6)
+    assert_rows_close(rows, [[0.6, 0.8], [0, 0]])
     assert rows.dtype == np.float32
 
 
@@ -106,7 +106,7 @@ def test_long_float16_rows_are_normalized(monkeypatch):
     fake(monkeypatch, lambda texts: np.array([[300.0, 400.0]], np.float16))
     with np.errstate(over="ignore"):
         rows = SentenceEncoder(normalize=True).encode(["a"])
-    np.testing.assert_allclose(rows, [[0.6, 0.8]], atol=1e-6)
+    assert_rows_close(rows, [[0.6, 0.8]])
 
 
 @pytest.mark.parametrize(

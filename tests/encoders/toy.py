@@ -51,6 +51,13 @@ def replace(folder, monkeypatch, **changes):
     monkeypatch.setattr(cache_module, "shared_memory_cache", MemoryCache())
 
 
+def assert_rows_close(rows, expected):
+    """Rows differ by rounding alone: a float32 sum of some hundred terms, of the size of the rows."""
+    size = np.abs(expected).max()
+    atol = 500 * np.finfo(np.float32).eps * size
+    np.testing.assert_allclose(rows, expected, rtol=0, atol=atol)
+
+
 def messages(use):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -94,12 +101,13 @@ def hub(folder, source, commit, repository="x/tiny"):
 
 
 def run(script, folder, **env):
+    """A script in a process of its own, without proxies, which is killed if it hangs."""
     path = folder / "script.py"
     path.write_text(script, encoding="utf-8")
     kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
     kept["PYTHONPATH"] = str(Path(registry.__file__).parents[3])
     return subprocess.run(
-        [sys.executable, str(path)], env=kept | env, capture_output=True, text=True, timeout=120
+        [sys.executable, str(path)], env=kept | env, capture_output=True, text=True, timeout=600
     )
 
 

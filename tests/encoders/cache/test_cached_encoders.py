@@ -140,6 +140,7 @@ def test_grid_search_encodes_a_text_once(model, tmp_path, folder_too):
     assert cache.info()["rows"].tolist() == [len(distinct)]
 
 
+@pytest.mark.slow
 def test_grid_search_in_processes_encodes_a_text_once(tmp_path):
     cache = FolderCache(tmp_path)
     cache.info()

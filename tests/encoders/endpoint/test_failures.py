@@ -28,12 +28,12 @@ def test_loading_is_retried_too(server):
 
 
 @pytest.mark.parametrize("headers", [{"retry_after_ms": 300}, {"retry_after": 0.3}])
-def test_server_says_how_long_to_wait(server, headers):
-    encoder = loaded(server)
+def test_server_says_how_long_to_wait(server, monkeypatch, headers):
+    encoder, pauses = loaded(server), []
     server.plan = [busy(**headers)]
-    start = time.perf_counter()
+    monkeypatch.setattr(time, "sleep", pauses.append)
     encoder.encode(["a"])
-    assert time.perf_counter() - start >= 0.3
+    assert pauses == [pytest.approx(0.3)]
     assert len(server.seen) == 2
 
 
@@ -93,38 +93,40 @@ def test_refused_request_tells_the_reason(server, status):
     assert len(server.seen) == 1
 
 
-def test_unreachable_port_fails_in_time():
+def test_unreachable_port():
     with Server() as server:
         url = server.url  # of nothing, once the server is closed
     encoder = EndpointEncoder("m", base_url=url, max_retries=3)
-    start = time.perf_counter()
     with pytest.raises(ConnectionError, match="could not be reached for model 'm'") as raised:
         encoder.encode(["a"])
-    assert time.perf_counter() - start < 5
     assert url in str(raised.value)
     assert "refused" in str(raised.value)
 
 
-def test_answer_that_does_not_come(server):
-    encoder = loaded(server, timeout=0.2, max_retries=1)
-    done = threading.Event()
+@pytest.fixture
+def hang():
+    """An answer that comes when the test is over."""
+    over = threading.Event()
 
-    def hang(body):
-        done.wait(20)
+    def wait(body):
+        over.wait(60)
         return answer([0])
 
+    yield wait
+    over.set()
+
+
+def test_answer_that_does_not_come(server, hang):
+    encoder = loaded(server, timeout=1, max_retries=1)
     server.always = hang
-    start = time.perf_counter()
     with pytest.raises(ConnectionError, match=f"{server.url}.*timed out"):
         encoder.encode(["a"])
-    assert 0.4 <= time.perf_counter() - start < 5
-    done.set()
     assert len(server.seen) == 2
 
 
-def test_slow_answer_is_asked_for_again(server):
-    encoder = loaded(server, timeout=0.3)
-    server.plan = [lambda body: time.sleep(0.6)]
+def test_slow_answer_is_asked_for_again(server, hang):
+    encoder = loaded(server, timeout=1)
+    server.plan = [hang]
     assert encoder.encode(["a"]).tolist() == [vector("a")]
     assert server.asked == [["a"], ["a"]]
 

@@ -8,6 +8,7 @@ import pytest
 
 from langalign_sk import CrossLingualAligner
 from tests.encoders.endpoint.server import busy, make, vector
+from tests.encoders.toy import assert_rows_close
 from tests.toy import ENGLISH, KOREAN, ToyEncoder
 
 pytest.importorskip("openai", reason="needs pip install langalign-sk[openai]")
@@ -23,8 +24,8 @@ def test_aligner_learns_from_an_endpoint(server):
     expected = CrossLingualAligner("ko", encoder=toy, **params).fit(pairs)
     texts = [*KOREAN[90:95], *ENGLISH[95:98]]
     rows = aligner.transform(texts)
-    np.testing.assert_allclose(rows, expected.transform(texts), atol=1e-4)
-    np.testing.assert_allclose(rows[5:], toy.encode(ENGLISH[95:98]), atol=1e-6)
+    assert_rows_close(rows, expected.transform(texts))
+    assert_rows_close(rows[5:], toy.encode(ENGLISH[95:98]))
     assert len(server.texts) == len(set(server.texts)) == 168
     assert max(map(len, server.asked)) == 50
     again = pickle.loads(pickle.dumps(aligner))

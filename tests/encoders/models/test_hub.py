@@ -1,22 +1,16 @@
 """Tests of models of the Hugging Face hub, without a network."""
 
-import os
 import pickle
-import shutil
 import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import RepositoryNotFoundError
 
 from langalign_sk import SentenceEncoder
 from langalign_sk.encoders.models import registry
-from tests.encoders.toy import TEXTS, bert, hub, messages, run
+from tests.encoders.toy import TEXTS, assert_rows_close, bert, hub, messages, run
 
 
 @pytest.mark.parametrize("name", ["multilingual-e5-small", "intfloat/multilingual-e5-small"])
@@ -26,7 +20,7 @@ def test_preset_loads_its_repository_with_its_prompt(tiny, tmp_path, monkeypatch
     for given, used in ((None, "query: "), ("", ""), ("rain ", "rain ")):
         rows = SentenceEncoder(name, prompt=given).encode(TEXTS)
         expected = SentenceEncoder(str(tiny)).encode([used + text for text in TEXTS])
-        np.testing.assert_allclose(rows, expected, atol=1e-5)
+        assert_rows_close(rows, expected)
 
 
 @pytest.mark.parametrize("name", ["gte-multilingual", "Alibaba-NLP/gte-multilingual-base"])
@@ -51,8 +45,8 @@ def test_identity_of_a_hub_model_ends_in_its_commit(tiny, copied, tmp_path, mean
     hub(tmp_path / "hub", tiny, "a" * 40)
     assert Path(snapshot_download("x/tiny", local_files_only=True)).name == "a" * 40
     encoder, pinned = SentenceEncoder("x/tiny"), SentenceEncoder("x/tiny", revision="a" * 40)
-    np.testing.assert_allclose(encoder.encode(TEXTS), mean_rows(TEXTS), atol=1e-5)
-    np.testing.assert_allclose(pinned.encode(TEXTS), mean_rows(TEXTS), atol=1e-5)
+    assert_rows_close(encoder.encode(TEXTS), mean_rows(TEXTS))
+    assert_rows_close(pinned.encode(TEXTS), mean_rows(TEXTS))
     assert encoder._seen[-2:] == pinned._seen[-2:] == ("x/tiny@" + "a" * 40, 16)
 
     bert(copied, seed=1)
@@ -63,31 +57,32 @@ def test_identity_of_a_hub_model_ends_in_its_commit(tiny, copied, tmp_path, mean
     assert messages(lambda: pickle.loads(pickle.dumps(pinned)).load()) == []
 
 
-_SILENT = """
-import time
-import sentence_transformers, torch
+_LOADING = """
 from langalign_sk.encoders import SentenceEncoder
-start = time.perf_counter()
 try:
     SentenceEncoder("intfloat/multilingual-e5-small").load()
 except ValueError as error:
     print(error)
-print(time.perf_counter() - start)
 """
 
 
-def test_hub_that_never_answers_is_given_up_soon(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        done = run(
-            _SILENT,
-            tmp_path,
-            HF_ENDPOINT=f"http://127.0.0.1:{server.getsockname()[1]}",
-            HF_HUB_OFFLINE="0",
-            HF_HOME=str(tmp_path),
-        )
+def load_with_an_empty_cache(folder, port):
+    """What loading a model prints where a port of this machine is the hub."""
+    done = run(
+        _LOADING,
+        folder,
+        HF_ENDPOINT=f"http://127.0.0.1:{port}",
+        HF_HUB_OFFLINE="0",
+        HF_HOME=str(folder),
+    )
     assert done.returncode == 0, done.stderr
-    message, seconds = done.stdout.strip().rsplit("\n", 1)
-    assert float(seconds) < 3
+    return done.stdout
+
+
+# A download, or the loader of transformers, would try again for minutes: `run` has a deadline.
+def test_hub_that_never_answers_is_given_up(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        message = load_with_an_empty_cache(tmp_path, server.getsockname()[1])
     assert "Encoder 'intfloat/multilingual-e5-small' is not in the local cache" in message
     assert str(tmp_path) in message
     assert "the hub could not be reached (" in message
@@ -95,12 +90,10 @@ def test_hub_that_never_answers_is_given_up_soon(tmp_path):
     assert "'use-multilingual' needs no download" in message
 
 
-def assert_explains(name, *parts, limit=3.0):
-    """Loading fails in time, with an error that says why and what to do."""
-    start = time.perf_counter()
+def assert_explains(name, *parts):
+    """Loading fails with an error that says why and what to do."""
     with pytest.raises(ValueError, match="use-multilingual") as raised:
         SentenceEncoder(name).load()
-    assert time.perf_counter() - start < limit
     for part in (repr(name), *parts):
         assert part in str(raised.value)
 
@@ -129,33 +122,10 @@ def test_name_that_the_hub_does_not_allow(name):
     assert_explains(name, "is neither a folder nor a name that the hub allows")
 
 
-_ONLINE = """
-import time
-import huggingface_hub
-from langalign_sk.encoders import SentenceEncoder
-start = time.perf_counter()
-try:
-    SentenceEncoder("intfloat/multilingual-e5-small").load()
-except ValueError as error:
-    print(error)
-print(time.perf_counter() - start)
-"""
-
-
-def test_no_network_fails_at_once(tmp_path):
+def test_no_network_fails(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]  # of nothing, once the server is closed
-    env = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-    env["HF_ENDPOINT"] = f"http://127.0.0.1:{port}"
-    env["HF_HUB_OFFLINE"] = "0"
-    env["HF_HOME"] = str(tmp_path)  # an empty cache
-    env["PYTHONPATH"] = str(Path(registry.__file__).parents[3])
-    done = subprocess.run(
-        [sys.executable, "-c", _ONLINE], env=env, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    message, seconds = done.stdout.strip().rsplit("\n", 1)
-    assert float(seconds) < 5
+    message = load_with_an_empty_cache(tmp_path, port)
     assert str(tmp_path) in message
     assert "the hub could not be reached (Connect" in message
     assert "'use-multilingual' needs no download" in message
@@ -185,38 +155,27 @@ def test_what_the_hub_answers_is_told(monkeypatch, error, why):
     assert repr(constants.HF_HUB_CACHE) in str(raised.value)
 
 
+@pytest.mark.slow
 def test_cached_hub_model_loads_without_asking_the_hub(tmp_path, tiny_bert):
-    snapshot = tmp_path / "hub" / "models--x--tiny" / "snapshots" / ("a" * 40)
-    shutil.copytree(tiny_bert, snapshot)
-    refs = tmp_path / "hub" / "models--x--tiny" / "refs"
-    refs.mkdir()
-    (refs / "main").write_text("a" * 40)
-    code = (
-        "from langalign_sk import SentenceEncoder; import sentence_transformers, time; "
-        "start = time.perf_counter(); print(SentenceEncoder('x/tiny').encode(['a']).shape); "
-        "print(time.perf_counter() - start)"
-    )
-    # Nothing listens on port 9: any question to the hub would fail or wait.
-    env = os.environ | {
-        "HF_HOME": str(tmp_path),
-        "HF_HUB_OFFLINE": "0",
-        "HF_ENDPOINT": "http://127.0.0.1:9",
-    }
-    out = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    assert out[0] == "(1, 16)"
-    assert float(out[1]) < 10
+    hub(tmp_path / "hub", tiny_bert, "a" * 40)
+    script = "from langalign_sk import SentenceEncoder\n"
+    script += "print(SentenceEncoder('x/tiny').encode(['a']).shape)"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
+        done = run(
+            script, tmp_path, HF_HOME=str(tmp_path), HF_HUB_OFFLINE="0", HF_ENDPOINT=endpoint
+        )
+        with pytest.raises(BlockingIOError):  # no one has connected
+            server.accept()
+    assert done.stdout == "(1, 16)\n", done.stderr
 
 
-def test_incomplete_cache_is_told(tmp_path):
-    snapshot = tmp_path / "models--x--half" / "snapshots" / ("a" * 40)
-    snapshot.mkdir(parents=True)
-    (snapshot / "config.json").write_text('{"model_type": "bert"}')
-    refs = tmp_path / "models--x--half" / "refs"
-    refs.mkdir()
-    (refs / "main").write_text("a" * 40)
-    env = os.environ | {"HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    code = "from langalign_sk import SentenceEncoder; SentenceEncoder('x/half').load()"
-    out = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
-    assert "ValueError: Encoder 'x/half' is not complete in the local cache" in out.stderr
+def test_incomplete_cache_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    source = tmp_path / "half"
+    source.mkdir()
+    (source / "config.json").write_text('{"model_type": "bert"}')
+    hub(tmp_path, source, "a" * 40, "x/half")
+    with pytest.raises(ValueError, match="Encoder 'x/half' is not complete in the local cache"):
+        SentenceEncoder("x/half").load()

@@ -1,6 +1,7 @@
 """Tests of the registry of loaded models."""
 
-import time
+import contextlib
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,11 +19,12 @@ def test_what_is_not_of_the_hub_has_no_revision(tiny):
 
 
 def test_a_model_is_loaded_once(no_models, monkeypatch):
-    loads = []
+    loads, two = [], threading.Barrier(2)
 
     def load(spec):
-        time.sleep(0.05)
         loads.append(1)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            two.wait(0.2)  # a second thread that loads would get through
         return registry.Model(lambda texts, *_: np.ones((len(texts), 2)), 2, "ones")
 
     monkeypatch.setattr(registry, "load_use", load)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from langalign_sk import SentenceEncoder
-from tests.encoders.toy import TEXTS, WORDS, hide
+from tests.encoders.toy import TEXTS, WORDS, assert_rows_close, hide
 
 
 @pytest.fixture(params=["with modules", "without modules"])
@@ -36,15 +36,15 @@ def test_static_vectors_are_those_of_model2vec(static):
     folder, model = static(normalize=False)
     rows = SentenceEncoder(folder, device="cpu").encode(TEXTS)
     assert (rows.shape, rows.dtype) == ((5, 6), np.float32)
-    np.testing.assert_allclose(rows, model.encode(TEXTS), atol=1e-5)
+    assert_rows_close(rows, model.encode(TEXTS))
     prompted = SentenceEncoder(folder, prompt="rain ").encode(["the cat"])
-    np.testing.assert_allclose(prompted, model.encode(["rain the cat"]), atol=1e-5)
+    assert_rows_close(prompted, model.encode(["rain the cat"]))
 
 
 def test_static_vectors_that_model2vec_normalizes(static):
     folder, model = static(normalize=True)
     rows = SentenceEncoder(folder, device="cpu").encode(TEXTS)
-    np.testing.assert_allclose(rows, model.encode(TEXTS), atol=1e-5)
+    assert_rows_close(rows, model.encode(TEXTS))
 
 
 def test_static_vectors_of_a_device(static):
