@@ -10,6 +10,7 @@ from langalign_sk.encoders import MemoryCache
 from langalign_sk.encoders.cache import lookup as cache_module
 from langalign_sk.encoders.models import registry
 from langalign_sk.encoders.models.packaged import minilm_folder
+from tests.encoders.stream_toy import Toy, failing, numbered
 from tests.encoders.toy import SENTENCES, SPECIAL, WORDS, bert
 
 
@@ -98,3 +99,16 @@ def tiny_bert(tmp_path_factory):
         BertModel(config).save_pretrained(folder)
     BertTokenizerFast.from_pretrained(folder).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "rows.npy"
+
+
+@pytest.fixture
+def begun(path):
+    """Path of a run that stopped after 12 of its texts."""
+    with pytest.raises(OSError, match="disk"):
+        Toy().encode_to_file(failing(numbered(100), 14, OSError("disk")), path, chunk_size=4)
+    return path
