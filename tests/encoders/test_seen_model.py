@@ -7,6 +7,7 @@ from sklearn.base import clone
 
 from langalign_sk import SentenceEncoder
 from langalign_sk.encoders.models import registry
+from langalign_sk.encoders.models.model import folder_identity
 from tests.encoders.toy import (
     PAIRS,
     TEXTS,
@@ -33,7 +34,7 @@ def test_pickle_is_small_and_remembers_its_model(copied, mean_rows, monkeypatch)
     monkeypatch.setattr(registry, "_models", {})
     encoder = pickle.loads(data)
     assert not registry._models
-    assert encoder._seen[-2:] == (registry.folder_identity(str(copied)), 16)
+    assert encoder._seen[-2:] == (folder_identity(str(copied)), 16)
     assert messages(lambda: encoder.load()) == []
     assert_rows_close(encoder.encode(TEXTS), mean_rows(TEXTS))
 
@@ -56,23 +57,23 @@ def test_unused_encoder_remembers_nothing(copied, monkeypatch):
     ],
 )
 def test_model_of_another_width_is_refused(copied, monkeypatch, use):
-    data, before = pickled(copied), registry.folder_identity(str(copied))
+    data, before = pickled(copied), folder_identity(str(copied))
     replace(copied, monkeypatch, width=20)
     encoder = pickle.loads(data)
     for _ in range(2):
         with pytest.raises(ValueError, match="returned rows of width 16 when it was") as raised:
             use(encoder)
-        for part in (str(copied), before, "width 20 now", registry.folder_identity(str(copied))):
+        for part in (str(copied), before, "width 20 now", folder_identity(str(copied))):
             assert part in str(raised.value)
         assert "Put the former model back, or fit again" in str(raised.value)
 
 
 def test_other_weights_are_warned_of_once(copied, monkeypatch):
-    data, before = pickled(copied), registry.folder_identity(str(copied))
+    data, before = pickled(copied), folder_identity(str(copied))
     replace(copied, monkeypatch, seed=1)
     encoder = pickle.loads(data)
     (told,) = messages(lambda: [encoder.transform(TEXTS), encoder.encode(TEXTS), encoder.load()])
-    after = registry.folder_identity(str(copied))
+    after = folder_identity(str(copied))
     assert f"was {before} when it was saved, and is {after} now" in told
     assert "Pin it with revision=, or fit again" in told
     assert messages(lambda: pickle.loads(pickle.dumps(encoder)).load()) == []
@@ -118,12 +119,12 @@ def test_pickled_aligner_of_another_width_is_refused(copied, monkeypatch, handle
 @HANDLES
 def test_pickled_aligner_with_other_weights_warns(copied, monkeypatch, handle):
     data = pickle.dumps(aligner(handle(copied)).fit(PAIRS))
-    before = registry.folder_identity(str(copied))
+    before = folder_identity(str(copied))
     assert messages(lambda: pickle.loads(data).transform(KOREAN[:3])) == []
     replace(copied, monkeypatch, seed=1)
     loaded = pickle.loads(data)
     (told,) = messages(lambda: loaded.transform([KOREAN[0], ENGLISH[0]]))
-    after = registry.folder_identity(str(copied))
+    after = folder_identity(str(copied))
     assert f"was {before} when it was saved, and is {after} now" in told
     assert "Pin it with revision=, or fit again" in told
     assert messages(lambda: loaded.fit(PAIRS).transform(KOREAN[:3])) == []
@@ -137,13 +138,7 @@ def test_pickled_aligner_warns_once(copied, monkeypatch, handle):
     assert len(messages(lambda: [loaded.transform(KOREAN[:3]) for _ in range(3)])) == 1
 
 
-@pytest.mark.parametrize(
-    "handle",
-    [
-        str,
-        lambda path: SentenceEncoder(str(path)),
-    ],
-)
+@HANDLES
 def test_pickled_aligner_may_be_fitted_again(copied, monkeypatch, handle):
     data = pickle.dumps(aligner(handle(copied)).fit(PAIRS))
     replace(copied, monkeypatch, width=20)

@@ -4,6 +4,7 @@ import numpy as np
 
 from langalign_sk.encoders import EncodingSession, SentenceEncoder, as_encoder
 from langalign_sk.encoders.models import registry
+from langalign_sk.encoders.models.model import Model
 from tests.encoders.toy import Counting
 
 
@@ -39,7 +40,7 @@ def test_handles_of_one_name_share_rows(no_models, monkeypatch):
     monkeypatch.setattr(
         registry,
         "load_use",
-        lambda spec: registry.Model(lambda texts, *_: encoder.encode(texts), 3, "counting"),
+        lambda spec: Model(lambda texts, *_: encoder.encode(texts), 3, "counting"),
     )
     session.encode(SentenceEncoder(), ["a"])
     session.encode(as_encoder("use-multilingual"), ["a"])

@@ -12,6 +12,7 @@ import pytest
 from langalign_sk import SentenceEncoder
 from langalign_sk.encoders import MemoryCache
 from langalign_sk.encoders.models import registry
+from langalign_sk.encoders.models.model import Model
 from tests.encoders.stream_toy import (
     CHUNK_KILLED,
     N_KILLED,
@@ -142,7 +143,7 @@ def test_another_encoder(begun, encoder, message):
 
 def test_other_settings_of_a_sentence_encoder(path, monkeypatch):
     monkeypatch.setattr(registry, "_models", {})
-    model = registry.Model(lambda texts, *_: np.full((len(texts), 2), 3.0), 2, "threes@1")
+    model = Model(lambda texts, *_: np.full((len(texts), 2), 3.0), 2, "threes@1")
     monkeypatch.setattr(registry, "load_use", lambda spec: model)
     texts = failing(numbered(10), 5, OSError("disk"))
     with pytest.raises(OSError, match="disk"):

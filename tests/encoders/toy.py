@@ -15,6 +15,7 @@ from langalign_sk import CrossLingualAligner, SentenceEncoder
 from langalign_sk.encoders import MemoryCache
 from langalign_sk.encoders.cache import lookup as cache_module
 from langalign_sk.encoders.models import registry
+from langalign_sk.encoders.models.model import Model
 from tests.toy import ENGLISH, KOREAN
 
 TEXTS = ["the cat sat", "a dog", "rain fell all day", "sat", "the dog sat all day"]
@@ -68,7 +69,7 @@ def messages(use):
 def fake(monkeypatch, encode, width=2):
     """What the default name stands for."""
     monkeypatch.setattr(registry, "_models", {})
-    model = registry.Model(lambda texts, *_: encode(texts), width, "fake@1")
+    model = Model(lambda texts, *_: encode(texts), width, "fake@1")
     monkeypatch.setattr(registry, "load_use", lambda spec: model)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from langalign_sk.encoders.cache.base import keys_of
-from langalign_sk.encoders.models import registry
+from langalign_sk.encoders.models.model import Model
 
 TEXTS = [f"text {i}" for i in range(10)]
 
@@ -96,4 +96,4 @@ class ToyModel(Toy):
             self.calls.append(list(texts))
             return vectors([(prompt or "") + text for text in texts], self.width)
 
-        return registry.Model(encode, self.width, self.identity)
+        return Model(encode, self.width, self.identity)

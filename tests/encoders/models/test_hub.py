@@ -156,8 +156,8 @@ def test_what_the_hub_answers_is_told(monkeypatch, error, why):
 
 
 @pytest.mark.slow
-def test_cached_hub_model_loads_without_asking_the_hub(tmp_path, tiny_bert):
-    hub(tmp_path / "hub", tiny_bert, "a" * 40)
+def test_cached_hub_model_loads_without_asking_the_hub(tmp_path, tiny):
+    hub(tmp_path / "hub", tiny, "a" * 40)
     script = "from langalign_sk import SentenceEncoder\n"
     script += "print(SentenceEncoder('x/tiny').encode(['a']).shape)"
     with socket.create_server(("127.0.0.1", 0)) as server:

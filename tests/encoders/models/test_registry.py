@@ -9,6 +9,7 @@ import pytest
 
 from langalign_sk import SentenceEncoder
 from langalign_sk.encoders.models import registry
+from langalign_sk.encoders.models.model import Model
 
 
 def test_what_is_not_of_the_hub_has_no_revision(tiny):
@@ -25,7 +26,7 @@ def test_a_model_is_loaded_once(no_models, monkeypatch):
         loads.append(1)
         with contextlib.suppress(threading.BrokenBarrierError):
             two.wait(0.2)  # a second thread that loads would get through
-        return registry.Model(lambda texts, *_: np.ones((len(texts), 2)), 2, "ones")
+        return Model(lambda texts, *_: np.ones((len(texts), 2)), 2, "ones")
 
     monkeypatch.setattr(registry, "load_use", load)
     with ThreadPoolExecutor(4) as pool:
@@ -34,9 +35,9 @@ def test_a_model_is_loaded_once(no_models, monkeypatch):
     assert {r.shape for r in rows} == {(2, 2)}
 
 
-def test_failure_is_not_remembered(tmp_path, tiny_bert):
+def test_failure_is_not_remembered(tmp_path, tiny):
     folder = tmp_path / "model"
     with pytest.raises(ValueError, match="neither a folder"):
         SentenceEncoder(str(folder)).load()
-    folder.symlink_to(tiny_bert)
+    folder.symlink_to(tiny)
     SentenceEncoder(str(folder)).load()
