@@ -1,0 +1,162 @@
+"""Models that tests of saving share, and what is the same before and after."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from langalign_sk import (
+    AdapterAligner,
+    CrossLingualAligner,
+    CrossLingualRetriever,
+    LinearAligner,
+    load,
+    save,
+)
+from langalign_sk.classifier import AlignedClassifier
+from langalign_sk.persistence._folder import _CHECKED, _checksum
+from tests.toy import ENGLISH, KOREAN, ToyEncoder
+
+JAPANESE = [f"文のばんごう {i}" for i in range(200)]
+PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
+MANIFEST = "langalign_sk.json"
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(80, 6)).astype(np.float32)
+Y = (X @ np.linalg.qr(RNG.normal(size=(6, 6)))[0] + 0.1 * RNG.normal(size=X.shape)).astype("f4")
+ONE_EPOCH = {"max_epochs": 1}
+MIXED = [*KOREAN[:5], *ENGLISH[5:9]]
+LABELS = np.array(["a", "b", "c"])[Y[:, :3].argmax(axis=1)]
+
+
+def aligner(pairs=PAIRS, **parameters):
+    defaults = {"encoder": ToyEncoder(), "method": "ridge", "alpha": 1.0, "random_state": 0}
+    return CrossLingualAligner(**defaults | parameters).fit(pairs)
+
+
+def classifier(**parameters):
+    """A head of the English side, calibrated on rows of the other one."""
+    map_ = CrossLingualAligner(method="ridge", alpha=1.0, encoder="use-multilingual").fit(X, Y)
+    defaults = {"calibration": "temperature", "class_prior": [1.0, 1.0, 2.0]}
+    head = LogisticRegression().fit(Y, LABELS)
+    return AlignedClassifier(head, map_.freeze(), **defaults | parameters).fit(X, LABELS)
+
+
+def there_and_back(estimator, folder, **objects):
+    save(estimator, folder)
+    again = load(folder, **objects)
+    assert type(again) is type(estimator)
+    assert_no_other_files(folder)
+    return again
+
+
+def manifest_of(folder):
+    return json.loads((folder / MANIFEST).read_bytes())
+
+
+def assert_no_other_files(folder):
+    named = {file["name"] for file in manifest_of(folder)["files"].values()}
+    assert {path.name for path in folder.iterdir()} == {MANIFEST, "README.md", *named}
+
+
+def assert_same_parameters(one, other, without=()):
+    one, other = one.get_params(deep=False), other.get_params(deep=False)
+    assert one.keys() == other.keys()
+    for name in one.keys() - set(without):
+        assert repr(one[name]) == repr(other[name])
+
+
+def assert_same_report(one, other):
+    assert str(one) == str(other)
+    assert repr(one) == repr(other)
+
+
+BEGIN, END = "<!-- langalign_sk: begin -->", "<!-- langalign_sk: end -->"
+
+
+def change_manifest(folder, change, honest=True):
+    """Change a manifest, as whoever can change a checksum too does it if `honest`."""
+    path = folder / MANIFEST
+    manifest = json.loads(path.read_bytes())
+    change(manifest)
+    if honest and isinstance(manifest, dict) and set(_CHECKED) <= set(manifest):
+        manifest["sha256"] = _checksum({name: manifest[name] for name in _CHECKED})
+    path.write_text(json.dumps(manifest))
+
+
+_opened: list[str] | None = None
+
+
+def _hear(event, args):
+    if _opened is not None and event in ("open", "exec", "marshal.loads"):
+        _opened.append(str(args[0]) if event == "open" else event)
+    elif _opened is not None and event.startswith(
+        ("os.system", "subprocess", "pickle.", "socket.")
+    ):
+        _opened.append(event)
+
+
+@contextmanager
+def only_in(folder):
+    """Nothing but files of the folder is opened, and no pickle is read."""
+    global _opened
+    if not getattr(_hear, "installed", False):
+        sys.addaudithook(_hear)  # there is no way to remove one
+        _hear.installed = True
+    _opened = []
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("load", "loads", "Unpickler"):
+            patch.setattr(pickle, name, no_pickle)
+        try:
+            yield
+            heard = _opened
+        finally:
+            _opened = None
+    outside = [path for path in heard if not Path(path).is_relative_to(folder)]
+    assert not outside
+
+
+def no_pickle(*args, **kwargs):
+    raise AssertionError("a pickle was to be read")
+
+
+def models():
+    """One small model of each kind, and what shows that it is whole."""
+    system = {"encoder": "x/y", "random_state": 0}
+    made = [
+        CrossLingualAligner(method="ridge", alpha=1.0, **system).fit(X, Y),
+        CrossLingualAligner(
+            method="contrastive", adapter_dim=6, adapter_params=ONE_EPOCH, **system
+        ).fit(X, Y),
+        AdapterAligner(adapter_dim=6, max_epochs=1, random_state=0).fit(X, Y),
+        LinearAligner("spectral", alpha=1.0, shared=True).fit(X, Y),
+    ]
+    retriever = CrossLingualRetriever(made[0].freeze(), scoring="csls", n_neighbors=3)
+    made.append(retriever.fit(Y[:30], query_bank=X))
+    return made
+
+
+def answer(model):
+    if isinstance(model, CrossLingualRetriever):
+        return np.concatenate(model.kneighbors(X[:5], 2))
+    moved = model.transform(X[:5])
+    return np.concatenate([moved, model.inverse_transform(moved)], axis=1)
+
+
+def restore(folder, content):
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        elif path.name not in content or path.is_symlink():
+            path.unlink()
+    for name, data in content.items():
+        (folder / name).write_bytes(data)
+
+
+FORMAT_1 = Path(__file__).parent / "saved_format_1"

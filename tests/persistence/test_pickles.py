@@ -1,0 +1,40 @@
+"""Pickles of estimators of this package."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import joblib
+import pytest
+from numpy.testing import assert_array_equal
+
+from tests.persistence.common import answer, models
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize("i", range(5))
+def test_pickles_know_their_release(i, tmp_path, monkeypatch):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = models()[i]
+    name, path = type(model).__name__, tmp_path / "model.joblib"
+    state = model.__getstate__()
+    if "_langalign_sk_version" not in state:
+        pytest.skip(f"{name} has no stamp yet")
+    joblib.dump(model, path)
+    again = joblib.load(path)
+    assert_array_equal(answer(again), answer(model))
+    assert not hasattr(again, "_langalign_sk_version")
+    assert_array_equal(answer(copy.deepcopy(model)), answer(model))
+    twin = type(model).__new__(type(model))
+    with pytest.warns(UserWarning, match=rf"This {name} was pickled by an unknown release and is"):
+        twin.__setstate__({k: v for k, v in state.items() if k != "_langalign_sk_version"})
+    assert_array_equal(answer(twin), answer(model))
+    with pytest.warns(UserWarning, match=r"pickled by langalign_sk 0\.0\.9 and is loaded by \d"):
+        twin.__setstate__(state | {"_langalign_sk_version": "0.0.9"})
+    monkeypatch.setattr("langalign_sk._utils.stamp.__version__", "9.9")
+    with pytest.warns(UserWarning, match=r"is loaded by 9\.9: .*langalign_sk\.save"):
+        joblib.load(path)
