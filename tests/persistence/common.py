@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import sys
@@ -21,12 +22,15 @@ from langalign_sk import (
     save,
 )
 from langalign_sk.classifier import AlignedClassifier
-from langalign_sk.persistence._folder import _CHECKED, _checksum
 from tests.toy import ENGLISH, KOREAN, ToyEncoder
 
 JAPANESE = [f"文のばんごう {i}" for i in range(200)]
 PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
 MANIFEST = "langalign_sk.json"
+# Fields of the manifest that its checksum is of: a part of format 1.
+CHECKED = ("kind", "given", "estimator", "index")
+FORMAT_1 = Path(__file__).parent / "saved_format_1"
+BEGIN, END = "<!-- langalign_sk: begin -->", "<!-- langalign_sk: end -->"
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 6)).astype(np.float32)
 Y = (X @ np.linalg.qr(RNG.normal(size=(6, 6)))[0] + 0.1 * RNG.normal(size=X.shape)).astype("f4")
@@ -41,7 +45,7 @@ def aligner(pairs=PAIRS, **parameters):
 
 
 def classifier(**parameters):
-    """A head of the English side, calibrated on rows of the other one."""
+    """AlignedClassifier of a head on English rows, calibrated on target rows."""
     map_ = CrossLingualAligner(method="ridge", alpha=1.0, encoder="use-multilingual").fit(X, Y)
     defaults = {"calibration": "temperature", "class_prior": [1.0, 1.0, 2.0]}
     head = LogisticRegression().fit(Y, LABELS)
@@ -49,6 +53,7 @@ def classifier(**parameters):
 
 
 def there_and_back(estimator, folder, **objects):
+    """The estimator as it is saved and loaded again."""
     save(estimator, folder)
     again = load(folder, **objects)
     assert type(again) is type(estimator)
@@ -77,16 +82,24 @@ def assert_same_report(one, other):
     assert repr(one) == repr(other)
 
 
-BEGIN, END = "<!-- langalign_sk: begin -->", "<!-- langalign_sk: end -->"
+def checksum(fields):
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def described(path):
+    """Entry of a file in the manifest."""
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return {"name": path.name, "size": len(content), "sha256": digest}
 
 
 def change_manifest(folder, change, honest=True):
-    """Change a manifest, as whoever can change a checksum too does it if `honest`."""
+    """Change a manifest and, if `honest`, its checksum too."""
     path = folder / MANIFEST
     manifest = json.loads(path.read_bytes())
     change(manifest)
-    if honest and isinstance(manifest, dict) and set(_CHECKED) <= set(manifest):
-        manifest["sha256"] = _checksum({name: manifest[name] for name in _CHECKED})
+    if honest and isinstance(manifest, dict) and set(CHECKED) <= set(manifest):
+        manifest["sha256"] = checksum({name: manifest[name] for name in CHECKED})
     path.write_text(json.dumps(manifest))
 
 
@@ -104,7 +117,7 @@ def _hear(event, args):
 
 @contextmanager
 def only_in(folder):
-    """Nothing but files of the folder is opened, and no pickle is read."""
+    """Assert that only files of the folder are opened, and that no pickle is read."""
     global _opened
     if not getattr(_hear, "installed", False):
         sys.addaudithook(_hear)  # there is no way to remove one
@@ -127,7 +140,7 @@ def no_pickle(*args, **kwargs):
 
 
 def models():
-    """One small model of each kind, and what shows that it is whole."""
+    """One small model of each kind without skops."""
     system = {"encoder": "x/y", "random_state": 0}
     made = [
         CrossLingualAligner(method="ridge", alpha=1.0, **system).fit(X, Y),
@@ -143,6 +156,7 @@ def models():
 
 
 def answer(model):
+    """Rows that show whether a model of `models` is whole."""
     if isinstance(model, CrossLingualRetriever):
         return np.concatenate(model.kneighbors(X[:5], 2))
     moved = model.transform(X[:5])
@@ -150,6 +164,7 @@ def answer(model):
 
 
 def restore(folder, content):
+    """Put the files of a folder back, and remove all others."""
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():
             path.rmdir()
@@ -157,6 +172,3 @@ def restore(folder, content):
             path.unlink()
     for name, data in content.items():
         (folder / name).write_bytes(data)
-
-
-FORMAT_1 = Path(__file__).parent / "saved_format_1"

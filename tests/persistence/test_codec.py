@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.utils import Bunch
@@ -27,7 +28,6 @@ def test_what_goes_on_with_a_partial_fit_is_left_out(tmp_path):
 
 
 def test_names_of_columns(tmp_path):
-    pd = pytest.importorskip("pandas")
     A, B = (pd.DataFrame(rows, columns=list("abcdef")) for rows in (X, Y))
     fitted = LinearAligner("ridge", alpha=1.0).fit(A, B).set_output(transform="pandas")
     again = there_and_back(fitted, tmp_path)
@@ -43,7 +43,7 @@ def test_names_of_columns(tmp_path):
         ({"random_state": np.random.RandomState(0)}, "random_state is a RandomState"),
         ({"corpus": Bunch(ko=KOREAN)}, "corpus is a Bunch|corpus"),
         ({"adapter_params": {"callbacks": [print]}}, r"adapter_params\.callbacks\.0 is a builtin"),
-        ({"adapter_params": {1: 2}}, "adapter_params is a dict with keys that are no str"),
+        ({"adapter_params": {1: 2}}, "adapter_params is a dict with keys that are not str"),
     ],
 )
 def test_what_cannot_be_saved_is_named(change, place, tmp_path):

@@ -18,14 +18,15 @@ from langalign_sk import (
     load,
     save,
 )
-from langalign_sk._utils.bundle import _described
-from langalign_sk.persistence._folder import _CHECKED, _checksum
 from tests.persistence.common import (
+    CHECKED,
     MANIFEST,
     X,
     Y,
     answer,
     change_manifest,
+    checksum,
+    described,
     manifest_of,
     models,
     only_in,
@@ -125,10 +126,11 @@ def damage(folder, rng, touched):
         for at in rng.integers(len(content), size=3):
             content[at] = rng.integers(256)
         path.write_bytes(content)
-    change_manifest(folder, lambda manifest: manifest["files"].update({kind: _described(path)}))
+    change_manifest(folder, lambda manifest: manifest["files"].update({kind: described(path)}))
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
 def test_damaged_folders_are_refused(tmp_path):
     rng, refused, touched = np.random.default_rng(0), 0, tmp_path / "touched"
@@ -189,7 +191,7 @@ def test_a_manifest_of_many_levels(depth, node, tmp_path):
     nested = node[:middle] * depth + node[middle:] * depth
     text = path.read_text().replace('"here"', nested)
     fields = json.loads(path.read_bytes())
-    plain = json.dumps({name: fields[name] for name in _CHECKED}, sort_keys=True)
+    plain = json.dumps({name: fields[name] for name in CHECKED}, sort_keys=True)
     digest = hashlib.sha256(plain.replace('"here"', nested).encode()).hexdigest()
     path.write_text(text.replace(fields["sha256"], digest))
     with pytest.raises(ValueError, match="is damaged"):
@@ -207,7 +209,7 @@ def test_a_change_of_no_effect(tmp_path):
 def test_the_checksum_of_the_manifest_is_that_of_its_fields(tmp_path):
     save(LinearAligner("ridge", alpha=1.0).fit(X, Y), tmp_path)
     manifest = manifest_of(tmp_path)
-    assert manifest["sha256"] == _checksum({name: manifest[name] for name in _CHECKED})
+    assert manifest["sha256"] == checksum({name: manifest[name] for name in CHECKED})
     for file in manifest["files"].values():
         content = (tmp_path / file["name"]).read_bytes()
         assert file["sha256"] == hashlib.sha256(content).hexdigest()

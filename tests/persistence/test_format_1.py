@@ -1,9 +1,8 @@
-"""Models of format 1: each loads, is saved again, loads again, and answers as it did."""
+"""Models of format 1: each loads, answers as it did, is saved again, and answers the same."""
 
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -14,10 +13,10 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.fixes import parse_version
 
 from langalign_sk import load, save
+from tests.persistence.common import FORMAT_1
 from tests.persistence.saved_format_1.make import FOLDERS, JOBLIB, answers
 
-FORMAT_1 = Path(__file__).parent / "saved_format_1"
-# What scikit-learn reads holds its own estimators, in the state of the release that wrote them.
+# These hold estimators of scikit-learn, in the state of the release that wrote them.
 OF_SKLEARN = ("pipeline", "classifier", JOBLIB)
 
 
@@ -29,7 +28,7 @@ def expected():
 
 @pytest.fixture
 def reading(expected):
-    """How a model of format 1 is read: without a warning, but for those about releases."""
+    """Reader of a model of format 1, without warnings except those about releases."""
 
     def read(name):
         if name in OF_SKLEARN:
@@ -67,28 +66,16 @@ def test_a_model_that_is_saved_again_answers_as_before(name, reading, expected, 
 
 
 @pytest.mark.parametrize("name", [*FOLDERS, JOBLIB])
-def test_models_of_format_1(name):
-    with np.load(FORMAT_1 / "expected.npz") as file:
-        arrays = dict(file)
-    if name in ("pipeline", "classifier", JOBLIB):
-        # What is not of this package's own format.
-        if name != JOBLIB:
-            pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
-        if parse_version(sklearn.__version__) < parse_version(str(arrays["sklearn"])):
-            pytest.skip("scikit-learn reads no estimators of later releases")
-    with warnings.catch_warnings():
-        # The files outlast the releases that wrote them.
-        warnings.simplefilter("error", UserWarning)
-        warnings.simplefilter("ignore", InconsistentVersionWarning)
-        warnings.filterwarnings("ignore", r"This \w+ was pickled by", UserWarning)
-        model = joblib.load(FORMAT_1 / name) if name == JOBLIB else load(FORMAT_1 / name)
-    found = answers(name, model, arrays["X"], arrays["texts"])
+def test_a_model_answers_as_on_the_machine_that_saved_it(name, reading, expected):
+    found = answers(name, reading(name), expected["X"], expected["texts"])
     place = f"{name}/"
-    expected = {k.removeprefix(place): v for k, v in arrays.items() if k.startswith(place)}
-    assert found.keys() == expected.keys()
-    for key, value in expected.items():
+    right = {k.removeprefix(place): v for k, v in expected.items() if k.startswith(place)}
+    assert found.keys() == right.keys()
+    for key, value in right.items():
         if value.dtype.kind == "f":
-            assert_allclose(found[key], value, rtol=0, atol=1e-5)
+            # Rows of an encoder in float32 differ by hundreds of roundings between machines.
+            atol = 500 * np.finfo(np.float32).eps * np.abs(value).max()
+            assert_allclose(found[key], value, rtol=0, atol=atol)
         else:
             assert_array_equal(found[key], value)
 

@@ -1,4 +1,4 @@
-"""Models on the hub: there and back through a server on loopback, and what is said without one."""
+"""Models on the Hub: there and back through a server on loopback, and messages without one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +21,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from langalign_sk import CrossLingualRetriever, LinearAligner, save
-from langalign_sk.hub import _FILES, from_pretrained, push_to_hub
+from langalign_sk.hub import from_pretrained, push_to_hub
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(2, 60, 6)).astype(np.float32)
@@ -162,19 +161,16 @@ print(push_to_hub(load("three"), "me/model", revision="dev", token="t"))
 """
 
 PULL = """
-import time
 import huggingface_hub
 import numpy as np
 from langalign_sk.hub import from_pretrained
 
 def tell(**parameters):
-    start = time.perf_counter()
     try:
         model = from_pretrained(parameters.pop("repo", "me/model"), **parameters)
         print(type(model).__name__, model.get_params().get("alpha"))
     except (ValueError, FileNotFoundError) as error:
         print(type(error).__name__, error)
-    assert time.perf_counter() - start < 4
 """
 
 
@@ -271,7 +267,7 @@ def test_a_repository_that_is_changed_is_refused(folders, hub):
     run(PUSH, folders, url_of(hub))
     store = hub.store
     files = store["commits"][store["branches"]["main"]]
-    (arrays,) = fnmatch.filter(files, _FILES[0])
+    (arrays,) = fnmatch.filter(files, "arrays-*.safetensors")
     files[arrays] = b"\0" + files[arrays][1:]
     told = run(PULL + "tell()\n", folders, url_of(hub))
     assert told.startswith("DamagedError ")
@@ -298,16 +294,17 @@ def test_without_a_network(tmp_path):
     assert "and the Hub could not be reached (" in told
 
 
-def test_offline_is_said_at_once(tmp_path, monkeypatch):
+def test_offline_is_said_without_a_try(tmp_path, monkeypatch):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    start = time.perf_counter()
+    tries = []
+    monkeypatch.setattr(socket.socket, "connect", lambda *address: tries.append(address))
     for parameters in ({}, {"revision": "a" * 40}):
         with pytest.raises(ValueError, match=r"HF_HUB_OFFLINE is set\. Without a network, pass a"):
             from_pretrained("me/model", **parameters)
-    assert time.perf_counter() - start < 2
+    assert not tries
 
 
 def test_a_folder_is_loaded_as_it_is(folders):

@@ -20,7 +20,6 @@ from langalign_sk import (
     load,
     save,
 )
-from langalign_sk._utils.bundle import _described
 from langalign_sk.classifier import AlignedClassifier
 from tests.persistence.common import (
     FORMAT_1,
@@ -32,6 +31,7 @@ from tests.persistence.common import (
     assert_same_report,
     change_manifest,
     classifier,
+    described,
     manifest_of,
     only_in,
     restore,
@@ -39,11 +39,11 @@ from tests.persistence.common import (
 )
 from tests.toy import ENGLISH, KOREAN, ToyEncoder
 
+pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 def test_round_trip_of_a_pipeline(tmp_path):
-    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
     labels = np.arange(80) % 3
     fitted = CrossLingualAligner(method="ridge", alpha=1.0, encoder="use-multilingual").fit(X, Y)
     pipeline = make_pipeline(fitted.freeze(), LogisticRegression()).fit(X, labels)
@@ -58,7 +58,6 @@ def test_round_trip_of_a_pipeline(tmp_path):
 
 
 def test_a_pipeline_with_an_adapter(tmp_path):
-    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
     fitted = AdapterAligner(max_epochs=1, random_state=0).fit(X, Y)
     pipeline = make_pipeline(FrozenEstimator(fitted), LogisticRegression())
     pipeline.fit(X, np.arange(80) % 3)
@@ -70,7 +69,6 @@ def test_a_pipeline_with_an_adapter(tmp_path):
     "calibration", ["none", "temperature", "prior_shift", "temperature+prior_shift"]
 )
 def test_round_trip_of_a_classifier(calibration, tmp_path):
-    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
     fitted = classifier(calibration=calibration)
     again = there_and_back(fitted, tmp_path)
     assert_array_equal(again.predict(X), fitted.predict(X))
@@ -87,7 +85,6 @@ def test_round_trip_of_a_classifier(calibration, tmp_path):
 
 
 def test_round_trip_of_a_classifier_of_texts(tmp_path):
-    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
     encoder = SentenceEncoder("use-multilingual")
     head = LogisticRegression().fit(encoder.encode(ENGLISH[:20]), np.arange(20) % 2)
     moving = CrossLingualAligner("ko", encoder=encoder, method="ridge", alpha=1.0, random_state=0)
@@ -99,7 +96,6 @@ def test_round_trip_of_a_classifier_of_texts(tmp_path):
 
 
 def test_a_pipeline_with_a_classifier(tmp_path):
-    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
     fitted = classifier()
     pipeline = make_pipeline(StandardScaler(with_mean=False, with_std=False), fitted)
     pipeline.fit(X, LABELS)
@@ -112,8 +108,7 @@ def test_a_pipeline_with_a_classifier(tmp_path):
     assert "- calibration: temperature, at a temperature of " in card
 
 
-def test_things_that_nobody_trusts(tmp_path):
-    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+def test_types_that_skops_does_not_trust(tmp_path):
     frozen = aligner().freeze()
     pipeline = make_pipeline(frozen, LogisticRegression()).fit(MIXED, np.arange(9) % 2)
     head = LogisticRegression().fit(ToyEncoder().encode(MIXED), np.arange(9) % 2)
@@ -128,7 +123,6 @@ def test_things_that_nobody_trusts(tmp_path):
 
 
 def test_a_file_of_another_kind(tmp_path):
-    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
     save(classifier(), tmp_path)
     for kind in ("Pipeline", "CrossLingualAligner", "LogisticRegression"):
         change_manifest(tmp_path, lambda manifest, kind=kind: manifest.update(kind=kind))
@@ -136,7 +130,7 @@ def test_a_file_of_another_kind(tmp_path):
             load(tmp_path)
 
 
-def test_code_of_a_repository_runs_for_none_but_who_asks(tmp_path):
+def test_code_of_a_repository_runs_only_if_the_user_who_loads_asks_for_it(tmp_path):
     fitted = CrossLingualAligner(method="ridge", alpha=1.0).fit(X, Y)
     handle = SentenceEncoder("x/y", trust_remote_code=True)
     save(fitted.set_params(encoder=handle), tmp_path / "own")
@@ -151,7 +145,6 @@ def test_code_of_a_repository_runs_for_none_but_who_asks(tmp_path):
     change_manifest(tmp_path / "evil", trust)
     with pytest.raises(ValueError, match="is damaged"):
         load(tmp_path / "evil")
-    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
     pipeline = make_pipeline(fitted.set_params(encoder=handle).freeze(), LogisticRegression())
     save(pipeline.fit(X, np.arange(80) % 2), tmp_path / "pipeline")
     with pytest.raises(ValueError, match="an encoder with trust_remote_code=True"):
@@ -183,7 +176,8 @@ def test_without_skops(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["Pipeline", "AlignedClassifier"])
 def test_a_damaged_file_of_skops(kind, tmp_path):
-    skops = pytest.importorskip("skops.io", reason="needs pip install langalign-sk[skops]")
+    from skops.io import dumps
+
     pipeline = classifier()
     if kind == "Pipeline":
         pipeline = make_pipeline(FrozenEstimator(LinearAligner().fit(X, Y)), LogisticRegression())
@@ -193,7 +187,7 @@ def test_a_damaged_file_of_skops(kind, tmp_path):
     load(folder)
     content = {path.name: path.read_bytes() for path in folder.iterdir()}
     (name,) = (file["name"] for file in manifest_of(folder)["files"].values())
-    contents = [b"", b"PK", skops.dumps(LinearAligner()), content[name][:500]]
+    contents = [b"", b"PK", dumps(LinearAligner()), content[name][:500]]
     for _ in range(20):
         changed = bytearray(content[name])
         changed[rng.integers(len(changed))] ^= 1 << int(rng.integers(8))
@@ -202,8 +196,8 @@ def test_a_damaged_file_of_skops(kind, tmp_path):
         (folder / name).write_bytes(changed)
         with only_in(folder), pytest.raises(ValueError, match=r"damaged|cut short"):
             load(folder)
-        described = _described(folder / name)
-        change_manifest(folder, lambda m, d=described: m["files"].update(model=d))
+        entry = described(folder / name)
+        change_manifest(folder, lambda m, entry=entry: m["files"].update(model=entry))
         with only_in(folder):
             try:
                 again = load(folder)
