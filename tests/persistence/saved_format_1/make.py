@@ -3,7 +3,7 @@
 To be run by hand, from the root of the repository, and never again once a release has written
 format 1: the files stand for those that users have. A new format gets a folder of its own.
 
-    python tests/saved_format_1/make.py
+    python -m tests.persistence.saved_format_1.make
 """
 
 from __future__ import annotations
