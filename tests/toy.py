@@ -1,4 +1,4 @@
-"""Encoders that tests can reason about."""
+"""Sentences, embeddings and encoders that tests can reason about."""
 
 from __future__ import annotations
 
@@ -9,11 +9,20 @@ import numpy as np
 # Sentences 0, 1, 2, ... in two languages; a translation says the same number.
 KOREAN = [f"문장 번호 {i}" for i in range(200)]
 ENGLISH = [f"sentence number {i}" for i in range(200)]
+PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
 
 
 def _noise(key: str, width: int) -> np.ndarray:
     seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "little")
     return np.random.default_rng(seed).normal(size=width)
+
+
+def rotated(n: int = 200, noise: float = 0.5, width: int = 8, seed: int = 0):
+    """Embeddings of pairs: a rotation takes one side to the other, up to noise."""
+    rng = np.random.default_rng(seed)
+    rotation = np.linalg.qr(rng.normal(size=(width, width)))[0]
+    Y = rng.normal(size=(n, width))
+    return (Y + noise * rng.normal(size=Y.shape)) @ rotation.T, Y
 
 
 class ToyEncoder:

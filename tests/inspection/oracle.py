@@ -5,17 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from langalign_sk import CrossLingualAligner
-from tests.toy import ENGLISH, KOREAN, ToyEncoder
-
-PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
-
-
-def rotated(n=150, noise=0.8, width=8, seed=0):
-    """Pairs that a rotation takes to each other, but for noise."""
-    rng = np.random.default_rng(seed)
-    rotation = np.linalg.qr(rng.normal(size=(width, width)))[0]
-    Y = rng.normal(size=(n, width))
-    return (Y + noise * rng.normal(size=Y.shape)) @ rotation.T, Y
+from tests.toy import PAIRS, ToyEncoder
 
 
 def toy(**kwargs):

@@ -12,8 +12,8 @@ from sklearn.exceptions import NotFittedError
 
 from langalign_sk import CrossLingualAligner, LinearAligner
 from langalign_sk.inspection import HubnessDisplay, RetrievalDisplay
-from tests.inspection.oracle import PAIRS, labels, rotated, toy
-from tests.toy import ENGLISH, KOREAN, EnglishOnly, NeverEncode, ToyEncoder
+from tests.inspection.oracle import labels, toy
+from tests.toy import ENGLISH, KOREAN, PAIRS, EnglishOnly, NeverEncode, ToyEncoder, rotated
 
 DISPLAYS = [RetrievalDisplay, HubnessDisplay]
 
@@ -28,7 +28,7 @@ def test_text_is_encoded_once(display):
 
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_no_baseline_between_two_encoders(display):
-    X, Y = rotated()
+    X, Y = rotated(150, noise=0.8)
     narrow = LinearAligner("ridge", alpha=1.0).fit(X, Y[:, :5])
     drawn = [display.from_estimator(narrow, X, Y[:, :5])]
     for width in (7, 12):  # another encoder, even if of the same width
@@ -44,7 +44,7 @@ def test_no_baseline_between_two_encoders(display):
 
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_given_axes_are_used(display):
-    X, Y = rotated()
+    X, Y = rotated(150, noise=0.8)
     aligner = LinearAligner("procrustes").fit(X, Y)
     figure, (left, right) = plt.subplots(1, 2, layout="constrained")
     first = display.from_estimator(aligner, X, Y, ax=left)
@@ -61,7 +61,7 @@ def test_given_axes_are_used(display):
 @pytest.mark.parametrize("k", [0, 151, 1.5, "1"])
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_k_out_of_range(display, k):
-    X, Y = rotated()
+    X, Y = rotated(150, noise=0.8)
     aligner = LinearAligner("procrustes").fit(X, Y)
     ks = [1, k] if display is RetrievalDisplay else k
     with pytest.raises(ValueError, match="k must be from 1 to 150"):
@@ -88,8 +88,8 @@ def test_bad_input_is_found_before_any_text_is_encoded(display):
 
 
 @pytest.mark.parametrize("display", DISPLAYS)
-def test_what_is_no_fitted_aligner(display):
-    X, Y = rotated()
+def test_objects_that_are_not_fitted_aligners(display):
+    X, Y = rotated(150, noise=0.8)
     for unfitted in (LinearAligner(), CrossLingualAligner()):
         with pytest.raises(NotFittedError):
             display.from_estimator(unfitted, X, Y)
@@ -101,7 +101,7 @@ def test_what_is_no_fitted_aligner(display):
 
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_sides_that_do_not_fit(display):
-    X, Y = rotated()
+    X, Y = rotated(150, noise=0.8)
     cases = [
         ({"Y": Y[:, :5]}, "width"),
         ({"X_unaligned": X[:, :5]}, "width"),
@@ -119,7 +119,7 @@ def test_sides_that_do_not_fit(display):
 def test_missing_matplotlib_is_named_before_any_text_is_encoded(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    X, Y = rotated()
+    X, Y = rotated(150, noise=0.8)
     aligner = toy()
     aligner.encoder = NeverEncode()
     made = [RetrievalDisplay([1], [[1.0], [1.0]], None, 10), HubnessDisplay([1, 2], None, 1)]
@@ -137,6 +137,8 @@ def test_import_needs_neither_matplotlib_nor_torch():
         "import sys; sys.modules['matplotlib'] = None; "
         "import langalign_sk; import langalign_sk.inspection as i; "
         "i.RetrievalDisplay([1], [[1.0], [1.0]], None, 10); i.HubnessDisplay([1, 2], None, 1); "
+        "i.PairLearningCurveDisplay; import langalign_sk.model_selection; "
+        "assert not [m for m in sys.modules if m.startswith('matplotlib.')]; "
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,8 +10,8 @@ from scipy.stats import skew
 from langalign_sk import LinearAligner
 from langalign_sk.inspection import HubnessDisplay
 from langalign_sk.metrics import hubness_score
-from tests.inspection.oracle import PAIRS, labels, occurrences, rotated, toy
-from tests.toy import ENGLISH, KOREAN
+from tests.inspection.oracle import labels, occurrences, toy
+from tests.toy import ENGLISH, KOREAN, PAIRS, rotated
 
 
 def drawn_at_least(line):
@@ -22,7 +22,7 @@ def drawn_at_least(line):
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 def test_counts_of_an_aligner(direction):
-    X, Y = rotated()
+    X, Y = rotated(150, noise=0.8)
     aligner = LinearAligner("procrustes").fit(X[:50], Y[:50])
     X, Y = X[50:], Y[50:]
     display = HubnessDisplay.from_estimator(aligner, X, Y, k=5, direction=direction)
@@ -60,7 +60,7 @@ def test_counts_of_an_aligner_on_text():
 
 
 def test_counts_need_no_pairs():
-    X, Y = rotated()
+    X, Y = rotated(150, noise=0.8)
     display = HubnessDisplay.from_embeddings(X[:30], Y, k=2)
     assert_allclose(display.k_occurrence, occurrences(X[:30], Y, 2))
     assert_allclose(display.mean_.get_xdata(), 2 * 30 / 150)
@@ -73,7 +73,7 @@ def test_equal_counts_have_no_skewness():
 
 
 def test_k_may_be_all_rows_that_are_counted():
-    X, Y = rotated()
+    X, Y = rotated(150, noise=0.8)
     display = HubnessDisplay.from_embeddings(X[:30], Y, k=30, direction="backward")
     assert_allclose(display.k_occurrence, 150)
     with pytest.raises(ValueError, match="k must be from 1 to 30"):
@@ -81,7 +81,7 @@ def test_k_may_be_all_rows_that_are_counted():
 
 
 def test_unknown_direction():
-    X, Y = rotated()
+    X, Y = rotated(150, noise=0.8)
     aligner = LinearAligner("procrustes").fit(X, Y)
     with pytest.raises(ValueError, match="direction must be one of"):
         HubnessDisplay.from_embeddings(X, Y, direction="both")

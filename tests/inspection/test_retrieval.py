@@ -10,12 +10,12 @@ from langalign_sk import AdapterAligner, CrossLingualAligner, LinearAligner
 from langalign_sk.inspection import HubnessDisplay, RetrievalDisplay
 from langalign_sk.metrics import retrieval_recall_score
 from langalign_sk.model_selection import make_retrieval_scorer
-from tests.inspection.oracle import PAIRS, labels, occurrences, recalls, rotated, toy
-from tests.toy import ENGLISH, KOREAN, ToyEncoder
+from tests.inspection.oracle import labels, occurrences, recalls, toy
+from tests.toy import ENGLISH, KOREAN, PAIRS, ToyEncoder, rotated
 
 
 def test_recall_of_an_aligner_on_embeddings():
-    X, Y = rotated()
+    X, Y = rotated(150, noise=0.8)
     aligner = LinearAligner("procrustes").fit(X[:50], Y[:50])
     display = RetrievalDisplay.from_estimator(aligner, X[50:], Y[50:], k=[10, 1, 3])
     expected = recalls(aligner.transform(X[50:]), Y[50:], [1, 3, 10])
@@ -90,7 +90,7 @@ def test_english_rows_move_where_the_output_space_says_so(output_space):
 
 
 def test_an_adapter_and_pandas_output():
-    X, Y = rotated()
+    X, Y = rotated(150, noise=0.8)
     aligner = AdapterAligner(max_epochs=1, random_state=0).fit(X, Y)
     expected = recalls(aligner.transform(X), Y, [1, 2])
     aligner.set_output(transform="pandas")
@@ -99,7 +99,7 @@ def test_an_adapter_and_pandas_output():
 
 
 def test_recall_of_embeddings():
-    X, Y = rotated()
+    X, Y = rotated(150, noise=0.8)
     Z = X[:, ::-1]
     none = RetrievalDisplay.from_embeddings(X, Y, k=[2])
     assert_allclose(none.recall, recalls(X, Y, [2]))
@@ -120,7 +120,7 @@ def test_recall_of_embeddings():
     ("k", "scale"), [([5], "linear"), ([1, 2], "linear"), ([1, 10], "linear"), ([1, 100], "log")]
 )
 def test_ticks_of_k_are_whole(k, scale):
-    X, Y = rotated()
+    X, Y = rotated(150, noise=0.8)
     display = RetrievalDisplay.from_embeddings(X, Y, k=k)
     display.figure_.canvas.draw()
     assert display.ax_.get_xscale() == scale
@@ -131,6 +131,6 @@ def test_ticks_of_k_are_whole(k, scale):
 
 
 def test_no_k():
-    X, Y = rotated()
+    X, Y = rotated(150, noise=0.8)
     with pytest.raises(ValueError, match="k must be from 1 to 150"):
         RetrievalDisplay.from_embeddings(X, Y, k=[])

@@ -8,20 +8,10 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
 from langalign_sk import CrossLingualAligner, LinearAligner
-from tests.toy import ToyEncoder
-
-WIDTH = 8
+from tests.toy import ToyEncoder, rotated
 
 
-def rotated(n=300, noise=0.5, width=WIDTH, seed=0):
-    """Pairs that a rotation takes to each other, but for noise."""
-    rng = np.random.default_rng(seed)
-    rotation = np.linalg.qr(rng.normal(size=(width, width)))[0]
-    Y = rng.normal(size=(n, width))
-    return (Y + noise * rng.normal(size=Y.shape)) @ rotation.T, Y
-
-
-def task(n=80, noise=0.5, width=WIDTH):
+def task(n=80, noise=0.5, width=8):
     """Head, English rows and target rows of the space of `rotated`, labelled by one sentence."""
     X, Y = rotated(n=300 + n, noise=noise, width=width)
     labels = np.where(Y[:, 0] + Y[:, 1] > 0, "up", "down")

@@ -19,14 +19,6 @@ def toy(**parameters):
     return CrossLingualAligner(**defaults | parameters)
 
 
-def rotated(n=200, noise=0.4, width=8, seed=0):
-    """Pairs that a rotation takes to each other, but for noise."""
-    rng = np.random.default_rng(seed)
-    rotation = np.linalg.qr(rng.normal(size=(width, width)))[0]
-    Y = rng.normal(size=(n, width))
-    return (Y + noise * rng.normal(size=Y.shape)) @ rotation.T, Y
-
-
 def labelled(n_target=60, shift=6.0):
     """English rows and the translations of some, with classes that lie along the language shift.
 

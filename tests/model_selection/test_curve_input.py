@@ -9,9 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from langalign_sk import LinearAligner
 from langalign_sk.model_selection import learning_curve
 from tests.model_selection.curve_factories import numbered, stub_class, toy
-from tests.toy import ENGLISH, KOREAN
-
-PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
+from tests.toy import KOREAN, PAIRS
 
 TASK_WORDS = {"classifier": LogisticRegression(), "english": ([], []), "target_dev": ([], [])}
 
@@ -75,12 +73,12 @@ def test_text_needs_a_cross_lingual_aligner_of_one_language():
 
 
 @pytest.mark.parametrize("X", [KOREAN, np.ones((30, 4))], ids=["one column", "embeddings"])
-def test_without_y_pairs_are_due(X):
+def test_pairs_are_needed_without_y(X):
     with pytest.raises(ValueError, match="X must hold pairs"):
         learning_curve(toy(), X)
 
 
-def test_class_labels_are_no_counterparts():
+def test_class_labels_are_not_counterparts():
     X, _ = numbered(60)
     with pytest.raises(ValueError, match="Expected 2D array, got 1D"):
         learning_curve(LinearAligner(), X, np.arange(60))

@@ -12,12 +12,12 @@ from sklearn.linear_model import LogisticRegression
 from langalign_sk import CrossLingualAligner
 from langalign_sk.model_selection import learning_curve
 from tests.model_selection.curve_factories import same, toy
-from tests.toy import ENGLISH, KOREAN, EnglishOnly, ToyEncoder
-
-PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
-
+from tests.toy import ENGLISH, KOREAN, PAIRS, EnglishOnly, ToyEncoder
 
 # Text
+
+# Recall counts rows in two directions: one hit more or less changes it by half a row.
+LESS_THAN_A_ROW = 0.1
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_text_gives_the_curve_of_its_embeddings(space):
     setting = {"train_sizes": [10, 60], "n_repeats": 2, "random_state": 0}
     of_text = learning_curve(aligner, PAIRS, **setting)
     of_arrays = learning_curve(aligner, X, Y, **setting)
-    assert_allclose(of_text.recall, of_arrays.recall, atol=1e-6)
+    assert_allclose(of_text.recall, of_arrays.recall, atol=LESS_THAN_A_ROW / of_text.n_test)
     assert of_text.recall_unaligned == pytest.approx(of_arrays.recall_unaligned)
     assert of_text.n_test == of_arrays.n_test
 
@@ -150,4 +150,4 @@ def test_a_pair_of_another_script_does_not_end_the_curve():
     setting = {"train_sizes": [40], "n_repeats": 2, "random_state": 0}
     of_text = learning_curve(toy(encoder=encoder), pairs, **setting)
     of_arrays = learning_curve(toy(encoder=encoder), X, Y, **setting)
-    assert_allclose(of_text.recall, of_arrays.recall, atol=1e-6)
+    assert_allclose(of_text.recall, of_arrays.recall, atol=LESS_THAN_A_ROW / of_text.n_test)

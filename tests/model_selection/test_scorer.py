@@ -13,11 +13,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from langalign_sk import AdapterAligner, LinearAligner
 from langalign_sk.metrics import reciprocity_score, xsim_error
 from langalign_sk.model_selection import make_retrieval_scorer
-from tests.model_selection.factories import OTHER_PAIRS, TINY, labelled, pipeline, rotated, toy
-from tests.toy import ENGLISH, KOREAN, EnglishOnly, NeverEncode, ToyEncoder
-
-PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
-
+from tests.model_selection.factories import OTHER_PAIRS, TINY, labelled, pipeline, toy
+from tests.toy import ENGLISH, KOREAN, PAIRS, EnglishOnly, NeverEncode, ToyEncoder, rotated
 
 # The scorer
 

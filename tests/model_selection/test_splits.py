@@ -15,11 +15,8 @@ from sklearn.model_selection import GroupKFold, PredefinedSplit, cross_val_score
 
 from langalign_sk import ParallelCorpus
 from langalign_sk.model_selection import CrossLingualSplit, make_retrieval_scorer, pair_groups
-from tests.model_selection.factories import rotated, toy
-from tests.toy import ENGLISH, KOREAN
-
-PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
-
+from tests.model_selection.factories import toy
+from tests.toy import ENGLISH, KOREAN, PAIRS, rotated
 
 # Groups of pairs
 
@@ -187,7 +184,7 @@ def test_groups_and_classes_together(shuffle):
     assert_array_equal(np.sort(tested), np.arange(40, 80))
 
 
-def test_shuffled_folds_hang_on_the_seed():
+def test_shuffled_folds_depend_on_the_seed():
     X = ["Hi", *KOREAN[:40]]
 
     def folds(seed):
