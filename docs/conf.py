@@ -1,4 +1,4 @@
-"""Sphinx configuration. Nothing here, and nothing in the built pages, reaches the network."""
+"""Sphinx configuration. Neither the build nor the built pages use the network."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 import re
 from importlib import import_module
 
-# Before NumPy is loaded: its matrices are small here, and threads that wait for each other on a
-# busy machine cost more than they give.
+# Before NumPy is loaded: the matrices of the examples are small, and several threads only slow each
+# other down on a busy machine.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from docutils import nodes
@@ -55,6 +55,8 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 """
 
+# A name has one page, under its submodule. References take the short address as well, which
+# `currentmodule` and autosummary cannot do: they would make a second page, and link one of the two.
 _SUBMODULES = ("corpus", "encoders", "inspection", "mapping")
 _HOMES = {
     name: f"langalign_sk.{submodule}.{name}"
@@ -77,13 +79,14 @@ def visit_math_block(self, node):
 
 
 def tidy_docstring(app, what, name, obj, options, lines):
-    """Escape names such as n_features_in_ in types; unlink what scikit-learn's docstrings refer to."""
+    """Escape names such as n_features_in_ in types; remove links into scikit-learn's own pages."""
     lines[:] = [_TRAILING_UNDERSCORE.sub(r"\1\\_", line) for line in lines]
     if name.rsplit(".", 1)[-1] in _INHERITED or name in _INHERITED_WHOLE:
         lines[:] = [_REFERENCE.sub(r"\1", line) for line in lines]
 
 
-# reStructuredText takes a bare word with an underscore behind it for the name of a link.
+# Inherited docstrings of scikit-learn refer to labels of its own pages, which only an inventory from
+# the network could resolve; and reStructuredText takes a word that ends in an underscore for a link.
 _TRAILING_UNDERSCORE = re.compile(r"(?<=[( ])(\w+)_(?=[,)])")
 _INHERITED = (
     "get_feature_names_out",
@@ -95,7 +98,7 @@ _INHERITED = (
     "set_output",
     "set_params",
 )
-# Of scikit-learn's ClassifierMixin; `score` of the aligners is our own.
+# From scikit-learn's ClassifierMixin; `score` of the aligners is defined here.
 _INHERITED_WHOLE = ("langalign_sk.classifier.AlignedClassifier.score",)
 _REFERENCE = re.compile(r":(?:ref|term):`([^`<]*?)\s*(?:<[^`>]*>)?`")
 
