@@ -7,7 +7,6 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
-from langalign_sk.aligner._bypass import warn_of_bypass
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
