@@ -16,7 +16,7 @@ ROLES = {"forward": ("target", "English"), "backward": ("English", "target")}
 
 
 def check_matplotlib() -> Any:
-    """matplotlib.pyplot, or an ImportError that names the extra to install."""
+    """Import matplotlib.pyplot, or raise an ImportError that names the extra to install."""
     return import_extra(
         "matplotlib.pyplot", "Plots need matplotlib, which is not installed", "plot"
     )

@@ -75,12 +75,14 @@ class PairLearningCurveDisplay:
 
         Parameters
         ----------
-        aligner, X, y, **kwargs
+        aligner, X, y
             As in :func:`~langalign_sk.model_selection.learning_curve`.
         metric : {"recall", "accuracy"}, default="recall"
             Metric to plot.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure.
+        **kwargs
+            Further parameters of :func:`~langalign_sk.model_selection.learning_curve`.
 
         Returns
         -------
