@@ -134,7 +134,8 @@ def learning_curve(
     english : (X, labels), default=None
         English rows, embeddings as in `y` or texts, with class labels.
     target_dev : (X, labels), default=None
-        Target-language rows to score the head on. Do not use the test set of a report.
+        Target-language development rows to score the head on; rows of the test set do not belong
+        here.
     confidence : float, default=0.95
         Level of the intervals, which are bootstrapped over repeats and held-out rows [1]_.
     verbose : bool, default=False
