@@ -9,6 +9,7 @@ from typing import Any
 from ..corpus import ParallelCorpus
 from ..corpus._inputs import Sides, pairs_from
 from ..corpus._readers import MissingLanguageError
+from ..datasets import load_starter_corpus
 from ..languages import base_code
 
 __all__ = ["CORPORA", "pairs_of_corpus"]
@@ -22,8 +23,6 @@ def pairs_of_corpus(corpus: Any, languages: Sequence[str]) -> dict[str, Sides]:
     if corpus is None:
         return {}
     if corpus in CORPORA:
-        from ..datasets import load_starter_corpus
-
         known = [lang for lang in languages if base_code(lang) in ("ko", "ja", "zh")]
         return {lang: _sides(load_starter_corpus(base_code(lang))) for lang in known}
     if not isinstance(corpus, str | os.PathLike):

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any, overload
 
+from ..corpus import ParallelCorpus
 from ..languages import base_code
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..corpus import ParallelCorpus
 
 __all__ = ["load_service_requests", "load_starter_corpus"]
 
@@ -200,7 +200,4 @@ def load_starter_corpus(target_lang: str | None = None) -> pd.DataFrame | Parall
 
     code = _one_of("target_lang", target_lang, _LANGUAGES[1:], has_region=True)
     columns = _read_columns("starter_corpus.tsv")
-
-    from ..corpus import ParallelCorpus  # loads numpy and scikit-learn
-
     return ParallelCorpus(columns[code], columns["en"], target_lang=code, name="starter")
