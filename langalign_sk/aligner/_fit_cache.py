@@ -17,8 +17,6 @@ from .._utils.validation import check_number
 
 __all__ = ["FitCache", "FitCacheInfo", "fit_cache", "key_of"]
 
-_MAX_BYTES = 128 * 2**20
-
 
 class FitCacheInfo(NamedTuple):
     """Statistics of a cache of fitted maps.
@@ -75,7 +73,7 @@ class FitCache:
     >>> fit_cache.clear()
     """
 
-    def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int = 128 * 2**20) -> None:
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()
         self._n_bytes = 0
