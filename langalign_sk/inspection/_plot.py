@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .._utils.optional import import_extra
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["BLUE", "ROLES", "VERMILLION", "PairsDisplay", "axes_or_new", "check_matplotlib"]
 
@@ -22,7 +26,7 @@ def check_matplotlib() -> Any:
     )
 
 
-def axes_or_new(ax: Any) -> Any:
+def axes_or_new(ax: Axes | None) -> Axes:
     """The given axes, or those of a new figure."""
     plt = check_matplotlib()
     return plt.subplots(layout="constrained")[1] if ax is None else ax
@@ -31,10 +35,10 @@ def axes_or_new(ax: Any) -> Any:
 class PairsDisplay:
     """Base class of the displays of aligned pairs."""
 
-    ax_: Any
-    figure_: Any
+    ax_: Axes
+    figure_: Figure | SubFigure
 
-    def plot(self, *, ax: Any = None) -> Self:
+    def plot(self, *, ax: Axes | None = None) -> Self:
         """Draw the display.
 
         Parameters
@@ -57,5 +61,5 @@ class PairsDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _draw(self, ax: Any) -> None:
+    def _draw(self, ax: Axes) -> None:
         raise NotImplementedError

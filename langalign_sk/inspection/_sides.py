@@ -16,7 +16,7 @@ from ..aligner._route import encoders_of, route_of, transform_pairs
 from ..corpus._inputs import Embeddings
 from ..encoders import EncodingSession
 from ..mapping._base import check_counterparts
-from ..model_selection._pairs import is_aligner, read_pairs
+from ..model_selection._pairs import Aligner, is_aligner, read_pairs
 
 __all__ = ["AlignedPairs", "align_pairs", "baseline", "check_k"]
 
@@ -33,7 +33,7 @@ class AlignedPairs(NamedTuple):
     groups: NDArray[np.intp]
 
 
-def align_pairs(aligner: Any, X: Any, y: Any, k: Sequence[int]) -> AlignedPairs:
+def align_pairs(aligner: Aligner, X: Any, y: Any, k: Sequence[int]) -> AlignedPairs:
     """Move both sides of pairs by a fitted aligner; texts are encoded once."""
     if not is_aligner(aligner):
         raise ValueError(

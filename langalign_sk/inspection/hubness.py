@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,8 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from .._utils.validation import check_choice
 from ..metrics import k_occurrence as count_occurrences
 from ..metrics.hubness import HubSimilarity, skewness
+from ..model_selection._pairs import Aligner
 from ._plot import BLUE, ROLES, VERMILLION, PairsDisplay, check_matplotlib
 from ._sides import align_pairs, baseline, check_k
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["HubnessDisplay"]
 
@@ -93,14 +97,14 @@ class HubnessDisplay(PairsDisplay):
     @classmethod
     def from_estimator(
         cls,
-        aligner: Any,
+        aligner: Aligner,
         X: Any,
         y: Any = None,
         *,
         k: int = 10,
         similarity: HubSimilarity = "cosine",
         direction: OneDirection = "forward",
-        ax: Any = None,
+        ax: Axes | None = None,
     ) -> HubnessDisplay:
         """Move pairs by a fitted aligner, count the nearest rows, and plot the counts.
 
@@ -160,7 +164,7 @@ class HubnessDisplay(PairsDisplay):
         k: int = 10,
         similarity: HubSimilarity = "cosine",
         direction: OneDirection = "forward",
-        ax: Any = None,
+        ax: Axes | None = None,
     ) -> HubnessDisplay:
         """Count the nearest rows in one space, and plot the counts.
 
@@ -205,7 +209,7 @@ class HubnessDisplay(PairsDisplay):
         unaligned = None if sides_unaligned is None else count(*sides_unaligned)
         return cls(count(X, Y), unaligned, k, direction).plot(ax=ax)
 
-    def _draw(self, ax: Any) -> None:
+    def _draw(self, ax: Axes) -> None:
         from matplotlib.ticker import SymmetricalLogLocator
 
         self.line_ = _draw_counts(ax, self.k_occurrence, "aligned", color=BLUE)
@@ -232,7 +236,7 @@ class HubnessDisplay(PairsDisplay):
         ax.legend(loc="lower left")  # below a falling curve
 
 
-def _draw_counts(ax: Any, counts: NDArray, name: str, **style: Any) -> Any:
+def _draw_counts(ax: Axes, counts: NDArray, name: str, **style: Any) -> Any:
     """Draw the number of rows that are counted at least N times, against N."""
     times, rows = np.unique(np.append(0, counts), return_counts=True)
     rows[0] -= 1  # the added 0, where the line begins

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._utils.validation import check_choice
 from ..model_selection import PairLearningCurve, learning_curve
+from ..model_selection._pairs import Aligner
 from ._plot import axes_or_new, check_matplotlib
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["PairLearningCurveDisplay"]
 
@@ -63,12 +67,12 @@ class PairLearningCurveDisplay:
     @classmethod
     def from_estimator(
         cls,
-        aligner: Any,
+        aligner: Aligner,
         X: Any,
         y: Any = None,
         *,
         metric: str = "recall",
-        ax: Any = None,
+        ax: Axes | None = None,
         **kwargs: Any,
     ) -> PairLearningCurveDisplay:
         """Compute the curve and plot it.
@@ -94,7 +98,7 @@ class PairLearningCurveDisplay:
         return cls(learning_curve(aligner, X, y, **kwargs)).plot(metric=metric, ax=ax)
 
     def plot(
-        self, *, metric: str = "recall", ax: Any = None, name: str | None = None
+        self, *, metric: str = "recall", ax: Axes | None = None, name: str | None = None
     ) -> PairLearningCurveDisplay:
         """Draw the display.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,8 +18,12 @@ from ..metrics._core import (
     rank_translations,
     similarity_blocks,
 )
+from ..model_selection._pairs import Aligner
 from ._plot import BLUE, ROLES, VERMILLION, PairsDisplay, check_matplotlib
 from ._sides import align_pairs, baseline, check_k
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["RetrievalDisplay"]
 
@@ -82,13 +86,13 @@ class RetrievalDisplay(PairsDisplay):
     @classmethod
     def from_estimator(
         cls,
-        aligner: Any,
+        aligner: Aligner,
         X: Any,
         y: Any = None,
         *,
         k: Sequence[int] = range(1, 11),
         similarity: Similarity = "cosine",
-        ax: Any = None,
+        ax: Axes | None = None,
     ) -> RetrievalDisplay:
         """Move pairs by a fitted aligner, retrieve translations, and plot the recall.
 
@@ -152,7 +156,7 @@ class RetrievalDisplay(PairsDisplay):
         Y_unaligned: ArrayLike | None = None,
         k: Sequence[int] = range(1, 11),
         similarity: Similarity = "cosine",
-        ax: Any = None,
+        ax: Axes | None = None,
     ) -> RetrievalDisplay:
         """Retrieve translations among rows of one space, and plot the recall.
 
@@ -191,7 +195,7 @@ class RetrievalDisplay(PairsDisplay):
         recall = _recalls(X, Y, groups, ks, similarity)
         return cls(ks, recall, recall_unaligned, n_pairs=len(Y)).plot(ax=ax)
 
-    def _draw(self, ax: Any) -> None:
+    def _draw(self, ax: Axes) -> None:
         from matplotlib.ticker import LogLocator, MaxNLocator
 
         self.lines_ = self._lines(ax, self.recall, "aligned", linestyle="-")
@@ -213,7 +217,7 @@ class RetrievalDisplay(PairsDisplay):
             loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize="small", frameon=False
         )
 
-    def _lines(self, ax: Any, recall: NDArray, system: str, **style: Any) -> list[Any]:
+    def _lines(self, ax: Axes, recall: NDArray, system: str, **style: Any) -> list[Any]:
         """Draw one line per direction."""
         lines = []
         directions = zip(recall, ROLES.values(), (BLUE, VERMILLION), strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from ..aligner import CrossLingualAligner
 from ..aligner._route import read_rows
 from ..corpus._inputs import Embeddings, Pairs, check_pairs_y
+from ..mapping._base import PairedMap
 from .splits import pair_groups, text_groups
 
-__all__ = ["is_aligner", "read_pairs"]
+__all__ = ["Aligner", "is_aligner", "read_pairs"]
+
+Aligner: TypeAlias = CrossLingualAligner | PairedMap
 
 
-def is_aligner(estimator: Any) -> bool:
+def is_aligner(estimator: Any) -> TypeGuard[Aligner]:
     """Whether an estimator moves rows of two sides into one space."""
     return isinstance(estimator, CrossLingualAligner) or hasattr(
         estimator, "transform_counterparts"
@@ -23,7 +26,7 @@ def is_aligner(estimator: Any) -> bool:
 
 
 def read_pairs(
-    aligner: Any, X: Any, y: Any, one_column: str
+    aligner: Aligner, X: Any, y: Any, one_column: str
 ) -> tuple[Pairs | Embeddings, NDArray[np.intp]]:
     """Pairs as an aligner reads them, and the labels of those that share a sentence.
 

@@ -7,7 +7,7 @@ import numbers
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,10 @@ from ..corpus._inputs import Pairs
 from ..encoders.objects import Encoder
 from ..mapping._base import check_counterparts
 from ..metrics._core import duplicate_groups, row_recall
+from ._pairs import Aligner
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["PairLearningCurve", "learning_curve"]
 
@@ -76,7 +80,7 @@ class PairLearningCurve:
     accuracy_unaligned: float | None
     n_test: int
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> pd.DataFrame:
         """Table of the means and their intervals, one row per number of pairs.
 
         Returns
@@ -97,7 +101,7 @@ class PairLearningCurve:
 
 
 def learning_curve(
-    aligner: Any,
+    aligner: Aligner,
     X: Any,
     y: Any = None,
     *,
@@ -214,7 +218,7 @@ class _Task:
     def __init__(self, classifier: Any, english: Any, target_dev: Any) -> None:
         self.classifier, self.english, self.target_dev = classifier, english, target_dev
 
-    def hits(self, fitted: Any) -> NDArray:
+    def hits(self, fitted: Aligner) -> NDArray:
         """1 for every target row that the English-trained head classifies correctly, else 0."""
         X, labels = self.english
         encodes = isinstance(fitted, CrossLingualAligner) and not hasattr(fitted, "n_features_in_")
@@ -229,16 +233,16 @@ class _Pairs(Protocol):
 
     groups: NDArray[np.intp]
 
-    def fit(self, aligner: Any, rows: NDArray) -> Any:
+    def fit(self, aligner: Aligner, rows: NDArray) -> Aligner:
         """A clone of the aligner, fitted on these rows."""
 
-    def moved(self, fitted: Any, rows: NDArray) -> tuple[NDArray, NDArray]:
+    def moved(self, fitted: Aligner, rows: NDArray) -> tuple[NDArray, NDArray]:
         """Both sides of these rows in the output space."""
 
-    def recall_unaligned(self, aligner: Any, rows: NDArray) -> float | None:
+    def recall_unaligned(self, aligner: Aligner, rows: NDArray) -> float | None:
         """Recall at 1 without alignment; None where the sides have no space in common."""
 
-    def accuracy_unaligned(self, aligner: Any, task: _Task) -> float | None:
+    def accuracy_unaligned(self, aligner: Aligner, task: _Task) -> float | None:
         """Accuracy without alignment; None where the sides have no space in common."""
 
 
@@ -250,18 +254,18 @@ class _EmbeddingPairs:
         self.Y = check_counterparts(self.X, y)
         self.groups = duplicate_groups(self.X, self.Y)
 
-    def fit(self, aligner: Any, rows: NDArray) -> Any:
+    def fit(self, aligner: Aligner, rows: NDArray) -> Aligner:
         return _without_warnings(clone(aligner).fit, self.X[rows], self.Y[rows])
 
-    def moved(self, fitted: Any, rows: NDArray) -> tuple[NDArray, NDArray]:
+    def moved(self, fitted: Aligner, rows: NDArray) -> tuple[NDArray, NDArray]:
         return fitted.transform(self.X[rows]), route_of(fitted).english(self.Y[rows])
 
-    def recall_unaligned(self, aligner: Any, rows: NDArray) -> float | None:
+    def recall_unaligned(self, aligner: Aligner, rows: NDArray) -> float | None:
         if self.X.shape[1] != self.Y.shape[1]:
             return None
         return float(row_recall(self.X[rows], self.Y[rows], self.groups[rows]).mean())
 
-    def accuracy_unaligned(self, aligner: Any, task: _Task) -> float | None:
+    def accuracy_unaligned(self, aligner: Aligner, task: _Task) -> float | None:
         if np.shape(task.english[0])[1] != np.shape(task.target_dev[0])[1]:
             return None
         return float(clone(task.classifier).fit(*task.english).score(*task.target_dev))
@@ -270,7 +274,7 @@ class _EmbeddingPairs:
 class _TextPairs:
     """Pairs of text; every distinct text is encoded once for all fits."""
 
-    def __init__(self, aligner: Any, X: Any) -> None:
+    def __init__(self, aligner: Aligner, X: Any) -> None:
         if not isinstance(aligner, CrossLingualAligner) or not isinstance(aligner.target_lang, str):
             raise ValueError(
                 "Without y, learning_curve needs pairs of text and a CrossLingualAligner of one "
@@ -286,28 +290,28 @@ class _TextPairs:
         self.pairs = list(zip(data.target, data.english, strict=True))
         self.groups = duplicate_groups(np.array(data.target), np.array(data.english))
 
-    def fit(self, aligner: Any, rows: NDArray) -> Any:
+    def fit(self, aligner: Aligner, rows: NDArray) -> Aligner:
         return _without_warnings(clone(aligner).fit, [self.pairs[i] for i in rows])
 
-    def moved(self, fitted: Any, rows: NDArray) -> tuple[NDArray, NDArray]:
+    def moved(self, fitted: Aligner, rows: NDArray) -> tuple[NDArray, NDArray]:
         # The first column is in the target language, whatever its script.
         target, english = zip(*(self.pairs[i] for i in rows), strict=True)
         languages = [self.language] * len(rows)
         return transform_pairs(fitted, Pairs(list(target), list(english), languages))
 
-    def _unaligned(self, aligner: Any) -> Any:
+    def _unaligned(self, aligner: Aligner) -> Aligner:
         plain = copy.copy(aligner).set_params(
             corpus=None, english_encoder=None, output_space="english", method="identity"
         )
         return _without_warnings(plain.fit, ["no alignment"])
 
-    def recall_unaligned(self, aligner: Any, rows: NDArray) -> float | None:
+    def recall_unaligned(self, aligner: Aligner, rows: NDArray) -> float | None:
         if aligner.english_encoder is not None:
             return None
         moved = self.moved(self._unaligned(aligner), rows)
         return float(row_recall(*moved, self.groups[rows]).mean())
 
-    def accuracy_unaligned(self, aligner: Any, task: _Task) -> float | None:
+    def accuracy_unaligned(self, aligner: Aligner, task: _Task) -> float | None:
         if aligner.english_encoder is not None:
             return None
         return float(task.hits(self._unaligned(aligner)).mean())
@@ -329,7 +333,7 @@ class _EncodeOnce:
 
 
 def _fit_all(
-    aligner: Any,
+    aligner: Aligner,
     pairs: _Pairs,
     test: NDArray,
     sizes: list[int],

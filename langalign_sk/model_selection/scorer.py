@@ -21,7 +21,7 @@ from ..mapping._base import check_counterparts
 from ..metrics._core import local_scaling_of, normalize_rows, recall_and_reciprocal_rank
 from ..metrics.hubness import reciprocity_score
 from ..metrics.ranking import ndcg_of_unit_rows
-from ._pairs import is_aligner, read_pairs
+from ._pairs import Aligner, is_aligner, read_pairs
 
 __all__ = ["make_retrieval_scorer"]
 
@@ -212,7 +212,7 @@ class _RetrievalScorer:
         return float((recall if self.metric == "recall" else reciprocal_rank).mean())
 
 
-def _aligner_and_rows(estimator: Any, X: Any) -> tuple[Any, Any]:
+def _aligner_and_rows(estimator: Any, X: Any) -> tuple[Aligner, Any]:
     """The aligner that an estimator ends in, and X as its other steps hand it on."""
     estimator = getattr(estimator, "best_estimator_", estimator)  # a search, in nested folds
     aligner = estimator[-1] if isinstance(estimator, Pipeline) else estimator
