@@ -1,7 +1,13 @@
-"""Alias of the modules that hold these names now: an address in saved models."""
+"""Alias of the modules that hold these names now: an address in saved models and pickles."""
 
-from .objects import as_encoder
+from .objects import _ObjectEncoder, _TransformerEncoder, as_encoder
 from .sentence import SentenceEncoder
 from .session import EncodingSession
 
-__all__ = ["EncodingSession", "SentenceEncoder", "as_encoder"]
+__all__ = [
+    "EncodingSession",
+    "SentenceEncoder",
+    "_ObjectEncoder",
+    "_TransformerEncoder",
+    "as_encoder",
+]

@@ -1,6 +1,7 @@
 """Tests of encoders made from a user's own objects."""
 
 import os
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -189,3 +190,12 @@ def test_tensors_of_every_float_type_and_lists_of_them(dtype):
 
 def test_folder_as_a_path():
     assert as_encoder(Path("some") / "folder") == SentenceEncoder(os.path.join("some", "folder"))
+
+
+@pytest.mark.parametrize("given", [Counting(), TfidfVectorizer().fit(SENTENCES)])
+def test_old_pickles_of_handles_load(given):
+    handle = as_encoder(given)
+    data = pickle.dumps(handle, protocol=0)
+    moved = data.replace(b"encoders.objects", b"encoders.handles")  # where the classes once were
+    assert moved != data
+    assert type(pickle.loads(moved)) is type(handle)
