@@ -35,7 +35,7 @@ _HOW_TO_PASS_PAIRS = (
 
 @dataclass(frozen=True)
 class Text:
-    """One column of text."""
+    """Rows of one column of text."""
 
     rows: list[str]
 
@@ -103,7 +103,7 @@ def read_input(
     if values.shape[1] == 1:
         return Text(check_texts(list(values[:, 0])))
     if values.shape[1] == 2:
-        return _label(values[:, 0], values[:, 1], router, languages)
+        return _pairs_of_columns(values[:, 0], values[:, 1], router, languages)
     raise ValueError(
         f"X holds text in {values.shape[1]} columns. Pass one column of text, or two columns "
         "[target, English] of translation pairs."
@@ -155,10 +155,10 @@ def _read_frame(
     return out
 
 
-def _label(
+def _pairs_of_columns(
     target: Any, english: Any, router: LanguageRouter | None, languages: Sequence[str]
 ) -> Pairs:
-    """Pairs of two columns: of the one language, or of the one that the router detects."""
+    """Pairs of two columns, in the one declared language or in those that the router detects."""
     targets, englishes = (
         check_texts(list(target), "Pairs, target side,"),
         check_texts(list(english), "Pairs, English side,"),
@@ -173,10 +173,11 @@ def _label(
         _check_not_swapped(pairs)
         return pairs
     assert router is not None
-    return Pairs(targets, englishes, _routed(targets, router))
+    return Pairs(targets, englishes, _languages_of_targets(targets, router))
 
 
-def _routed(targets: list[str], router: LanguageRouter) -> list[str]:
+def _languages_of_targets(targets: list[str], router: LanguageRouter) -> list[str]:
+    """Languages of the target sentences; a ValueError names a sentence in English."""
     languages = router(targets)
     if "en" in languages:
         row = languages.index("en")
@@ -236,7 +237,9 @@ def pairs_from(
     if isinstance(parallel, ParallelCorpus):
         pairs: Any = _from_corpus(parallel, languages)
     elif isinstance(parallel, tuple) and len(parallel) == 2 and not _is_pair_of_text(parallel):
-        pairs = _label(_side(parallel[0]), _side(parallel[1]), router, languages)
+        pairs = _pairs_of_columns(
+            _sentences(parallel[0]), _sentences(parallel[1]), router, languages
+        )
     else:
         pairs = read_input(parallel, router, languages)
     if not isinstance(pairs, Pairs):
@@ -251,7 +254,7 @@ def _is_pair_of_text(parallel: tuple) -> bool:
     return all(isinstance(side, str) for side in parallel)
 
 
-def _side(side: Any) -> list[Any]:
+def _sentences(side: Any) -> list[Any]:
     if isinstance(side, str | bytes) or not hasattr(side, "__iter__"):
         raise ValueError(f"Each side of parallel must be a sequence of str. {_HOW_TO_PASS_PAIRS}.")
     return list(side)

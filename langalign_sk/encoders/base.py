@@ -72,14 +72,16 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         self._checked_model()
 
     def _checked_model(self) -> Model:
+        """The model, loaded and compared with the one loaded before; the cache is checked too."""
         store = as_cache(self.cache)
         if isinstance(store, FolderCache):
             store.check()
         model = self._load()
-        asked = {k: v for k, v in self._parameters().items() if k not in _NOT_OF_THE_MODEL}
-        seen, now = self._seen, (asked, model.identity, model.width)
+        parameters = self._parameters()
+        of_model = {k: v for k, v in parameters.items() if k not in _NOT_OF_THE_MODEL}
+        seen, now = self._seen, (of_model, model.identity, model.width)
         if seen != now:
-            if seen is not None and seen[0] == asked:
+            if seen is not None and seen[0] == of_model:
                 self._compare(*seen[1:], model)
             self._seen = now  # so that another model is warned of once
         return model

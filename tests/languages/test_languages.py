@@ -2,7 +2,14 @@
 
 import pytest
 
-from langalign_sk.languages import LanguageRouter, script_of, scripts_of_language
+from langalign_sk.languages import (
+    LanguageRouter,
+    base_code,
+    is_latin_only,
+    languages_of,
+    script_of,
+    scripts_of_language,
+)
 
 KO, JA, ZH, EN = "서울은 크다", "東京はとても大きい", "北京很大", "London is big"
 
@@ -177,3 +184,46 @@ def test_detect_of_undeclared_language():
 @pytest.mark.parametrize("text", ["5 µm", "5 kΩ", "ΔT", "π ≈ 3.14", "(´･ω･`)", "lol Д", "٣", "٣٤"])
 def test_signs_are_no_language(text):
     assert LanguageRouter(["ko"])([text]) == ["en"]
+
+
+@pytest.mark.parametrize("code", ["zh", "zh-TW", "zh_tw", " ZH ", "Zh-Hant-TW"])
+def test_base_code(code):
+    assert base_code(code) == "zh"
+
+
+@pytest.mark.parametrize(
+    ("text", "scripts", "expected"),
+    [
+        ("Firefox", ("Hangul",), True),
+        ("Firefox 열기", ("Hangul",), False),
+        ("Ｆｉｒｅｆｏｘ", ("Hangul",), True),  # full width
+        ("123", ("Hangul",), False),
+        ("Firefox", (), False),
+        ("東京 Tokyo", ("Kana", "Han"), False),
+    ],
+)
+def test_text_in_latin_letters_only(text, scripts, expected):
+    assert is_latin_only(text, scripts) is expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("ko", ("ko",)), (["ko", "ja"], ("ko", "ja")), (("zh-TW",), ("zh-TW",))],
+)
+def test_declared_languages(given, expected):
+    assert languages_of(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "must be a language code or a sequence of them"),
+        ("", "must be a language code"),
+        (["ko", 3], "must be a language code"),
+        (["ko", "ko"], "names a language twice"),
+        (["ko", "en-US"], "names English"),
+    ],
+)
+def test_declared_languages_that_are_wrong(given, message):
+    with pytest.raises(ValueError, match=message):
+        languages_of(given)

@@ -86,5 +86,5 @@ def list_encoders() -> dict[str, str]:
     >>> names["labse"]
     '768-d, 109 languages, made for translations; downloads sentence-transformers/LaBSE'
     """
-    known = {name: f"{p.about}; downloads {p.repo}" for name, p in PRESETS.items()}
+    known = {name: f"{preset.about}; downloads {preset.repo}" for name, preset in PRESETS.items()}
     return {**OFFLINE, **known}

@@ -16,7 +16,7 @@ pytest.importorskip("openai", reason="needs pip install langalign-sk[openai]")
 
 def test_aligner_learns_from_an_endpoint(server):
     toy = ToyEncoder()
-    server.vector = lambda text, width: toy._vector(text).tolist()
+    server.vector = lambda text, width: toy.encode([text])[0].tolist()
     pairs = list(zip(KOREAN[:80], ENGLISH[:80], strict=True))
     params = {"method": "ridge", "random_state": 0, "corpus": None}
     encoder = make(server, batch_size=50)
