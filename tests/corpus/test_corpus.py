@@ -50,7 +50,7 @@ def test_attributes_and_repr():
 
 
 @pytest.mark.parametrize("name", ["__len__", "shape", "__array__", "__getitem__", "__iter__"])
-def test_looks_like_no_array(name):
+def test_does_not_look_like_an_array(name):
     assert not hasattr(make(), name)
 
 

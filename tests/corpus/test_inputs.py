@@ -104,7 +104,7 @@ def test_what_is_not_an_input(X, message):
         read(X)
 
 
-def test_english_targets_of_several_languages_are_told():
+def test_english_targets_are_refused():
     with pytest.raises(ValueError, match="The target side of pair 1 is in English"):
         read([("하나", "one"), ("two", "둘")], BOTH)
 

@@ -5,8 +5,6 @@ import gzip
 from langalign_sk.corpus import ParallelCorpus
 
 KO = ["하나", "둘", "셋"]
-
-
 EN = ["one", "two", "three"]
 
 

@@ -58,7 +58,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("X", "error", "message"), BAD, ids=[str(i) for i in range(len(BAD))])
-def test_what_is_no_column_of_text_is_told_before_loading(no_models, X, error, message):
+def test_invalid_columns_are_refused_before_loading(no_models, X, error, message):
     encoder = SentenceEncoder()
     for use in (encoder.fit, encoder.transform, encoder.fit_transform):
         with pytest.raises(error, match=message):
@@ -67,7 +67,7 @@ def test_what_is_no_column_of_text_is_told_before_loading(no_models, X, error, m
 
 
 @pytest.mark.parametrize("X", [[("a", "b")], np.array([["a", "b"]])])
-def test_two_columns_are_told(X):
+def test_two_columns_are_refused(X):
     with pytest.raises(ValueError, match="one column of text"):
         SentenceEncoder().transform(X)
 
@@ -76,7 +76,7 @@ def test_two_columns_are_told(X):
     "X",
     [pd.DataFrame({"ko": ["가"], "en": ["a"]}), ParallelCorpus(["가"], ["a"], target_lang="ko")],
 )
-def test_pairs_are_told_without_talk_of_languages(X):
+def test_pairs_are_refused_without_a_word_about_languages(X):
     with pytest.raises(ValueError, match="column of text") as raised:
         SentenceEncoder().transform(X)
     assert not {"[]", "()", "target_lang"} & set(str(raised.value).replace(".", "").split())

@@ -102,7 +102,7 @@ def test_loading_an_object_does_nothing():
         (len, "got builtin_function_or_method"),
     ],
 )
-def test_what_is_no_encoder(encoder, message):
+def test_what_is_not_an_encoder(encoder, message):
     with pytest.raises(TypeError, match=message):
         as_encoder(encoder)
 

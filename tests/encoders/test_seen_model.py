@@ -92,7 +92,7 @@ def test_used_encoder_may_be_given_another_name(tiny):
     assert encoder.encode(TEXTS).shape == (5, 16)
 
 
-def test_another_name_is_no_other_model_behind_a_name(tiny, copied):
+def test_another_name_is_not_compared(tiny, copied):
     bert(copied, seed=1)
     encoder = SentenceEncoder(str(tiny))
     encoder.load()

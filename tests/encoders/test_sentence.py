@@ -138,7 +138,7 @@ def test_long_float16_rows_are_normalized(monkeypatch):
     ],
 )
 @pytest.mark.parametrize("name", ["use-multilingual", "minilm-english", "no such model"])
-def test_wrong_parameters_are_told_before_loading(no_models, parameters, error, message, name):
+def test_wrong_parameters_are_refused_before_loading(no_models, parameters, error, message, name):
     encoder = SentenceEncoder(**({"name": name} | parameters))
     for use in (encoder.load, lambda: encoder.encode(["a"]), lambda: encoder.fit(["a"])):
         with pytest.raises(error, match=message):

@@ -259,7 +259,7 @@ def test_goes_on_after_being_killed(path):
     assert N_KILLED <= total <= N_KILLED + 10 * CHUNK_KILLED
 
 
-def test_progress_is_noted_in_words(begun):
+def test_progress_is_readable(begun):
     note = json.loads(beside(begun)[1].read_text())
     assert note["n"] == 12
     assert note["encoder"].strip() == "toy@1"

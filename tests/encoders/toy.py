@@ -19,17 +19,9 @@ from langalign_sk.encoders.models.model import Model
 from tests.toy import ENGLISH, KOREAN
 
 TEXTS = ["the cat sat", "a dog", "rain fell all day", "sat", "the dog sat all day"]
-
-
 LABELS = np.array([0, 1, 0, 1, 0])
-
-
 PAIRS = list(zip(KOREAN[:40], ENGLISH[:40], strict=True))
-
-
 WORDS = sorted({word for text in [*TEXTS, *KOREAN[:40], *ENGLISH[:40]] for word in text.split()})
-
-
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
@@ -113,8 +105,6 @@ def run(script, folder, **env):
 
 
 MIXED = ["Good morning", "좋은 아침", "おはようございます", "早上好", ""]
-
-
 SENTENCES = ["the cat sat", "a dog ran off", "the dog sat down", "rain fell all day"]
 
 

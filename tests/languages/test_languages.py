@@ -182,7 +182,7 @@ def test_detect_of_undeclared_language():
 
 
 @pytest.mark.parametrize("text", ["5 µm", "5 kΩ", "ΔT", "π ≈ 3.14", "(´･ω･`)", "lol Д", "٣", "٣٤"])
-def test_signs_are_no_language(text):
+def test_symbols_are_not_a_language(text):
     assert LanguageRouter(["ko"])([text]) == ["en"]
 
 

@@ -12,7 +12,7 @@ def test_module_that_is_there():
 
 
 @pytest.mark.parametrize("module", ["no_such_package", "no_such_package.part", "json.no_such_part"])
-def test_missing_module_is_told_with_its_extra(module):
+def test_missing_module_is_reported_with_its_extra(module):
     with pytest.raises(ImportError) as raised:
         import_extra(module, "Reading needs json", "json")
     assert str(raised.value) == 'Reading needs json: pip install "langalign-sk[json]".'

@@ -26,7 +26,7 @@ def test_cells_of_other_types(value, may_be_empty):
         check_texts([value], may_be_empty=may_be_empty)
 
 
-def test_bytes_are_told_how_to_become_text():
+def test_bytes_are_to_be_decoded():
     with pytest.raises(TypeError, match=r"X row 0 is bytes; decode it first, such as cell\.decode"):
         check_texts([b"a"])
 

@@ -11,7 +11,7 @@ def test_keys_are_of_one_size_and_differ():
     assert key_of("ab", "c") != key_of("a", "bc")
 
 
-def test_a_nul_in_a_name_is_no_separator():
+def test_a_nul_in_a_name_is_not_a_separator():
     assert key_of("a", "b\0c") != key_of("a\0b", "c")
 
 

@@ -25,7 +25,7 @@ def test_a_text_is_encoded_once(cache):
     assert toy.calls == [TEXTS[:4], TEXTS[4:7], TEXTS[7:]]
 
 
-def test_no_text_is_no_row(cache):
+def test_no_texts_give_no_rows(cache):
     toy = Toy()
     assert ask(cache, [], toy).shape == (0, 8)
     assert toy.calls == []
@@ -100,7 +100,7 @@ def test_threads_get_the_right_rows(cache):
 
 
 @pytest.mark.parametrize("max_bytes", [-1, 1.5, 1e9, True, "1", None])
-def test_size_that_is_none(tmp_path, max_bytes):
+def test_invalid_size(tmp_path, max_bytes):
     for make in (MemoryCache, lambda size: FolderCache(tmp_path / "rows", size)):
         with pytest.raises(ValueError, match=re.escape(f"non-negative int, got {max_bytes!r}")):
             make(max_bytes)

@@ -106,7 +106,7 @@ def test_two_that_make_a_folder_at_once_both_use_it(tmp_path, monkeypatch):
                 return super().execute(statement, *args)
             super().execute("BEGIN IMMEDIATE")
             begun.set()
-            time.sleep(0.3)
+            time.sleep(0.3)  # the other meets the lock meanwhile; a longer wait changes nothing
             super().execute("ROLLBACK")
             return super().execute(statement, *args)
 

@@ -60,7 +60,7 @@ def test_a_row_under_the_key_of_another_is_damaged(folder):
         assert sorted(encoded(folder, TEXTS)) == TEXTS[:2]
 
 
-def test_a_damaged_row_is_told_of_once(folder):
+def test_a_damaged_row_is_warned_of_once(folder):
     flip_a_bit(folder)
     with pytest.warns(UserWarning, match="damaged") as told:
         encoded(folder, TEXTS)

@@ -50,7 +50,7 @@ def test_a_disk_that_is_full_from_the_start_stops_nothing(tmp_path, full_disk):
         assert encoded(cache, TEXTS) == []
 
 
-def test_a_full_disk_is_told_of_once(tmp_path, full_disk):
+def test_a_full_disk_is_warned_of_once(tmp_path, full_disk):
     with pytest.warns(UserWarning, match="could not be used") as told:
         ask(FolderCache(tmp_path), TEXTS, Toy(), block=4)
     assert len(told) == 1

@@ -23,7 +23,7 @@ def test_caches_by_name(tmp_path):
 
 
 @pytest.mark.parametrize("cache", [3, True, b"rows", ["rows"], {}, MemoryCache, FolderCache])
-def test_a_cache_that_is_none(monkeypatch, cache):
+def test_invalid_cache(monkeypatch, cache):
     monkeypatch.setattr(registry, "_models", {})
     said = f"^cache must be None, .* got {type(cache).__name__}"
     with pytest.raises(TypeError, match=said):

@@ -12,11 +12,7 @@ from langalign_sk.encoders.cache.base import keys_of
 from langalign_sk.encoders.models.model import Model
 
 TEXTS = [f"text {i}" for i in range(10)]
-
-
 UNUSUAL = ["", "\ud800", "\udfff", "?", "x" * 100_000, "a\0b", "a", "\0", "b", "a "]
-
-
 UNUSUAL += ["\uac00", "\u1100\u1161", "\U0001f600", "\ufeffa"]  # one syllable in two ways
 
 

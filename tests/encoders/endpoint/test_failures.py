@@ -165,7 +165,7 @@ def test_wrong_rows(server, wrong, message):
     ],
     ids=["half", "html", "no data", "error", "no index", "ragged", "null"],
 )
-def test_answer_that_is_no_embedding(server, wrong):
+def test_answer_without_embeddings(server, wrong):
     encoder = loaded(server)
     server.plan = [wrong]
     with pytest.raises(ValueError, match="endpoint") as raised:

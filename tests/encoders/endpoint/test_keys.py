@@ -42,7 +42,7 @@ def test_key_is_in_no_copy_and_no_message(server, monkeypatch):
         assert KEY not in str(raised.value)
 
 
-def test_key_with_a_newline_is_not_told(server, monkeypatch):
+def test_key_with_a_newline_is_not_in_the_message(server, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY + "\n")
     message = ""
     try:

@@ -9,7 +9,7 @@ import pytest
 from langalign_sk import CrossLingualAligner
 from tests.encoders.endpoint.server import busy, make, vector
 from tests.encoders.toy import assert_rows_close
-from tests.toy import ENGLISH, KOREAN, ToyEncoder
+from tests.toy import ENGLISH, KOREAN, PAIRS, ToyEncoder
 
 pytest.importorskip("openai", reason="needs pip install langalign-sk[openai]")
 
@@ -17,11 +17,10 @@ pytest.importorskip("openai", reason="needs pip install langalign-sk[openai]")
 def test_aligner_learns_from_an_endpoint(server):
     toy = ToyEncoder()
     server.vector = lambda text, width: toy.encode([text])[0].tolist()
-    pairs = list(zip(KOREAN[:80], ENGLISH[:80], strict=True))
     params = {"method": "ridge", "random_state": 0, "corpus": None}
     encoder = make(server, batch_size=50)
-    aligner = CrossLingualAligner("ko", encoder=encoder, **params).fit(pairs)
-    expected = CrossLingualAligner("ko", encoder=toy, **params).fit(pairs)
+    aligner = CrossLingualAligner("ko", encoder=encoder, **params).fit(PAIRS[:80])
+    expected = CrossLingualAligner("ko", encoder=toy, **params).fit(PAIRS[:80])
     texts = [*KOREAN[90:95], *ENGLISH[95:98]]
     rows = aligner.transform(texts)
     assert_rows_close(rows, expected.transform(texts))

@@ -141,7 +141,7 @@ def test_no_network_fails(tmp_path):
         ),
     ],
 )
-def test_what_the_hub_answers_is_told(monkeypatch, error, why):
+def test_answer_of_the_hub_is_reported(monkeypatch, error, why):
     def model_info(self, name, *, revision, timeout):
         assert (name, revision) == ("owner/model", "v1")
         assert timeout <= 3
@@ -171,7 +171,7 @@ def test_cached_hub_model_loads_without_asking_the_hub(tmp_path, tiny):
     assert done.stdout == "(1, 16)\n", done.stderr
 
 
-def test_incomplete_cache_is_told(tmp_path, monkeypatch):
+def test_incomplete_cache_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     source = tmp_path / "half"
     source.mkdir()

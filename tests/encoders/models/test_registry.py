@@ -12,7 +12,7 @@ from langalign_sk.encoders.models import registry
 from langalign_sk.encoders.models.model import Model
 
 
-def test_what_is_not_of_the_hub_has_no_revision(tiny):
+def test_revision_is_for_models_of_the_hub(tiny):
     for name in ("minilm-english", str(tiny)):
         with pytest.raises(ValueError, match="revision") as raised:
             SentenceEncoder(name, revision="v1").load()

@@ -53,7 +53,7 @@ def test_max_length_cuts_tokens(tiny, mean_rows, length, read):
     assert_rows_close(rows, mean_rows([read, "a"]))
 
 
-def test_cut_texts_are_told_of_once_a_model(tiny, no_models):
+def test_cut_texts_are_warned_of_once_per_model(tiny, no_models):
     encoder = SentenceEncoder(str(tiny), max_length=4, cache=None)
     assert messages(lambda: encoder.encode(["the cat", "a dog", "a"])) == []
     (told,) = messages(lambda: encoder.encode(["a dog", "the cat sat", "rain fell all day"]))
@@ -66,7 +66,7 @@ def test_cut_texts_are_told_of_once_a_model(tiny, no_models):
     assert len(messages(lambda: other.encode(["rain fell all day"]))) == 1
 
 
-def test_texts_that_fit_are_not_told_of(tiny, no_models):
+def test_texts_that_fit_are_not_warned_of(tiny, no_models):
     encoder = SentenceEncoder(str(tiny), max_length=6)
     assert messages(lambda: encoder.encode([*TEXTS[:3], "a " * 4, "unheard-of"])) == []
     usual = SentenceEncoder(str(tiny))
@@ -74,7 +74,7 @@ def test_texts_that_fit_are_not_told_of(tiny, no_models):
     assert len(messages(lambda: usual.encode(["the cat " * 256]))) == 1
 
 
-def test_texts_that_a_prompt_makes_too_long_are_told_of(tiny, no_models):
+def test_texts_that_a_prompt_makes_too_long_are_warned_of(tiny, no_models):
     encoder = SentenceEncoder(str(tiny), max_length=5, prompt="the cat ")
     assert len(messages(lambda: encoder.encode(["rain fell all"]))) == 1
 
