@@ -16,7 +16,7 @@ from tests.encoders.toy import SPECIAL, WORDS, bert
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """Folder of a random BERT with a token a word, as transformers saves it."""
+    """Folder of a random BERT with one token per word, as transformers saves it."""
     from transformers import BertTokenizerFast
 
     folder = tmp_path_factory.mktemp("tiny") / "model"
