@@ -12,6 +12,7 @@ from tests.export.common import (
     EPOCH,
     LINEAR,
     PAIRS,
+    WARNINGS_OF_TOYS,
     aligner,
     assert_same,
     bridged,
@@ -21,12 +22,7 @@ from tests.export.common import (
 )
 from tests.toy import ENGLISH, KOREAN
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The bridge .* has only"),
-    # One epoch, or a random encoder, aligns nothing.
-    pytest.mark.filterwarnings("ignore:.* no more than for shuffled pairs"),
-    pytest.mark.filterwarnings("ignore:The encoder .* reads the first"),
-]
+pytestmark = WARNINGS_OF_TOYS
 
 
 @pytest.mark.parametrize("parameters", LINEAR, ids=name_of)

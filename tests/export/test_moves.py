@@ -12,15 +12,10 @@ from sklearn.linear_model import LogisticRegression
 
 from langalign_sk import LinearAligner
 from langalign_sk.export import to_linear, to_onnx, to_sentence_transformer
-from tests.export.common import JAPANESE, PAIRS, aligner, assert_same, rows, run
+from tests.export.common import JAPANESE, PAIRS, WARNINGS_OF_TOYS, aligner, assert_same, rows, run
 from tests.toy import KOREAN, ToyEncoder
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The bridge .* has only"),
-    # One epoch, or a random encoder, aligns nothing.
-    pytest.mark.filterwarnings("ignore:.* no more than for shuffled pairs"),
-    pytest.mark.filterwarnings("ignore:The encoder .* reads the first"),
-]
+pytestmark = WARNINGS_OF_TOYS
 
 
 def test_each_of_several_languages(two, onnx):

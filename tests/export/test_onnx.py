@@ -19,6 +19,7 @@ from tests.export.common import (
     LABELS,
     LINEAR,
     PAIRS,
+    WARNINGS_OF_TOYS,
     aligner,
     assert_same,
     bridged,
@@ -29,12 +30,7 @@ from tests.export.common import (
 )
 from tests.toy import EnglishOnly
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The bridge .* has only"),
-    # One epoch, or a random encoder, aligns nothing.
-    pytest.mark.filterwarnings("ignore:.* no more than for shuffled pairs"),
-    pytest.mark.filterwarnings("ignore:The encoder .* reads the first"),
-]
+pytestmark = WARNINGS_OF_TOYS
 
 
 @pytest.mark.parametrize("n", [1, 200])
@@ -83,7 +79,7 @@ def test_opset(onnx, skl2onnx, opset):
 
 
 @pytest.mark.parametrize("opset", [12, 10_000, 17.0, "17"])
-def test_opset_that_is_not_to_be_had(onnx, opset):
+def test_opset_out_of_range(onnx, opset):
     with pytest.raises(ValueError, match=r"opset must be an int between 13 and \d+, got"):
         to_onnx(aligner().fit(PAIRS), opset=opset)
 

@@ -23,6 +23,7 @@ from tests.export.common import (
     DEEP,
     LABELS,
     PAIRS,
+    WARNINGS_OF_TOYS,
     aligner,
     assert_same,
     english_rows,
@@ -40,12 +41,7 @@ HEADS = [
     GridSearchCV(LogisticRegression(), {"C": [1.0, 10.0]}, cv=2),
 ]
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The bridge .* has only"),
-    # One epoch, or a random encoder, aligns nothing.
-    pytest.mark.filterwarnings("ignore:.* no more than for shuffled pairs"),
-    pytest.mark.filterwarnings("ignore:The encoder .* reads the first"),
-]
+pytestmark = WARNINGS_OF_TOYS
 
 
 @pytest.mark.parametrize("labels", [LABELS, np.arange(200) % 2, np.arange(200) % 3 + 7])

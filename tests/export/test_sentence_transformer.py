@@ -18,6 +18,7 @@ from tests.export.common import (
     DEEP,
     LINEAR,
     PAIRS,
+    WARNINGS_OF_TOYS,
     aligner,
     assert_same,
     english_rows,
@@ -29,17 +30,12 @@ from tests.toy import ENGLISH, KOREAN, EnglishOnly
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = sorted({word for text in [*KOREAN, *ENGLISH] for word in text.split()})
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The bridge .* has only"),
-    # One epoch, or a random encoder, aligns nothing.
-    pytest.mark.filterwarnings("ignore:.* no more than for shuffled pairs"),
-    pytest.mark.filterwarnings("ignore:The encoder .* reads the first"),
-]
+pytestmark = WARNINGS_OF_TOYS
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """Folder of a random BERT with a token a word."""
+    """Folder of a random BERT with one token per word."""
     import torch
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
@@ -93,6 +89,7 @@ def test_model_is_what_transform_does(tiny, parameters):
     assert model.encode(KOREAN[0]).shape == (16,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", [LINEAR[1], DEEP[0], DEEP[1]], ids=name_of)
 def test_saved_model_with_a_bridge_needs_sentence_transformers_alone(tiny, tmp_path, parameters):
     fitted = aligner(tiny, english_encoder=EnglishOnly(), device="cpu", **parameters)
@@ -103,6 +100,7 @@ def test_saved_model_with_a_bridge_needs_sentence_transformers_alone(tiny, tmp_p
         assert_same(out, expected, 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -124,6 +122,7 @@ def test_settings_of_the_encoder_carry_over(tiny, tmp_path, settings):
         assert_same(out, expected, near)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", [None, "", "sentence "])
 def test_prompt_of_the_model_itself(tiny, tmp_path, prompt):
     from sentence_transformers import SentenceTransformer
@@ -195,6 +194,7 @@ def test_english_side_has_its_own_encoder(tiny):
         to_sentence_transformer(fitted, side="target")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_modules", [True, False])
 def test_static_vectors(tmp_path, has_modules):
     model2vec = pytest.importorskip("model2vec", reason="needs pip install model2vec")
@@ -216,7 +216,7 @@ def test_static_vectors(tmp_path, has_modules):
         assert_same(out, fitted.transform(KOREAN[:5]), 1e-4)
 
 
-def test_encoders_that_are_no_model_of_the_library(tiny):
+def test_encoders_that_are_not_a_model_of_the_library(tiny):
     said = r"is not a model that sentence-transformers can save. Fit with .*'multilingual-e5-small'"
     default = aligner("use-multilingual", method="identity").fit(PAIRS[:20])
     with pytest.raises(ValueError, match=f"Encoder 'use-multilingual' {said}"):
@@ -239,6 +239,7 @@ def test_models_need_an_aligner_on_text(tiny):
         to_sentence_transformer(fitted)
 
 
+@pytest.mark.slow
 def test_real_encoder(e5_folder, tmp_path):
     encoder = SentenceEncoder(str(e5_folder), prompt="query: ", device="cpu")
     fitted = aligner(encoder, alpha=10.0).fit(PAIRS[:30])
@@ -262,4 +263,6 @@ def test_layers_in_a_row_are_the_network(affine, widths):
     out = X
     for w, b in hidden:
         out = np.maximum(out @ w + b, 0)
-    np.testing.assert_allclose(out @ weight + bias, network(X), atol=1e-12)
+    expected = network(X)
+    atol = 100 * np.finfo(np.float64).eps * np.abs(expected).max()
+    np.testing.assert_allclose(out @ weight + bias, expected, rtol=0, atol=atol)

@@ -183,6 +183,7 @@ def folders(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_there_and_back(folders, hub):
     one, two, three = run(PUSH, folders, url_of(hub)).split()
     store = hub.store
@@ -238,6 +239,7 @@ print(push_to_hub(load("two"), "me/model", token="t", revision=REVISION))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", [None, "dev"])
 def test_what_a_person_wrote_into_the_card_is_kept(revision, folders, hub):
     one, _, _ = run(PUSH, folders, url_of(hub)).split()
@@ -263,6 +265,7 @@ def test_what_a_person_wrote_into_the_card_is_kept(revision, folders, hub):
     assert card == f"Somebody else's.\n\n{part}{end}\n"
 
 
+@pytest.mark.slow
 def test_a_repository_that_is_changed_is_refused(folders, hub):
     run(PUSH, folders, url_of(hub))
     store = hub.store
@@ -278,6 +281,7 @@ def test_a_repository_that_is_changed_is_refused(folders, hub):
     assert re.match("FileNotFoundError .* holds no model", told)
 
 
+@pytest.mark.slow
 def test_without_a_network(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
