@@ -19,7 +19,7 @@ from .model import Model, Spec
 __all__ = ["load_transformer", "one_at_a_time"]
 
 
-_PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
+_BACKEND_PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
 # Models whose positions begin behind the number of the padding token, as in RoBERTa.
 _POSITIONS_BEHIND_PADDING = ("camembert", "mpnet", "roberta", "xlm-roberta")
 _torch_lock = threading.Lock()
@@ -88,8 +88,8 @@ def _no_bars() -> Iterator[None]:
 
 def _check_packages(spec: Spec) -> None:
     """Raise ImportError for a package of the backend that is not installed."""
-    if spec.backend in _PACKAGES:
-        for package in (_PACKAGES[spec.backend], "optimum"):
+    if spec.backend in _BACKEND_PACKAGES:
+        for package in (_BACKEND_PACKAGES[spec.backend], "optimum"):
             need = f'backend="{spec.backend}" needs the package {package}'
             import_extra(package, need, spec.backend)
 
