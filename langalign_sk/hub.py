@@ -194,16 +194,16 @@ def _snapshot(repo: str, revision: str | None, token: str | None, local: bool) -
         if offline or _COMMIT.fullmatch(revision or ""):
             return fetch(local=True)
     except HFValidationError as error:
-        raise ValueError(_no_name(repo)) from error
+        raise ValueError(_invalid_name(repo)) from error
     except OSError as error:
         if offline:
             why = "local_files_only=True" if local else "HF_HUB_OFFLINE is set"
             raise ValueError(_not_found(repo, revision, why)) from error
     try:
-        _ask(repo, revision, token)
+        _check_repository(repo, revision, token)
         return fetch(local=False)
     except HFValidationError as error:
-        raise ValueError(_no_name(repo)) from error
+        raise ValueError(_invalid_name(repo)) from error
     except GatedRepoError as error:
         raise ValueError(
             f"{repo!r} is open only to users whom its owner admits: ask for access on its page, and "
@@ -227,7 +227,7 @@ def _snapshot(repo: str, revision: str | None, token: str | None, local: bool) -
         raise ValueError(_not_found(repo, revision, why)) from unreachable
 
 
-def _ask(repo: str, revision: str | None, token: str | None) -> None:
+def _check_repository(repo: str, revision: str | None, token: str | None) -> None:
     """Raise if the Hub cannot be reached, or has no such repository or revision."""
     from huggingface_hub.errors import (
         HFValidationError,
@@ -244,7 +244,7 @@ def _ask(repo: str, revision: str | None, token: str | None) -> None:
     raise ConnectionError(type(failure).__name__) from failure
 
 
-def _no_name(repo: str) -> str:
+def _invalid_name(repo: str) -> str:
     return (
         f"{repo!r} is neither a folder nor a name that the Hub allows. Pass a folder or owner/name."
     )

@@ -37,7 +37,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
-        with suppress(OSError):  # there is no old file, or the disk knows no permissions
+        with suppress(OSError):  # no old file, or a file system without permissions
             shutil.copymode(path, part)
         os.replace(part, path)
     finally:

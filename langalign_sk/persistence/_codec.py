@@ -6,6 +6,7 @@ import dataclasses
 import math
 import os
 from contextlib import suppress
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -172,7 +173,7 @@ def _rebuilt(name: str, state: dict[str, Any], arrays: dict[str, NDArray], given
     if dataclasses.is_dataclass(kind):
         make: Any = kind
         return make(**values)
-    missing = set(kind._get_param_names()) - set(values)
+    missing = set(signature(kind).parameters) - set(values)
     if missing:
         raise ValueError(f"parameters are missing: {missing}")
     out = kind.__new__(kind)

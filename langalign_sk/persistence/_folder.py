@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load as arrays_of
+from safetensors.numpy import save as content_of
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -266,12 +268,10 @@ def _checksum(fields: dict[str, Any]) -> str:
 
 def _encoded(value: Any) -> tuple[list[str], Any, bytes]:
     """Names of the parameters that are not saved, the tree, and the content of the array file."""
-    from safetensors.numpy import save as to_bytes
-
     arrays: dict[str, NDArray] = {}
     given = _objects(value)
     tree = encode(value, arrays, given)
-    return sorted(name.rsplit(".", 1)[-1] for name in given), tree, to_bytes(arrays)
+    return sorted(name.rsplit(".", 1)[-1] for name in given), tree, content_of(arrays)
 
 
 def _objects(estimator: Any) -> dict[str, Any]:
@@ -291,12 +291,10 @@ def _objects(estimator: Any) -> dict[str, Any]:
 
 def _read_tree(saved: Bundle, path: Path, passed: dict[str, Any]) -> Any:
     """Value of the tree in the manifest and the file of its arrays."""
-    from safetensors.numpy import load as from_bytes
-
     by_place = {
         prefix + name: value for name, value in passed.items() for prefix in ("", "aligner.")
     }
-    return decode(saved.fields["estimator"], from_bytes(path.read_bytes()), by_place)
+    return decode(saved.fields["estimator"], arrays_of(path.read_bytes()), by_place)
 
 
 def _params(retriever: Any) -> dict[str, Any]:

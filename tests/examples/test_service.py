@@ -93,7 +93,7 @@ def test_bad_input_is_refused_with_a_message(client, body, message):
     assert message in response.json()["detail"]
 
 
-def test_what_is_no_json_is_refused(client):
+def test_a_body_that_is_not_json_is_refused(client):
     headers = {"Content-Type": "application/json"}
     response = client.post("/predict", content=b'{"texts": [', headers=headers)
     assert response.status_code == 422

@@ -183,7 +183,7 @@ def test_files_that_changed(tmp_path):
     write(tmp_path)
     bundle = read(tmp_path)
     path = bundle.path("rows")
-    path.write_bytes(b"abd")
+    path.write_bytes(b"xyz")
     with pytest.raises(DamagedError, match=r"its checksum differs from when it was written"):
         bundle.path("rows")
     assert bundle.path("rows", verify=False) == path
