@@ -34,7 +34,6 @@ from tests.persistence.common import (
     assert_same_parameters,
     assert_same_report,
     manifest_of,
-    models,
     there_and_back,
 )
 from tests.toy import ENGLISH, KOREAN, EnglishOnly, ToyEncoder
@@ -260,8 +259,8 @@ for folder in sys.argv[2:]:
 """
 
 
-def test_adapters_are_loaded_without_torch(tmp_path):
-    made = models()[1:3]
+def test_adapters_are_loaded_without_torch(models, tmp_path):
+    made = models["contrastive"], models["adapter"]
     np.save(tmp_path / "X.npy", X)
     folders = [str(tmp_path / str(i)) for i in range(2)]
     for model, folder in zip(made, folders, strict=True):
