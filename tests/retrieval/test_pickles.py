@@ -1,0 +1,53 @@
+"""Pickles of retrievers, of this release and of earlier ones."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.testing import assert_allclose, assert_array_equal
+
+# A retriever of 28 embeddings, CSLS and the exact backend, pickled before it had a DocumentIndex,
+# and what it answered then: as it was pickled, and after one removal and two additions.
+OLD = Path(__file__).with_name("pickles") / "exact-csls.pickle"
+
+
+def load_old():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of the release that wrote it
+        return pickle.loads(OLD.read_bytes())
+
+
+def assert_answers(retriever, queries, distances, indices):
+    found, places = retriever.kneighbors(queries)
+    assert_array_equal(places, indices)
+    # Scores of CSLS are differences of cosines, hence of size 1.
+    assert_allclose(found, distances, rtol=0, atol=32 * np.finfo(np.float32).eps)
+
+
+def test_an_old_pickle_answers_as_it_did():
+    answers = json.loads(OLD.with_suffix(".json").read_text())
+    retriever = load_old()
+    assert retriever.ids_ == answers["ids"]
+    assert retriever.n_documents_ == len(answers["ids"])
+    assert retriever.documents_ is None
+    assert_answers(retriever, answers["queries"], answers["distances"], answers["indices"])
+    retriever.remove([0]).add(answers["new_documents"])
+    assert retriever.ids_ == answers["later_ids"]
+    assert_answers(
+        retriever, answers["queries"], answers["later_distances"], answers["later_indices"]
+    )
+
+
+def test_an_old_pickle_is_pickled_and_saved_anew(tmp_path):
+    answers = json.loads(OLD.with_suffix(".json").read_text())
+    retriever = load_old()
+    again = pickle.loads(pickle.dumps(retriever))
+    retriever.save_index(tmp_path)
+    opened = load_old().open_index(tmp_path, verify=True)
+    for copy in (again, opened):
+        assert copy.ids_ == answers["ids"]
+        assert_answers(copy, answers["queries"], answers["distances"], answers["indices"])
