@@ -26,7 +26,8 @@ from ..encoders.base import TextEncoder
 from ..languages import languages_of
 from ..mapping._base import PairedMap
 from ..retrieval import CrossLingualRetriever
-from ..retrieval.index_folder import NEEDED, checked_index, read_files, write_files
+from ..retrieval.index_folder import NEEDED, write_files
+from ..retrieval.retriever import index_contents, open_files
 from ._card import CARD, merged, model_card, write_card
 from ._codec import decode, encode
 from ._kinds import OWN_OBJECTS, Kind, kind_named, kind_of
@@ -104,7 +105,7 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
     check_is_fitted(estimator)
     folder = Path(folder).expanduser()
     readme = folder / CARD
-    index = checked_index(estimator) if kind.writer == "index" else None
+    index = index_contents(estimator) if kind.writer == "index" else None
     fields: dict[str, Any] = {"kind": kind.name, "given": [], "estimator": None, "index": None}
     # Whatever depends on the estimator can fail, and comes before the folder is touched.
     card = merged(readme, model_card(estimator))
@@ -118,7 +119,7 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
     with BundleWriter(folder, MANIFEST) as new:
         new.write(*_file_of(kind), [content])
         if index is not None:
-            fields["index"] = write_files(new, estimator, index)
+            fields["index"] = write_files(new, index)
         new.fields = {
             "format": "langalign_sk model",
             "format_version": _VERSION,
@@ -310,7 +311,7 @@ def _retriever(saved: Bundle, tree: dict[str, Any]) -> Any:
         aligner = FrozenEstimator(aligner)
     retriever = CrossLingualRetriever(aligner, **tree["params"])
     index = saved.within("index", NEEDED, ["rows", "documents"])
-    return read_files(retriever, index, verify=True)
+    return open_files(retriever, index, verify=True)
 
 
 def _try_out(estimator: Any) -> None:

@@ -1,4 +1,4 @@
-"""Indexes of unit rows: exact, FAISS and hnswlib behind one interface."""
+"""Backends of an index of unit rows: exact, FAISS and hnswlib, behind one protocol."""
 
 from __future__ import annotations
 
@@ -14,13 +14,30 @@ __all__ = ["BACKENDS", "Index", "make_index"]
 
 
 class Index(Protocol):
-    """What a retriever asks of an index; positions are those of `Rows`."""
+    """Backend of a document index (protocol).
 
-    backend: str
+    A backend finds rows by their positions in `Rows`; it knows neither identifiers nor texts.
+    `build` or `read` comes before all other methods.
+
+    Attributes
+    ----------
+    name : str
+        Value of the parameter `backend` that chooses it.
+    params : dict
+        All of its parameters, defaults included.
+    exact : bool
+        Whether `search` finds the same rows as `exact.nearest`.
+    file : str or None
+        Name of its file in a saved index. None: it is built from the saved rows.
+    search_params : tuple of str
+        Parameters that may change between `write` and `read`, as they concern the search only.
+    """
+
+    name: str
     params: dict[str, Any]
     exact: bool
-    file: str | None  # name of its file in a saved index
-    free: tuple[str, ...]  # parameters that may be others when it is read again
+    file: str | None
+    search_params: tuple[str, ...]
 
     def build(self, rows: Rows) -> None:
         """Index all rows that are not removed."""
@@ -29,37 +46,40 @@ class Index(Protocol):
         """Index rows whose positions begin at `first`."""
 
     def remove(self, positions: NDArray[np.intp], rows: Rows) -> None:
-        """Find these rows no more; `rows` has them removed."""
+        """Stop finding these rows, which `rows` has marked as removed."""
 
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
-        """Positions and cosines of the k nearest rows, best first; -1 where none was found."""
+        """Positions and cosines of the k nearest rows, best first; -1 and -inf if there are fewer."""
 
     def write(self, path: str) -> None:
-        """Put the index, without the rows that it was built from, into a file."""
+        """Write the index to a file, without the rows that it was built from."""
 
     def read(self, path: str, rows: Rows) -> None:
-        """Take it from a file again."""
+        """Read what `write` wrote; raise RuntimeError if it is damaged."""
+
+
+# Pickles hold the names of these three classes and of their attributes.
 
 
 class _Exact:
-    """All rows, block by block."""
+    """Exact search over all rows, block by block."""
 
-    backend = "exact"
+    name = "exact"
     exact = True
     file = None
-    free = ()
+    search_params = ()
 
     def __init__(self, params: dict[str, Any]) -> None:
-        self.params = _take(params, {}, self.backend)
+        self.params = _checked_params(params, {}, self.name)
 
     def build(self, rows: Rows) -> None:
         self._rows = rows
 
     def append(self, rows: NDArray, first: int) -> None:
-        """The rows are in `Rows` already."""
+        """Do nothing: `Rows` has the rows already."""
 
     def remove(self, positions: NDArray[np.intp], rows: Rows) -> None:
-        """They are marked in `Rows` already."""
+        """Do nothing: `Rows` has marked them already."""
 
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
         return nearest(Q, self._rows, [(k, None)])[0]
@@ -72,24 +92,24 @@ class _Exact:
 
 
 class _Faiss:
-    """Whatever FAISS's index factory makes; "Flat" is exact."""
+    """Index made by FAISS's index factory; "Flat" is exact."""
 
-    backend = "faiss"
+    name = "faiss"
     file = "faiss"
-    free = ("search",)
+    search_params = ("search",)
 
     def __init__(self, params: dict[str, Any]) -> None:
-        self._faiss = _package("faiss")
-        self.params = _take(params, {"factory": "Flat", "search": ""}, self.backend)
+        self._faiss = _import_library("faiss")
+        self.params = _checked_params(params, {"factory": "Flat", "search": ""}, self.name)
         self._factory = str(self.params["factory"])
         self.exact = self._factory == "Flat"
 
     def __getstate__(self) -> dict[str, Any]:
-        # A module does not pickle.
+        # Modules cannot be pickled.
         return {**self.__dict__, "_faiss": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _faiss=_package("faiss"))
+        self.__dict__.update(state, _faiss=_import_library("faiss"))
 
     def build(self, rows: Rows) -> None:
         faiss = self._faiss
@@ -103,7 +123,8 @@ class _Faiss:
                 f"of width {rows.width} ({_last_words(error)}): give backend_params={{'factory': ...}} "
                 "a string of its index factory, such as 'Flat', 'HNSW32' or 'IVF1024,Flat'."
             ) from error
-        # Own numbers, as a removal would shift FAISS's. An IVF index keeps numbers itself.
+        # A removal would shift FAISS's own numbers, so that each row gets its position as a number;
+        # IVF indexes take such numbers themselves.
         self._index = index if self._factory.startswith("IVF") else faiss.IndexIDMap2(index)
         self._set_search()
         for first, piece in rows.pieces():
@@ -111,13 +132,13 @@ class _Faiss:
             self._add(piece[alive], first + np.flatnonzero(alive))
 
     def _set_search(self) -> None:
-        words = str(self.params["search"])
+        setting = str(self.params["search"])
         try:
-            if words:
-                self._faiss.ParameterSpace().set_index_parameters(self._index, words)
+            if setting:
+                self._faiss.ParameterSpace().set_index_parameters(self._index, setting)
         except RuntimeError as error:
             raise ValueError(
-                f"FAISS does not know how to search {self._factory!r} with {words!r} "
+                f"FAISS does not know how to search {self._factory!r} with {setting!r} "
                 f"({_last_words(error)}): 'nprobe=16' goes with IVF, 'efSearch=64' with HNSW."
             ) from error
 
@@ -130,7 +151,7 @@ class _Faiss:
     def remove(self, positions: NDArray[np.intp], rows: Rows) -> None:
         try:
             self._index.remove_ids(positions.astype(np.int64))
-        except RuntimeError:  # graphs cannot drop a row
+        except RuntimeError:  # graphs cannot remove a row
             self.build(rows)
 
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
@@ -147,23 +168,23 @@ class _Faiss:
 
 
 class _Hnswlib:
-    """Navigable small-world graph (Malkov and Yashunin, arXiv 1603.09320)."""
+    """Hierarchical navigable small-world graph (Malkov and Yashunin, arXiv 1603.09320)."""
 
-    backend = "hnswlib"
+    name = "hnswlib"
     exact = False
     file = "hnsw"
-    free = ("ef",)
+    search_params = ("ef",)
 
     def __init__(self, params: dict[str, Any]) -> None:
-        self._hnswlib = _package("hnswlib")
-        known = {"M": 16, "ef_construction": 200, "ef": 100, "random_state": 0}
-        self.params = _take(params, known, self.backend)
+        self._hnswlib = _import_library("hnswlib")
+        defaults = {"M": 16, "ef_construction": 200, "ef": 100, "random_state": 0}
+        self.params = _checked_params(params, defaults, self.name)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_hnswlib": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _hnswlib=_package("hnswlib"))
+        self.__dict__.update(state, _hnswlib=_import_library("hnswlib"))
 
     def build(self, rows: Rows) -> None:
         # "ip" and not "cosine": the rows have unit length already.
@@ -192,18 +213,18 @@ class _Hnswlib:
 
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
         self._index.set_ef(max(self.params["ef"], k))
-        found = np.full((len(Q), k), -1, dtype=np.intp)
+        positions = np.full((len(Q), k), -1, dtype=np.intp)
         cosines = np.full((len(Q), k), -np.inf, dtype=np.float32)
         n = k
         while n:
             try:
-                found[:, :n], distances = self._index.knn_query(Q, k=n)
-            except RuntimeError:  # a query reaches fewer rows than it was asked for
+                positions[:, :n], distances = self._index.knn_query(Q, k=n)
+            except RuntimeError:  # one of the queries reaches fewer than n rows
                 n //= 2
             else:
                 cosines[:, :n] = 1 - distances
                 break
-        return found, cosines
+        return positions, cosines
 
     def write(self, path: str) -> None:
         self._index.save_index(path)
@@ -218,26 +239,29 @@ BACKENDS = tuple(_MAKERS)
 
 
 def make_index(backend: str, params: dict[str, Any] | None) -> Index:
-    """An index without rows, or an error that names what may be asked for."""
+    """Backend without rows, by its name and parameters; an error says what is allowed."""
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {BACKENDS}, got {backend!r}.")
     return _MAKERS[backend](dict(params or {}))
 
 
-def _take(params: dict[str, Any], known: dict[str, Any], backend: str) -> dict[str, Any]:
-    unknown = sorted(set(params) - set(known))
+def _checked_params(
+    params: dict[str, Any], defaults: dict[str, Any], backend: str
+) -> dict[str, Any]:
+    """Parameters with defaults filled in."""
+    unknown = sorted(set(params) - set(defaults))
     if unknown:
         raise ValueError(
             f"backend_params has {unknown}, which backend={backend!r} does not know. It takes "
-            f"{sorted(known) or 'none'}."
+            f"{sorted(defaults) or 'none'}."
         )
-    return {**known, **params}
+    return {**defaults, **params}
 
 
 def _last_words(error: RuntimeError) -> str:
-    """What FAISS says behind the place in its own source."""
+    """Message of FAISS, without the place in its source code."""
     return str(error).splitlines()[0].rsplit(": ", 1)[-1].strip()
 
 
-def _package(name: str) -> Any:
+def _import_library(name: str) -> Any:
     return import_extra(name, f'backend="{name}" needs a package that is not installed', name)

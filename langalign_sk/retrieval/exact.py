@@ -7,49 +7,56 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["QUERIES", "Rows", "nearest"]
+__all__ = ["QUERY_BLOCK", "Rows", "nearest"]
+
 
 # Scores of a block of queries against a block of rows: 16 MB, which a processor's cache may hold.
-QUERIES = 1024
-_ROWS = 4096
+QUERY_BLOCK = 1024
+_ROW_BLOCK = 4096
 
-# Cosines of some queries and of rows[start:stop] in, scores out; may write to what it is given.
+# From cosines of queries and of rows[start:stop] to scores; it may write to its first argument.
 Score = Callable[[NDArray, int, int], NDArray]
 
 
 class Rows:
     """Unit rows in blocks, the first of which may be mapped from a file.
 
-    Positions count through all blocks. Removed rows stay in place and are never found.
+    Positions count through all blocks. Removed rows keep their positions and are never found.
     """
 
     def __init__(self, blocks: Sequence[NDArray]) -> None:
         self.blocks = list(blocks)
         self.alive = np.ones(sum(map(len, blocks)), dtype=bool)
 
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return int(self.blocks[0].shape[1])
+
     def append(self, rows: NDArray) -> None:
-        """Put rows behind the others."""
-        if len(self.blocks) > 1:  # one block grows behind the one that may be mapped
+        """Add rows at the end."""
+        if len(self.blocks) > 1:  # the first block may be mapped; only the second one grows
             rows = np.concatenate([*self.blocks[1:], rows])
         self.blocks[1:] = [rows]
         added = np.ones(sum(map(len, self.blocks)) - len(self.alive), dtype=bool)
         self.alive = np.concatenate([self.alive, added])
 
     def pieces(self) -> Iterator[tuple[int, NDArray]]:
-        """Runs of rows, each with the position of its first."""
+        """Runs of rows, each with the position of its first row."""
         first = 0
         for block in self.blocks:
-            for start in range(0, len(block), _ROWS):
-                yield first + start, block[start : start + _ROWS]
+            for start in range(0, len(block), _ROW_BLOCK):
+                yield first + start, block[start : start + _ROW_BLOCK]
             first += len(block)
 
-    @property
-    def width(self) -> int:
-        return int(self.blocks[0].shape[1])
+    def live_pieces(self) -> Iterator[NDArray]:
+        """Runs of the rows that are not removed."""
+        for first, piece in self.pieces():
+            yield piece[self.alive[first : first + len(piece)]]
 
 
-class _Best:
-    """The k highest scores of every query so far; among equal ones, of the first positions."""
+class _TopScores:
+    """The k highest scores of each query so far; among equal scores, those of the first positions."""
 
     def __init__(self, n_queries: int, k: int) -> None:
         self.k = k
@@ -57,7 +64,7 @@ class _Best:
         self.positions = np.full((n_queries, k), -1, dtype=np.intp)
 
     def update(self, S: NDArray, first: int) -> None:
-        """Scores of all queries and of rows that begin at position `first`."""
+        """Take in the scores of all queries for the rows from position `first` on."""
         least = self.scores[:, -1]
         # After the first blocks, few queries find anything better in a block.
         queries = np.flatnonzero(S.max(axis=1) > least)
@@ -73,7 +80,7 @@ class _Best:
         row = np.concatenate([old, row])
         scores = np.concatenate([self.scores[queries].ravel(), S[above]])
         positions = np.concatenate([self.positions[queries].ravel(), column + first])
-        # Old ones come first and the sort is stable: of equal scores, the first position wins.
+        # Old scores come first and the sort is stable: of equal scores, the first position wins.
         order = np.lexsort((-scores, row))
         begins = np.searchsorted(row[order], np.arange(len(queries)))
         chosen = order[begins[:, None] + np.arange(self.k)]
@@ -84,36 +91,36 @@ class _Best:
 def nearest(
     Q: NDArray, rows: Rows, wanted: Sequence[tuple[int, Score | None]]
 ) -> list[tuple[NDArray[np.intp], NDArray]]:
-    """Positions and scores of the best rows of every query, best first.
+    """Positions and scores of the best rows of each query, best first.
 
     Parameters
     ----------
     Q : ndarray of shape (n_queries, width), float32
         Unit rows.
     rows : Rows
-        At least as many that are not removed as are wanted.
+        At least as many rows that are not removed as are wanted.
     wanted : sequence of (int, Score or None)
-        For each, how many rows, by which score; None is the cosine, and comes first. All of
-        them share one product of the matrices.
+        How many rows, and by which score. None stands for the cosine and must come first. All
+        requests share one matrix product.
 
     Returns
     -------
     list of (positions, scores), each ndarray of shape (n_queries, k)
         In the order of `wanted`.
     """
-    found = [_Best(len(Q), k) for k, _ in wanted]
+    found = [_TopScores(len(Q), k) for k, _ in wanted]
     removed = np.flatnonzero(~rows.alive)
-    for begin in range(0, len(Q), QUERIES):
-        some = slice(begin, begin + QUERIES)
-        best = [_Best(len(Q[some]), k) for k, _ in wanted]
+    for start in range(0, len(Q), QUERY_BLOCK):
+        block = slice(start, start + QUERY_BLOCK)
+        of_block = [_TopScores(len(Q[block]), k) for k, _ in wanted]
         for first, piece in rows.pieces():
-            S = Q[some] @ piece.T
+            S = Q[block] @ piece.T
             stop = first + len(piece)
             if len(removed):
                 low, high = np.searchsorted(removed, [first, stop])
                 S[:, removed[low:high] - first] = -np.inf
-            for tops, (_, score) in zip(best, wanted, strict=True):
-                tops.update(S if score is None else score(S, first, stop), first)
-        for whole, part in zip(found, best, strict=True):
-            whole.scores[some], whole.positions[some] = part.scores, part.positions
-    return [(tops.positions, tops.scores) for tops in found]
+            for top, (_, score) in zip(of_block, wanted, strict=True):
+                top.update(S if score is None else score(S, first, stop), first)
+        for whole, part in zip(found, of_block, strict=True):
+            whole.scores[block], whole.positions[block] = part.scores, part.positions
+    return [(top.positions, top.scores) for top in found]

@@ -1,34 +1,36 @@
-"""Hubness correction: how near documents are to queries in general."""
+"""Hubness correction of scores, by a bank of queries."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from ..metrics._core import mean_neighbor_cosine
 from .backends import Index
-from .exact import QUERIES, Rows, nearest
+from .exact import QUERY_BLOCK, Rows, nearest
 
-__all__ = ["SCORINGS", "Hubs"]
+__all__ = ["SCORINGS", "Hubness"]
 
 
 SCORINGS = ("cosine", "csls", "margin", "inverted_softmax", "query_bank")
-_CANDIDATES = 100
-_BLOCK = 4096
-_MOST_LOGARITHM = 80.0
+_CANDIDATES = 100  # that an approximate index finds at least, to be ranked by corrected scores
+_DOCUMENT_BLOCK = 4096
+_MAX_EXPONENT = 80.0  # exp of it is a float32
 _LEAST = 1e-6  # of a margin's denominator, which may fall to zero in centred spaces
 
 
 @dataclass
-class Hubs:
-    """A bank of queries, and what it says of every document.
+class Hubness:
+    """Hubness of documents, measured by a bank of queries.
 
     Attributes
     ----------
     scoring : str
-        One of SCORINGS but "cosine".
+        One of SCORINGS except "cosine".
     bank : ndarray of shape (n_bank, width), float32
         Unit rows of queries.
     n_neighbors : int
@@ -37,9 +39,9 @@ class Hubs:
         For "inverted_softmax" and "query_bank".
     level : ndarray of shape (n_rows,), float32
         By position: the mean cosine of a document to its nearest rows of the bank, or the
-        logarithm of its softmax denominator, times the temperature.
+        logarithm of its softmax denominator times the temperature.
     active : ndarray of shape (n_rows,), dtype bool, or None
-        For "query_bank": documents that are the nearest one of some row of the bank.
+        For "query_bank": whether a document is the nearest one of any row of the bank.
     """
 
     scoring: str
@@ -49,22 +51,39 @@ class Hubs:
     level: NDArray
     active: NDArray | None = None
 
+    @classmethod
+    def of_bank(
+        cls, bank: NDArray, *, scoring: str, n_neighbors: int, temperature: float
+    ) -> Hubness:
+        """Correction by a bank of queries, without documents yet."""
+        level = np.empty(0, dtype=np.float32)
+        return cls(scoring, bank, n_neighbors, temperature, level)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Parameters that the levels depend on, as JSON keeps them."""
+        return {
+            "scoring": self.scoring,
+            "n_neighbors": int(self.n_neighbors),
+            "temperature": float(self.temperature),
+        }
+
     def append(self, rows: NDArray) -> None:
-        """Levels of documents that come behind the others."""
+        """Compute the levels of documents that are added at the end."""
         if self.scoring in ("csls", "margin"):
             parts = [mean_neighbor_cosine(rows, self.bank, self.n_neighbors)]
         else:
-            parts = [self._softened(rows[i : i + _BLOCK]) for i in range(0, len(rows), _BLOCK)]
+            starts = range(0, len(rows), _DOCUMENT_BLOCK)
+            parts = [self._log_denominator(rows[i : i + _DOCUMENT_BLOCK]) for i in starts]
         self.level = np.concatenate([self.level, *parts])
 
-    def _softened(self, rows: NDArray) -> NDArray:
-        from scipy.special import logsumexp
+    def _log_denominator(self, rows: NDArray) -> NDArray:
+        temperature = np.float32(self.temperature)
+        logs = logsumexp(rows @ self.bank.T / temperature, axis=1)
+        return (temperature * logs).astype(np.float32)
 
-        t = np.float32(self.temperature)
-        return (t * logsumexp(rows @ self.bank.T / t, axis=1)).astype(np.float32)
-
-    def activate(self, index: Index) -> None:
-        """Look up which documents the bank finds, after documents came or went."""
+    def find_active(self, index: Index) -> None:
+        """Find the documents that the bank finds; to be called whenever documents change."""
         if self.scoring == "query_bank":
             self.active = np.zeros(len(self.level), dtype=bool)
             found = index.search(self.bank, 1)[0][:, 0]
@@ -73,82 +92,84 @@ class Hubs:
     def search(
         self, Q: NDArray, k: int, index: Index, rows: Rows
     ) -> tuple[NDArray[np.intp], NDArray]:
-        """Positions and corrected scores of the k best documents of every query, best first."""
-        n = int(np.count_nonzero(rows.alive))
-        near = min(self.n_neighbors, n)
+        """Positions and corrected scores of the k best documents of each query, best first."""
+        n_documents = int(np.count_nonzero(rows.alive))
+        n_near = min(self.n_neighbors, n_documents)
+        n_candidates = min(n_documents, max(n_near, _CANDIDATES, 10 * k))
         parts = []
-        for start in range(0, len(Q), QUERIES):
-            some = Q[start : start + QUERIES]
+        for start in range(0, len(Q), QUERY_BLOCK):
+            block = Q[start : start + QUERY_BLOCK]
             if index.exact:
-                parts.append(self._exact(some, k, near, rows))
+                parts.append(self._exact(block, k, n_near, rows))
             else:
-                m = min(n, max(near, _CANDIDATES, 10 * k))
-                parts.append(self._reranked(*index.search(some, m), k, near))
+                parts.append(self._reranked(*index.search(block, n_candidates), k, n_near))
         positions, scores = zip(*parts, strict=True)
         return np.concatenate(positions), np.concatenate(scores)
 
-    def _exact(self, Q: NDArray, k: int, near: int, rows: Rows) -> tuple[NDArray, NDArray]:
+    def _exact(self, Q: NDArray, k: int, n_near: int, rows: Rows) -> tuple[NDArray, NDArray]:
+        """The best of all documents. They are ordered by keys, from which scores follow."""
         shift = self.level / 2 if self.scoring == "csls" else self.level
 
-        def key(S: NDArray, start: int, stop: int) -> NDArray:
+        def shifted(S: NDArray, start: int, stop: int) -> NDArray:
             S -= shift[start:stop]
             return S
 
-        if self.scoring == "margin":  # its order hangs on the level of the query
-            level = nearest(Q, rows, [(near, None)])[0][1].mean(axis=1, keepdims=True)
+        if self.scoring == "margin":  # the order depends on the level of the query too
+            near = nearest(Q, rows, [(n_near, None)])[0][1]
+            query_level = near.mean(axis=1, keepdims=True)
 
             def ratio(S: NDArray, start: int, stop: int) -> NDArray:
-                S /= np.maximum(self.level[start:stop] + level, _LEAST)
+                S /= np.maximum(self.level[start:stop] + query_level, _LEAST)
                 return S
 
             positions, keys = nearest(Q, rows, [(k, ratio)])[0]
             return positions, 2 * keys
         if self.scoring == "csls":
-            (_, cosines), (positions, keys) = nearest(Q, rows, [(near, None), (k, key)])
-            return positions, 2 * keys - cosines.mean(axis=1, keepdims=True)
+            (_, near), (positions, keys) = nearest(Q, rows, [(n_near, None), (k, shifted)])
+            return positions, 2 * keys - near.mean(axis=1, keepdims=True)
         if self.scoring == "inverted_softmax":
-            positions, keys = nearest(Q, rows, [(k, key)])[0]
-            return positions, self._softmax(keys / self.temperature)
-        plain, (positions, keys) = nearest(Q, rows, [(k, None), (k, key)])
-        return self._where_active(plain, (positions, self._softmax(keys / self.temperature)))
+            positions, keys = nearest(Q, rows, [(k, shifted)])[0]
+            return positions, _softmax(keys / self.temperature)
+        plain, (positions, keys) = nearest(Q, rows, [(k, None), (k, shifted)])
+        return self._where_active(plain, (positions, _softmax(keys / self.temperature)))
 
     def _reranked(
-        self, positions: NDArray, cosines: NDArray, k: int, near: int
+        self, positions: NDArray, cosines: NDArray, k: int, n_near: int
     ) -> tuple[NDArray, NDArray]:
         """The best by corrected score among candidates by cosine."""
-        near_cosines = cosines[:, :near]
-        none = np.isneginf(near_cosines)  # an approximate index may find fewer
-        level = np.where(none, 0, near_cosines).sum(axis=1, keepdims=True)
-        level /= np.maximum(near - none.sum(axis=1, keepdims=True), 1)
-        document = self.level[positions]
+        near = cosines[:, :n_near]
+        missing = np.isneginf(near)  # an approximate index may find fewer
+        query_level = np.where(missing, 0, near).sum(axis=1, keepdims=True)
+        query_level /= np.maximum(n_near - missing.sum(axis=1, keepdims=True), 1)
+        level = self.level[positions]
         # The softmax is taken after the order: it falls to zero for all but the nearest.
         if self.scoring == "margin":
-            keys = 2 * cosines / np.maximum(document + level, _LEAST)
+            keys = 2 * cosines / np.maximum(level + query_level, _LEAST)
         elif self.scoring == "csls":
-            keys = 2 * cosines - document - level
+            keys = 2 * cosines - level - query_level
         else:
-            keys = (cosines - document) / np.float32(self.temperature)
+            keys = (cosines - level) / np.float32(self.temperature)
         order = np.argsort(-keys, axis=1, kind="stable")[:, :k]
         scores = np.take_along_axis(keys, order, axis=1)
         if self.scoring not in ("csls", "margin"):
-            scores = self._softmax(scores)
+            scores = _softmax(scores)
         corrected = np.take_along_axis(positions, order, axis=1), scores
         if self.scoring != "query_bank":
             return corrected
         return self._where_active((positions[:, :k], cosines[:, :k]), corrected)
 
-    @staticmethod
-    def _softmax(logarithm: NDArray) -> NDArray:
-        # A query that is none of the bank may be over 1, and beyond float32 where it is cold.
-        return np.exp(np.minimum(logarithm, _MOST_LOGARITHM)).astype(np.float32)
-
     def _where_active(
         self, plain: tuple[NDArray, NDArray], corrected: tuple[NDArray, NDArray]
     ) -> tuple[NDArray, NDArray]:
-        """Corrected results of the queries whose nearest document is one that the bank finds."""
+        """Corrected results for the queries whose nearest document is active, plain ones else."""
         assert self.active is not None
         active = self.active[plain[0][:, :1]]
         positions, scores = (
             np.where(active, new, old) for old, new in zip(plain, corrected, strict=True)
         )
         return positions, scores
+
+
+def _softmax(logarithm: NDArray) -> NDArray:
+    # A query outside the bank may exceed 1, and overflow float32 at a low temperature.
+    return np.exp(np.minimum(logarithm, _MAX_EXPONENT)).astype(np.float32)

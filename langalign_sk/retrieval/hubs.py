@@ -1,5 +1,5 @@
-"""An address that stands in saved models; the classes are in retrieval.hubness."""
+"""Alias of retrieval.hubness: pickles of earlier releases hold this address."""
 
-from .hubness import Hubs
+from .hubness import Hubness as Hubs
 
 __all__ = ["Hubs"]

@@ -1,32 +1,38 @@
-"""A saved index: a manifest and plain files beside it."""
+"""DocumentIndex in a folder: a manifest and plain files beside it."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterable, Iterator
-from functools import partial
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from .._utils.bundle import Bundle, BundleWriter
-from ..aligner._frozen import thawed
-from ..aligner._route import models_seen, route_of
+from .aligner_signature import difference
 from .backends import Index, make_index
 from .exact import Rows
-from .hubness import Hubs
+from .hubness import Hubness
+from .index import DocumentIndex
 
-__all__ = ["NEEDED", "checked_index", "read_files", "read_index", "write_files", "write_index"]
+__all__ = [
+    "NEEDED",
+    "IndexContents",
+    "checked_contents",
+    "open_folder",
+    "read_files",
+    "write_files",
+    "write_folder",
+]
 
 
 _MANIFEST = "index.json"
 _VERSION = 1
-_PROBED = 16
 NEEDED = {
     "n_documents": int,
     "next_id": int,
@@ -39,61 +45,101 @@ NEEDED = {
 }
 
 
-def write_index(retriever: Any, folder: str | os.PathLike[str]) -> None:
-    """Write an index; what was in the folder stays whole until all of it is there."""
-    index = checked_index(retriever)
-    with BundleWriter(Path(folder).expanduser(), _MANIFEST) as new:
-        new.fields = {
-            "format": "langalign_sk retrieval index",
-            "format_version": _VERSION,
-            **write_files(new, retriever, index),
-        }
+@dataclass(frozen=True)
+class IndexContents:
+    """Contents of a saved index, which `checked_contents` found to be writable.
+
+    Attributes
+    ----------
+    index : DocumentIndex
+        The documents.
+    backend : Index
+        Backend to be written, whose positions leave out removed rows.
+    texts : list of str or None
+        Texts of the documents; None for embeddings.
+    signature : dict or None
+        Signature of the aligner that moved them.
+    """
+
+    index: DocumentIndex
+    backend: Index
+    texts: list[str] | None
+    signature: dict[str, Any] | None
 
 
-def checked_index(retriever: Any) -> Index:
-    """The index to be written, of live rows only, or an error before anything is written."""
-    for key in retriever.ids_:
+def checked_contents(
+    index: DocumentIndex, texts: list[str] | None, signature: dict[str, Any] | None
+) -> IndexContents:
+    """Contents of a saved index, or an error before anything is written.
+
+    Raises
+    ------
+    TypeError
+        If an identifier is neither a str nor an int.
+    ValueError
+        If there are no documents.
+    """
+    for key in index.ids:
         if not isinstance(key, str | int):
             raise TypeError(
                 f"The id {key!r} is {type(key).__name__}; a saved index keeps str and int ids only."
             )
-    if not retriever.n_documents_:
+    if not index.n_documents:
         raise ValueError(
             "The index is empty, as all documents were removed: there is nothing to save."
         )
-    rows, index = retriever._rows, retriever._index
-    if index.file is not None and not rows.alive.all():  # positions without the removed rows
-        index = make_index(index.backend, index.params)
-        index.build(Rows([np.concatenate(list(_live(rows)))]))
-    return index
+    backend = index.backend
+    if backend.file is not None and not index.rows.alive.all():
+        backend = make_index(backend.name, backend.params)
+        backend.build(Rows([np.concatenate(list(index.rows.live_pieces()))]))
+    return IndexContents(index, backend, texts, signature)
 
 
-def write_files(new: BundleWriter, retriever: Any, index: Index) -> dict[str, Any]:
-    """Write the files of an index, and return what the manifest says of them."""
-    rows, hubs = retriever._rows, retriever._hubs
-    new.write("rows", "npy", _npy(_live(rows), (retriever.n_documents_, rows.width)))
-    new.write("documents", "jsonl", _lines(retriever.ids_, retriever.documents_))
-    if hubs is not None:
-        level = hubs.level[rows.alive]
-        new.write("bank", "npy", _npy([hubs.bank], hubs.bank.shape))
+def write_folder(folder: str | os.PathLike[str], contents: IndexContents) -> None:
+    """Write an index to a folder, whose former index stays whole until all files are there."""
+    with BundleWriter(Path(folder).expanduser(), _MANIFEST) as new:
+        new.fields = {
+            "format": "langalign_sk retrieval index",
+            "format_version": _VERSION,
+            **write_files(new, contents),
+        }
+
+
+def write_files(new: BundleWriter, contents: IndexContents) -> dict[str, Any]:
+    """Write the files of an index, and return its fields of the manifest."""
+    index, backend = contents.index, contents.backend
+    rows, hubness = index.rows, index.hubness
+    new.write("rows", "npy", _npy(rows.live_pieces(), (index.n_documents, index.width)))
+    new.write("documents", "jsonl", _lines(index.ids, contents.texts))
+    if hubness is not None:
+        level = hubness.level[rows.alive]
+        new.write("bank", "npy", _npy([hubness.bank], hubness.bank.shape))
         new.write("level", "npy", _npy([level], level.shape))
-    if index.file is not None:
-        new.let_write(index.file, "bin", index.write)
+    if backend.file is not None:
+        new.let_write(backend.file, "bin", backend.write)
     return {
-        "n_documents": retriever.n_documents_,
-        "next_id": retriever._next_id,
-        "width": rows.width,
-        "is_text": retriever.documents_ is not None,
-        "backend": index.backend,
-        "backend_params": {name: _plain(value) for name, value in index.params.items()},
-        "hubs": None if hubs is None else _settings(hubs),
-        "aligner": _signature(retriever.aligner_),
+        "n_documents": index.n_documents,
+        "next_id": index.next_id,
+        "width": index.width,
+        "is_text": contents.texts is not None,
+        "backend": backend.name,
+        "backend_params": {name: _plain(value) for name, value in backend.params.items()},
+        "hubs": None if hubness is None else hubness.settings,
+        "aligner": contents.signature,
     }
 
 
-def read_index(retriever: Any, folder: str | os.PathLike[str], verify: bool) -> Any:
-    """Fill a retriever from a folder, once everything in it was found to be right."""
-    saved = Bundle(
+def open_folder(folder: str | os.PathLike[str]) -> Bundle:
+    """Manifest of an index that `write_folder` wrote, to be passed to `read_files`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no index in the folder.
+    ValueError
+        If the manifest is damaged.
+    """
+    return Bundle(
         Path(folder).expanduser(),
         _MANIFEST,
         version=_VERSION,
@@ -101,91 +147,106 @@ def read_index(retriever: Any, folder: str | os.PathLike[str], verify: bool) -> 
         needed=NEEDED,
         files=["rows", "documents"],
     )
-    return read_files(retriever, saved, verify)
 
 
-def read_files(retriever: Any, saved: Bundle, verify: bool) -> Any:
-    """Fill a retriever from the files that the manifest of an index names."""
-    index = retriever._check_parameters()
-    aligner = retriever.aligner
-    if aligner is not None:
-        check_is_fitted(
-            aligner,
-            msg="open_index needs the fitted aligner that the index was built with, and this "
-            "%(name)s is not fitted. Pass the one you saved beside the index, such as "
-            "aligner=retriever.aligner_.",
-        )
+def read_files(
+    saved: Bundle,
+    backend: Index,
+    hubness_settings: dict[str, Any] | None,
+    signature: dict[str, Any] | None,
+    verify: bool,
+) -> tuple[DocumentIndex, list[str] | None]:
+    """Read an index from the files that a manifest names.
+
+    Parameters
+    ----------
+    saved : Bundle
+        The manifest.
+    backend : Index
+        Backend without rows, with the parameters that the index was built with.
+    hubness_settings : dict or None
+        As `Hubness.settings`. None: scores are cosines, and a saved query bank is not read.
+    signature : dict or None
+        Signature of the aligner that queries go through.
+    verify : bool
+        Whether to compare the checksum of the rows; the other files are always compared.
+
+    Returns
+    -------
+    index : DocumentIndex
+        The documents; rows are mapped from their file.
+    texts : list of str or None
+        Their texts.
+
+    Raises
+    ------
+    ValueError
+        If a file is damaged, or the index was built with another backend or aligner, or without a
+        query bank.
+    """
+    _check_built_alike(saved, backend, signature)
+    fields = saved.fields
+    n_documents, width = fields["n_documents"], fields["width"]
+    rows = Rows([_load(saved, "rows", (n_documents, width), verify=verify)])
+    ids, texts = _read_lines(saved, n_documents, fields["is_text"])
+    hubness = None if hubness_settings is None else _read_hubness(saved, rows, hubness_settings)
+    if backend.file is None:
+        backend.build(rows)
+    elif backend.file not in saved.files:
+        raise saved.damaged
+    else:
+        try:
+            backend.read(os.fspath(saved.path(backend.file)), rows)
+        except RuntimeError as error:
+            raise saved.damaged from error
+    if hubness is not None:
+        hubness.find_active(backend)
+    return DocumentIndex(ids, rows, backend, hubness, fields["next_id"]), texts
+
+
+def _check_built_alike(saved: Bundle, backend: Index, signature: dict[str, Any] | None) -> None:
+    """Raise ValueError if the index was built with another backend or another aligner."""
     fields, where = saved.fields, f"The index in {str(saved.folder)!r}"
-    for name in ("backend", "backend_params"):
-        built, now = fields[name], getattr(index, name.removeprefix("backend_"))
-        if name == "backend_params":
-            built, now = _built_with(built, index), _built_with(now, index)
+    built_params = _build_params(fields["backend_params"], backend)
+    for name, built, now in (
+        ("backend", fields["backend"], backend.name),
+        ("backend_params", built_params, _build_params(backend.params, backend)),
+    ):
         if built != now:
             raise ValueError(
                 f"{where} was built with {name}={built!r}, and the retriever has {now!r}: use the same."
             )
     try:
-        difference = _difference(fields["aligner"], _signature(aligner))
+        built_otherwise = difference(fields["aligner"], signature)
     except (KeyError, TypeError, AttributeError):
         raise saved.damaged from None
-    if difference:
+    if built_otherwise:
         raise ValueError(
-            f"{where} was built {difference}. Pass the aligner that it was built with, as it was saved "
-            "beside the index, or build the index anew."
+            f"{where} was built {built_otherwise}. Pass the aligner that it was built with, as it was "
+            "saved beside the index, or build the index again."
         )
-    n, width = fields["n_documents"], fields["width"]
-    rows = Rows([_load(saved, "rows", (n, width), verify=verify)])
-    ids, texts = _read_lines(saved, n, fields["is_text"])
-    hubs = _read_hubs(retriever, saved, rows)
-    if index.file is None:
-        index.build(rows)
-    elif index.file not in saved.files:
-        raise saved.damaged
-    else:
-        try:
-            index.read(os.fspath(saved.path(index.file)), rows)
-        except RuntimeError as error:
-            raise saved.damaged from error
-    if hubs is not None:
-        hubs.activate(index)
-    if aligner is None:
-        retriever.n_features_in_ = width
-    retriever.aligner_, retriever._rows = aligner, rows
-    retriever._index, retriever._hubs = index, hubs
-    retriever._set_documents(ids, texts, fields["next_id"])
-    return retriever
 
 
-def _settings(hubs: Hubs) -> dict[str, Any]:
-    return {
-        "scoring": hubs.scoring,
-        "n_neighbors": int(hubs.n_neighbors),
-        "temperature": float(hubs.temperature),
-    }
-
-
-def _read_hubs(retriever: Any, saved: Bundle, rows: Rows) -> Hubs | None:
-    if retriever.scoring == "cosine":
-        return None
+def _read_hubness(saved: Bundle, rows: Rows, settings: dict[str, Any]) -> Hubness:
     if saved.fields["hubs"] is None:
         raise ValueError(
             f"The index in {str(saved.folder)!r} has no query bank, which scoring="
-            f'{retriever.scoring!r} needs: open it with scoring="cosine", or build it anew.'
+            f'{settings["scoring"]!r} needs: open it with scoring="cosine", or build the index again.'
         )
     if not {"bank", "level"} <= set(saved.files):
         raise saved.damaged
-    hubs = retriever._empty_hubs(_load(saved, "bank", (None, rows.width)))
-    if saved.fields["hubs"] == _settings(hubs):
-        hubs.level = _load(saved, "level", (len(rows.alive),))
+    hubness = Hubness.of_bank(_load(saved, "bank", (None, rows.width)), **settings)
+    if saved.fields["hubs"] == hubness.settings:
+        hubness.level = _load(saved, "level", (len(rows.alive),))
     else:
-        hubs.append(rows.blocks[0])
-    return hubs
+        hubness.append(rows.blocks[0])
+    return hubness
 
 
 def _load(
     saved: Bundle, kind: str, shape: tuple[int | None, ...], *, verify: bool = True
 ) -> NDArray:
-    """An array that is mapped from its file, and no pickle."""
+    """Float32 array of a shape, mapped from its file; nothing is unpickled."""
     path = saved.path(kind, verify=verify)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -193,18 +254,13 @@ def _load(
         array = None
     if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.ndim != len(shape):
         raise saved.damaged
-    if any(due not in (None, n) for due, n in zip(shape, array.shape, strict=True)):
+    if any(expected not in (None, n) for expected, n in zip(shape, array.shape, strict=True)):
         raise saved.damaged
     return array
 
 
-def _live(rows: Rows) -> Iterator[NDArray]:
-    for first, piece in rows.pieces():
-        yield piece[rows.alive[first : first + len(piece)]]
-
-
 def _npy(arrays: Iterable[NDArray], shape: tuple[int, ...]) -> Iterator[bytes]:
-    """The bytes of a .npy file of float32, without making one array of the parts."""
+    """Bytes of a float32 .npy file, without joining the parts into one array."""
     header = BytesIO()
     fields = {"descr": "<f4", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, fields)
@@ -216,7 +272,7 @@ def _npy(arrays: Iterable[NDArray], shape: tuple[int, ...]) -> Iterator[bytes]:
 def _lines(ids: list[Any], texts: list[str] | None) -> Iterator[bytes]:
     for i, key in enumerate(ids):
         row = [key] if texts is None else [key, texts[i]]
-        # ASCII, as a text from a broken file may hold half a surrogate pair.
+        # ASCII escapes: a text from a broken file may hold half a surrogate pair.
         yield json.dumps(row).encode("ascii") + b"\n"
 
 
@@ -237,55 +293,12 @@ def _read_lines(saved: Bundle, n: int, is_text: bool) -> tuple[list[Any], list[s
     return [row[0] for row in rows], [row[1] for row in rows] if is_text else None
 
 
-def _built_with(params: dict[str, Any], index: Index) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in params.items() if name not in index.free}
-
-
-def _plain(value: Any) -> Any:
-    """A number of numpy as one of Python, which JSON knows."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _signature(aligner: Any) -> dict[str, Any] | None:
-    """What tells an aligner from another: its encoders, and where its maps send fixed rows."""
-    if aligner is None:
-        return None
-    inner = thawed(aligner)
-    if not hasattr(inner, "language_map_"):
-        return {"maps": {"": _probe(inner.transform, inner.n_features_in_)}}
-    route = route_of(inner)
+def _build_params(params: dict[str, Any], backend: Index) -> dict[str, Any]:
     return {
-        "output_space": route.output_space,
-        "encoders": [seen[1] if seen else None for seen in models_seen(inner)],
-        "maps": {
-            language: _probe(partial(route.there, language=language), fitted.n_features_in_)
-            for language, fitted in route.maps.items()
-        },
+        name: _plain(value) for name, value in params.items() if name not in backend.search_params
     }
 
 
-def _probe(move: Any, width: int) -> list[float]:
-    Z = np.random.default_rng(0).normal(size=(2, width)).astype(np.float32)
-    return [float(v) for v in np.asarray(move(Z))[:, :_PROBED].ravel()]
-
-
-def _difference(saved: Any, now: Any) -> str | None:
-    """How the aligner of the index differs from another, in words."""
-    if saved is None and now is None:
-        return None
-    if saved is None or now is None:
-        without = "without an aligner, and the retriever has one"
-        return without if saved is None else "with an aligner, and the retriever has none"
-    encoders = saved.get("encoders", []), now.get("encoders", [])
-    for old, new in zip(*encoders, strict=False):
-        if old is not None and new is not None and old != new:
-            return f"with the encoder {old!r}, and the aligner has {new!r}"
-    same = saved.get("output_space") == now.get("output_space")
-    same = same and saved["maps"].keys() == now["maps"].keys()
-    # Processors differ in the last digits.
-    same = same and all(
-        len(values) == len(now["maps"][language])
-        and np.allclose(values, now["maps"][language], rtol=1e-3, atol=1e-3)
-        for language, values in saved["maps"].items()
-    )
-    return None if same else "with another aligner"
+def _plain(value: Any) -> Any:
+    """Value as JSON keeps it: NumPy numbers become Python's."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -107,7 +107,7 @@ def test_round_trip_of_embeddings(kind, scoring, tmp_path):
     assert_no_other_files(folder)
     opened = of_kind(kind, scoring=scoring, hub_neighbors=4, temperature=0.1)
     assert opened.open_index(folder, verify=True) is opened
-    assert isinstance(opened._rows.blocks[0], np.memmap)
+    assert isinstance(opened._document_index.rows.blocks[0], np.memmap)
     assert opened.n_features_in_ == 8
     assert_same(opened, retriever)
     # Changes stay in memory, until they are saved where they came from.
@@ -115,7 +115,7 @@ def test_round_trip_of_embeddings(kind, scoring, tmp_path):
     for each in (opened, retriever):
         each.add(Q[:9] + 0.1, ids=new).remove([*IDS[:40], "new 3"])
     assert_same(opened, retriever)
-    assert isinstance(opened._rows.blocks[0], np.memmap)
+    assert isinstance(opened._document_index.rows.blocks[0], np.memmap)
     assert of_kind(kind, scoring="cosine").open_index(folder).ids_ == IDS
     before = named(folder)
     opened.save_index(folder)
@@ -124,8 +124,8 @@ def test_round_trip_of_embeddings(kind, scoring, tmp_path):
     assert_same(opened, retriever)
     again = of_kind(kind, scoring=scoring, hub_neighbors=4, temperature=0.1).open_index(folder)
     assert_same(again, retriever)
-    assert len(again._rows.blocks) == 1
-    assert len(again._rows.blocks[0]) == 268
+    assert len(again._document_index.rows.blocks) == 1
+    assert len(again._document_index.rows.blocks[0]) == 268
 
 
 @pytest.mark.parametrize("scoring", ["cosine", "csls"])

@@ -46,8 +46,8 @@ def in_loops(S, T, k):
 @pytest.mark.parametrize("k", [1, 2, 4])
 @pytest.mark.parametrize(("n_source", "n_target"), [(1, 1), (8, 5), (2, 30), (40, 37)])
 def test_margins_and_mutual_best_rows_of_plain_loops(k, n_source, n_target, monkeypatch):
-    monkeypatch.setattr(exact, "_ROWS", 7)
-    monkeypatch.setattr(exact, "QUERIES", 6)
+    monkeypatch.setattr(exact, "_ROW_BLOCK", 7)
+    monkeypatch.setattr(exact, "QUERY_BLOCK", 6)
     rng = np.random.default_rng(n_source)
     S = rng.normal(size=(n_source, 6)) + 0.5
     T = rng.normal(size=(n_target, 6)) + 0.5

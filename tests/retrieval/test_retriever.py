@@ -62,10 +62,10 @@ def reference(scoring, Q, D, bank, hub_neighbors=10, temperature=0.05):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(exact, "_ROWS", 7)
-    monkeypatch.setattr(exact, "QUERIES", 3)
-    monkeypatch.setattr(hubness, "_BLOCK", 5)
-    monkeypatch.setattr(hubness, "QUERIES", 3)  # "margin" needs no more than those of `exact`
+    monkeypatch.setattr(exact, "_ROW_BLOCK", 7)
+    monkeypatch.setattr(exact, "QUERY_BLOCK", 3)
+    monkeypatch.setattr(hubness, "_DOCUMENT_BLOCK", 5)
+    monkeypatch.setattr(hubness, "QUERY_BLOCK", 3)  # "margin" needs no more than those of `exact`
 
 
 @pytest.mark.parametrize("scoring", SCORINGS)
@@ -158,7 +158,7 @@ def test_unit_rows_are_not_copied(width):
     rows = unit(np.random.default_rng(4).normal(size=(500, width))).astype(np.float32)
     before = rows.copy()
     retriever = CrossLingualRetriever(n_neighbors=3).fit(rows)
-    assert np.shares_memory(retriever._rows.blocks[0], rows)
+    assert np.shares_memory(retriever._document_index.rows.blocks[0], rows)
     retriever.kneighbors(rows)
     retriever.add(rows[:2] * 3).remove([0])
     assert_array_equal(rows, before)
@@ -227,7 +227,7 @@ def test_languages_mix_among_documents_and_queries():
 def test_english_encoder_is_reached_by_a_bridge():
     bridged = aligner(english_encoder=EnglishOnly(), method="procrustes", alpha="auto")
     retriever = CrossLingualRetriever(bridged).fit(ENGLISH, parallel=PAIRS)
-    assert retriever._rows.width == 7
+    assert retriever._document_index.width == 7
     assert retriever.aligner_.bridge_map_ is not None
     found = retriever.kneighbors(KOREAN[:50], 1, return_distance=False)[:, 0]
     assert np.mean(found == np.arange(50)) > 0.9

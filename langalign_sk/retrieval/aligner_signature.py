@@ -1,0 +1,92 @@
+"""Signature of a fitted aligner, by which a saved index recognises the one it was built with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..aligner._frozen import thawed
+from ..aligner._route import models_seen, route_of
+
+__all__ = ["difference", "signature_of"]
+
+
+_PROBED = 16  # columns of two moved rows
+
+
+def signature_of(aligner: Any) -> dict[str, Any] | None:
+    """Signature of a fitted aligner, which JSON keeps: its encoders, and two rows that it moved.
+
+    Parameters
+    ----------
+    aligner : CrossLingualAligner, array-level aligner, a frozen one, or None
+        The fitted aligner.
+
+    Returns
+    -------
+    dict or None
+        None for no aligner.
+    """
+    if aligner is None:
+        return None
+    inner = thawed(aligner)
+    if not hasattr(inner, "language_map_"):
+        return {"maps": {"": _probe(inner.transform, inner.n_features_in_)}}
+    route = route_of(inner)
+    return {
+        "output_space": route.output_space,
+        "encoders": [seen[1] if seen else None for seen in models_seen(inner)],
+        "maps": {
+            language: _probe(partial(route.there, language=language), fitted.n_features_in_)
+            for language, fitted in route.maps.items()
+        },
+    }
+
+
+def _probe(move: Callable[[NDArray], Any], width: int) -> list[float]:
+    Z = np.random.default_rng(0).normal(size=(2, width)).astype(np.float32)
+    return [float(v) for v in np.asarray(move(Z))[:, :_PROBED].ravel()]
+
+
+def difference(saved: Any, now: Any) -> str | None:
+    """Difference between two signatures as the end of a sentence "the index was built ...".
+
+    Parameters
+    ----------
+    saved : dict or None
+        Signature in a file.
+    now : dict or None
+        Signature of the aligner at hand.
+
+    Returns
+    -------
+    str or None
+        None if they are of one aligner.
+
+    Raises
+    ------
+    KeyError, TypeError, AttributeError
+        If `saved` is not a signature.
+    """
+    if saved is None and now is None:
+        return None
+    if saved is None or now is None:
+        without = "without an aligner, and the retriever has one"
+        return without if saved is None else "with an aligner, and the retriever has none"
+    encoders = saved.get("encoders", []), now.get("encoders", [])
+    for old, new in zip(*encoders, strict=False):
+        if old is not None and new is not None and old != new:
+            return f"with the encoder {old!r}, and the aligner has {new!r}"
+    same = saved.get("output_space") == now.get("output_space")
+    same = same and saved["maps"].keys() == now["maps"].keys()
+    # Processors differ in the last digits.
+    same = same and all(
+        len(values) == len(now["maps"][language])
+        and np.allclose(values, now["maps"][language], rtol=1e-3, atol=1e-3)
+        for language, values in saved["maps"].items()
+    )
+    return None if same else "with another aligner"
