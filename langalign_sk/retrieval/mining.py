@@ -1,19 +1,20 @@
-"""Translation pairs out of two collections that are not aligned."""
+"""Mining of translation pairs from two collections that are not aligned."""
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state, check_scalar
 
+from .._utils.validation import warn_user
 from ..corpus import ParallelCorpus
-from ..corpus._inputs import Text, text_column
+from ..corpus._inputs import Embeddings, Text, text_column
 from ..languages import script_of, scripts_of_language
 from .backends import Index, make_index
 from .exact import Rows
@@ -25,32 +26,34 @@ if TYPE_CHECKING:
 __all__ = ["MinedPairs", "mine_pairs"]
 
 
-_ROUNDS = 10
-_HIDDEN = 0.25  # of the pairs, on either side, in a round
-_FEWEST = 40  # pairs that a threshold can be estimated on
-_LEAST = 1e-6
-_PASSES = 6
-_FEW_SHARED = 0.1  # of the smaller collection
-_DOUBTFUL = 0.7  # expected precision
+# `python -m benchmarks retrieval` measures how good the estimated threshold is.
+_ROUNDS = 10  # of hiding rows, per pass
+_HIDDEN_SHARE = 0.25  # of the pairs, on either side, in a round
+_MIN_CANDIDATES = 40  # that a threshold can be estimated on
+_MAX_PASSES = 6
+_LEAST_MEAN = 1e-6  # of cosines, that a margin is divided by
+# Below these, the estimate is doubtful: pairs per row of the smaller collection, and the precision.
+_FEW_PAIRS = 0.1
+_LOW_PRECISION = 0.7
 
 
 @dataclass(frozen=True, eq=False)
 class MinedPairs:
-    """Rows of two collections that were found to be translations of each other.
+    """Translation pairs mined from two collections.
 
     Attributes
     ----------
     source_index, target_index : ndarray of shape (n_pairs,), dtype int
-        Places in the two collections, by falling score; no row is in two pairs.
+        Row numbers in the two collections, by descending score; no row is in two pairs.
     score : ndarray of shape (n_pairs,), float32
         Margin scores.
     threshold : float
-        The least score that was let in.
+        Least score of an accepted pair.
     n_candidates : int
-        Mutual best rows before the threshold.
+        Number of mutual best rows, before the threshold.
     expected_precision, expected_recall : float
-        Estimated shares of right pairs among those that were let in, and of pairs let in among
-        the right candidates; nan where the threshold was given, or there are too few candidates.
+        Estimated share of accepted pairs that are right, and of right candidates that are
+        accepted; nan if the threshold was given or there are too few candidates.
     source, target : tuple of str or None
         Texts of the pairs; None for embeddings.
     target_lang : str or None
@@ -113,7 +116,7 @@ class MinedPairs:
         Returns
         -------
         ParallelCorpus
-            One pair a row, best first.
+            One pair per row, best first.
 
         Raises
         ------
@@ -122,7 +125,7 @@ class MinedPairs:
         """
         if self.source is None or self.target is None or self.target_lang is None:
             raise ValueError(
-                "These pairs were mined from embeddings: take the texts by source_index and "
+                "These pairs were mined from embeddings: select the texts by source_index and "
                 "target_index, and build a ParallelCorpus of them."
             )
         return ParallelCorpus(self.target, self.source, target_lang=self.target_lang, name=name)
@@ -141,16 +144,16 @@ def mine_pairs(
 ) -> MinedPairs:
     """Find translations between two collections that are not aligned.
 
-    Two rows are a candidate if each is the other's best by the ratio margin: the cosine over the
-    mean of the cosines of both to their nearest rows (Artetxe and Schwenk, "Margin-based parallel
-    corpus mining with multilingual sentence embeddings", ACL 2019, with mutual best rows).
+    Two rows are a candidate pair if each is the other's best by the ratio margin: their cosine
+    over the mean of the cosines of both to their nearest rows (Artetxe and Schwenk, "Margin-based
+    parallel corpus mining with multilingual sentence embeddings", ACL 2019, with mutual best rows).
 
-    The threshold is estimated on the collections themselves. Rows of candidates are hidden, a
-    quarter on either side, so that what their partners find then is known to be wrong: its
-    scores are those of wrong candidates. The candidates below the median of these tell how many
-    of all are wrong (as Storey, 2002, does for false discoveries), and the threshold is the one
-    of the highest expected F1. All of it is done again, up to six times, with the candidates
-    above the threshold as those that are hidden.
+    The threshold is estimated on the collections themselves. A quarter of the candidates' rows
+    is hidden on either side. What their partners find instead must be wrong, so that its scores
+    show how wrong candidates score. The number of candidates below the median of these scores
+    tells how many candidates are wrong (as Storey, 2002, does for false discoveries), and the
+    threshold is the one of the highest expected F1. This is repeated up to six times, hiding only
+    rows of candidates above the threshold.
 
     Parameters
     ----------
@@ -159,21 +162,21 @@ def mine_pairs(
     target : one column of text, or array-like of shape (n_target, n_features)
         Sentences of the target language, or embeddings in the space of `source`.
     aligner : CrossLingualAligner of one language, default=None
-        For text. One that is fitted is used as it is; another is cloned, and fitted on its own
-        corpus with the source sentences as task text.
+        Required for text. A fitted aligner is used as it is; an unfitted one is cloned, and fitted
+        on its own corpus with the source sentences as task text.
     n_neighbors : int, default=4
-        Nearest rows that the margin takes the mean over.
+        Number of nearest rows that the margin takes the mean over.
     threshold : float or "auto", default="auto"
-        Least margin score of a pair; 1.0 is a pair no nearer than other near rows.
+        Least margin score of a pair. A pair that is only as near as other near rows scores 1.0.
     backend, backend_params
         As in :class:`~langalign_sk.retrieval.CrossLingualRetriever`, for large collections.
     random_state : int, RandomState instance or None, default=0
-        Draws the rows that are hidden.
+        Random state that the hidden rows are drawn with.
 
     Returns
     -------
     MinedPairs
-        ``.to_corpus()`` makes a ParallelCorpus of them.
+        Accepted pairs; ``.to_corpus()`` makes a ParallelCorpus of them.
 
     Raises
     ------
@@ -184,9 +187,9 @@ def mine_pairs(
     Warns
     -----
     UserWarning
-        If there are fewer than 40 candidates, too few to estimate a threshold; 1.0 is used then.
-        If the pairs are less than a tenth of the smaller collection, or less than 70 % of them are
-        expected to be right: estimates are too optimistic then.
+        If there are fewer than 40 candidates, which are too few to estimate a threshold: 1.0 is
+        used. If there are fewer pairs than a tenth of the smaller collection, or less than 70 % of
+        them are expected to be right: such estimates are too optimistic.
 
     Examples
     --------
@@ -204,173 +207,42 @@ def mine_pairs(
     check_scalar(n_neighbors, "n_neighbors", Integral, min_val=1)
     if threshold != "auto":
         check_scalar(threshold, "threshold", Real)
-    make_index(backend, backend_params)
+    make_index(backend, backend_params)  # raises for bad parameters before anything is encoded
     sides = text_column(source, "source sentences"), text_column(target, "target sentences")
-    texts = [side.rows if isinstance(side, Text) else None for side in sides]
-    if (texts[0] is None) != (texts[1] is None):
-        raise ValueError("One side is text and the other embeddings: pass both alike.")
+    texts: tuple[list[str], list[str]] | None = None
     language = None
-    if texts[0] is not None and texts[1] is not None:
-        language = _language(aligner)
-        _check_sides(texts[0], texts[1], language)
-        fitted = aligner
-        if not hasattr(aligner, "language_map_"):
-            fitted = clone(aligner).fit(texts[0])
-        S, T = (unit(np.asarray(fitted.transform(rows), np.float32)) for rows in texts)
-    else:
-        if aligner is not None:
-            raise ValueError(
-                "Both sides are embeddings, which are taken as they are: move the target side by "
-                "aligner.transform before, and leave aligner=None."
-            )
-        S, T = (
-            unit(check_array(X, dtype=np.float32, input_name=name))
-            for X, name in ((source, "source"), (target, "target"))
-        )
-        check_width(T, S.shape[1], "Target rows")
-    lists = _Lists(S, T, n_neighbors, lambda: make_index(backend, backend_params))
-    i, j, score = lists.mutual()
+    match sides:
+        case Text(source_texts), Text(target_texts):
+            texts, language = (source_texts, target_texts), _language_of(aligner)
+            S, T = _rows_of_texts(source_texts, target_texts, language, aligner)
+        case Embeddings(source_rows), Embeddings(target_rows):
+            S, T = _rows_of_embeddings(source_rows, target_rows, aligner)
+        case _:
+            raise ValueError("One side is text and the other embeddings: pass both alike.")
+    neighbors = _Neighbors(S, T, n_neighbors, lambda: make_index(backend, backend_params))
+    candidates = neighbors.mutual_best()
     if threshold == "auto":
-        rng = check_random_state(random_state)
-        least, precision, recall = _threshold(lists, i, j, score, rng)
+        estimate = _estimate_threshold(neighbors, candidates, check_random_state(random_state))
     else:
-        least, precision, recall = float(threshold), np.nan, np.nan
-    kept = np.flatnonzero(score >= least)
-    kept = kept[np.argsort(-score[kept], kind="stable")]
-    i, j = i[kept], j[kept]
+        estimate = _Estimate(float(threshold), np.nan, np.nan)
+    accepted = np.flatnonzero(candidates.score >= estimate.threshold)
+    accepted = accepted[np.argsort(-candidates.score[accepted], kind="stable")]
+    i, j = candidates.source[accepted], candidates.target[accepted]
     return MinedPairs(
         source_index=i,
         target_index=j,
-        score=score[kept],
-        threshold=least,
-        n_candidates=len(score),
-        expected_precision=precision,
-        expected_recall=recall,
-        source=None if texts[0] is None else tuple(texts[0][a] for a in i),
-        target=None if texts[1] is None else tuple(texts[1][b] for b in j),
+        score=candidates.score[accepted],
+        threshold=estimate.threshold,
+        n_candidates=len(candidates.score),
+        expected_precision=estimate.precision,
+        expected_recall=estimate.recall,
+        source=None if texts is None else tuple(texts[0][row] for row in i),
+        target=None if texts is None else tuple(texts[1][row] for row in j),
         target_lang=language,
     )
 
 
-class _Lists:
-    """Nearest rows of every row on the other side; all that mining looks at."""
-
-    def __init__(self, S: NDArray, T: NDArray, n_neighbors: int, new_index: Any) -> None:
-        self.k = n_neighbors
-        # Twice as many, as some may be hidden.
-        self.there = _nearest(S, T, 2 * n_neighbors, new_index())
-        self.back = _nearest(T, S, 2 * n_neighbors, new_index())
-
-    def mutual(
-        self, hidden_source: NDArray | None = None, hidden_target: NDArray | None = None
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray]:
-        """Pairs of rows that are each other's best, with their margins, among rows not hidden."""
-        hs = _mask(hidden_source, len(self.there[0]))
-        ht = _mask(hidden_target, len(self.back[0]))
-        near_s, near_t = self._mean(self.there, ht), self._mean(self.back, hs)
-        best_t, score = _best(self.there, near_s, near_t, hs, ht)
-        best_s, _ = _best(self.back, near_t, near_s, ht, hs)
-        i = np.flatnonzero(best_t >= 0)
-        i = i[best_s[best_t[i]] == i]
-        return i, best_t[i], score[i]
-
-    def _mean(self, side: tuple[NDArray, NDArray], hidden: NDArray) -> NDArray:
-        """Mean cosine to the k nearest rows that are not hidden."""
-        positions, cosines = side
-        free = ~hidden[positions]
-        free &= np.cumsum(free, axis=1) <= self.k
-        return (cosines * free).sum(axis=1) / np.maximum(free.sum(axis=1), 1)
-
-
-def _nearest(Q: NDArray, D: NDArray, k: int, index: Index) -> tuple[NDArray, NDArray]:
-    index.build(Rows([D]))
-    return index.search(Q, min(k, len(D)))
-
-
-def _mask(places: NDArray | None, n: int) -> NDArray:
-    mask = np.zeros(n, dtype=bool)
-    mask[places if places is not None else []] = True
-    return mask
-
-
-def _best(
-    side: tuple[NDArray, NDArray], near: NDArray, near_other: NDArray, own: NDArray, other: NDArray
-) -> tuple[NDArray[np.intp], NDArray]:
-    """The row of the other side with the highest margin, or -1, and the margin."""
-    positions, cosines = side
-    means = (near[:, None] + near_other[positions]) / 2
-    margins = np.where(other[positions], -np.inf, cosines / np.maximum(means, _LEAST))
-    place = margins.argmax(axis=1)[:, None]
-    margin = np.take_along_axis(margins, place, axis=1)[:, 0]
-    found = np.take_along_axis(positions, place, axis=1)[:, 0]
-    return np.where(own | np.isneginf(margin), -1, found), margin
-
-
-def _threshold(
-    lists: _Lists, i: NDArray, j: NDArray, score: NDArray, rng: np.random.RandomState
-) -> tuple[float, float, float]:
-    """Threshold of the highest expected F1, with its expected precision and recall."""
-    if len(i) < _FEWEST:
-        warnings.warn(
-            f"{len(i)} candidates are too few to estimate a threshold on: 1.0 is used. Pass "
-            "threshold= to choose.",
-            stacklevel=3,
-        )
-        return 1.0, np.nan, np.nan
-    best = 1.0, np.nan, np.nan
-    sure = np.arange(len(i))
-    # Hiding a wrong candidate tells nothing, so the next round hides likely ones only.
-    for _ in range(_PASSES):
-        null = _wrong_scores(lists, i, j, sure, rng)
-        if len(null) < _ROUNDS:
-            break
-        last, best = best, _best_threshold(score, null)
-        sure = np.flatnonzero(score >= best[0])
-        if best[0] == last[0] or len(sure) < _FEWEST // 2:
-            break
-    few = len(sure) < _FEW_SHARED * min(len(lists.there[0]), len(lists.back[0]))
-    if few or best[1] < _DOUBTFUL:
-        warnings.warn(
-            f"{len(sure)} pairs were found, {best[1]:.0%} of them expected to be right, as if the "
-            "collections had hardly a sentence in common. Such estimates are too good to be true: look "
-            "at the pairs.",
-            stacklevel=3,
-        )
-    return best
-
-
-def _wrong_scores(
-    lists: _Lists, i: NDArray, j: NDArray, sure: NDArray, rng: np.random.RandomState
-) -> NDArray:
-    """Scores of what rows find whose partners are hidden, rising."""
-    hidden = int(len(sure) * _HIDDEN)
-    wrong = []
-    for _ in range(_ROUNDS):
-        order = sure[rng.permutation(len(sure))]
-        a, b = order[:hidden], order[hidden : 2 * hidden]
-        # Partners of `a` on the target side go, and partners of `b` on the source side.
-        s, t, found = lists.mutual(i[b], j[a])
-        wrong.append(found[np.isin(s, i[a]) | np.isin(t, j[b])])
-    return np.sort(np.concatenate(wrong))
-
-
-def _best_threshold(score: NDArray, null: NDArray) -> tuple[float, float, float]:
-    ordered = np.sort(score)
-    n = len(ordered)
-    n_wrong = min(n, 2 * int(np.count_nonzero(score <= float(np.median(null)))))
-    n_above = n - np.arange(n)
-    wrong_above = n_wrong * (1 - np.searchsorted(null, ordered) / len(null))
-    right_above = n_above - np.minimum(wrong_above, n_above)
-    n_right = max(n - n_wrong, 1)
-    best = int(np.argmax(2 * right_above / (n_above + n_right)))
-    return (
-        float(ordered[best]),
-        float(right_above[best] / n_above[best]),
-        float(min(right_above[best] / n_right, 1)),
-    )
-
-
-def _language(aligner: Any) -> str:
+def _language_of(aligner: Any) -> str:
     language = getattr(aligner, "target_lang", None)
     if not isinstance(language, str):
         raise ValueError(
@@ -380,14 +252,195 @@ def _language(aligner: Any) -> str:
     return language
 
 
-def _check_sides(source: list[str], target: list[str], language: str) -> None:
+def _rows_of_texts(
+    source: list[str], target: list[str], language: str, aligner: Any
+) -> tuple[NDArray, NDArray]:
+    """Unit rows of both sides, in the output space of the aligner."""
+    _check_not_swapped(source, target, language)
+    fitted = aligner if hasattr(aligner, "language_map_") else clone(aligner).fit(source)
+    S, T = (unit(np.asarray(fitted.transform(rows), np.float32)) for rows in (source, target))
+    return S, T
+
+
+def _rows_of_embeddings(source: Any, target: Any, aligner: Any) -> tuple[NDArray, NDArray]:
+    """Unit rows of both sides, in the space of the source."""
+    if aligner is not None:
+        raise ValueError(
+            "Both sides are embeddings, which are taken as they are: move the target side by "
+            "aligner.transform before, and leave aligner=None."
+        )
+    S, T = (
+        unit(check_array(X, dtype=np.float32, input_name=name))
+        for X, name in ((source, "source"), (target, "target"))
+    )
+    check_width(T, S.shape[1], "Target rows")
+    return S, T
+
+
+def _check_not_swapped(source: list[str], target: list[str], language: str) -> None:
     scripts = scripts_of_language(language)
     if not scripts:
         return
-    sample = [script_of(text) for text in source[:200]], [script_of(text) for text in target[:200]]
-    own = [sum(script in scripts for script in side) / len(side) for side in sample]
-    if own[0] > 0.5 > own[1]:
+    samples = ([script_of(text) for text in side[:200]] for side in (source, target))
+    of_source, of_target = (
+        sum(script in scripts for script in sample) / len(sample) for sample in samples
+    )
+    if of_source > 0.5 > of_target:
         raise ValueError(
             "The sides look swapped: pass mine_pairs(source, target) with the English sentences as "
             "source."
         )
+
+
+class _Candidates(NamedTuple):
+    """Candidate pairs: row numbers of both sides, and margins."""
+
+    source: NDArray[np.intp]
+    target: NDArray[np.intp]
+    score: NDArray
+
+
+class _Nearest(NamedTuple):
+    """Nearest rows of the other side, per row: ndarrays of shape (n_rows, k), nearest first."""
+
+    positions: NDArray[np.intp]
+    cosines: NDArray
+
+
+class _Neighbors:
+    """Nearest rows of all rows on the other side; mining looks at nothing else."""
+
+    def __init__(
+        self, S: NDArray, T: NDArray, n_neighbors: int, new_backend: Callable[[], Index]
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        # Twice as many as a mean needs, since rows may be hidden.
+        self.of_source = _nearest(S, T, 2 * n_neighbors, new_backend())
+        self.of_target = _nearest(T, S, 2 * n_neighbors, new_backend())
+
+    @property
+    def n_smaller(self) -> int:
+        """Size of the smaller collection."""
+        return min(len(self.of_source.positions), len(self.of_target.positions))
+
+    def mutual_best(
+        self, hidden_source: NDArray | None = None, hidden_target: NDArray | None = None
+    ) -> _Candidates:
+        """Pairs of rows that are each other's best by the margin, among rows that are not hidden."""
+        source_hidden = _mask(hidden_source, len(self.of_source.positions))
+        target_hidden = _mask(hidden_target, len(self.of_target.positions))
+        source_mean = self._mean_cosine(self.of_source, target_hidden)
+        target_mean = self._mean_cosine(self.of_target, source_hidden)
+        best_target, score = _best(
+            self.of_source, source_mean, target_mean, source_hidden, target_hidden
+        )
+        best_source, _ = _best(
+            self.of_target, target_mean, source_mean, target_hidden, source_hidden
+        )
+        i = np.flatnonzero(best_target >= 0)
+        i = i[best_source[best_target[i]] == i]
+        return _Candidates(i, best_target[i], score[i])
+
+    def _mean_cosine(self, nearest: _Nearest, hidden: NDArray) -> NDArray:
+        """Mean cosine to the nearest rows that are not hidden."""
+        counted = ~hidden[nearest.positions]
+        counted &= np.cumsum(counted, axis=1) <= self.n_neighbors
+        return (nearest.cosines * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+
+
+def _nearest(Q: NDArray, D: NDArray, k: int, backend: Index) -> _Nearest:
+    backend.build(Rows([D]))
+    return _Nearest(*backend.search(Q, min(k, len(D))))
+
+
+def _mask(rows: NDArray | None, n: int) -> NDArray:
+    mask = np.zeros(n, dtype=bool)
+    mask[rows if rows is not None else []] = True
+    return mask
+
+
+def _best(
+    nearest: _Nearest, mean: NDArray, other_mean: NDArray, hidden: NDArray, other_hidden: NDArray
+) -> tuple[NDArray[np.intp], NDArray]:
+    """The row of the other side with the highest margin, or -1, and the margin."""
+    positions, cosines = nearest
+    means = (mean[:, None] + other_mean[positions]) / 2
+    margins = np.where(other_hidden[positions], -np.inf, cosines / np.maximum(means, _LEAST_MEAN))
+    column = margins.argmax(axis=1)[:, None]
+    margin = np.take_along_axis(margins, column, axis=1)[:, 0]
+    found = np.take_along_axis(positions, column, axis=1)[:, 0]
+    return np.where(hidden | np.isneginf(margin), -1, found), margin
+
+
+class _Estimate(NamedTuple):
+    """Threshold, with its expected precision and recall."""
+
+    threshold: float
+    precision: float
+    recall: float
+
+
+def _estimate_threshold(
+    neighbors: _Neighbors, candidates: _Candidates, rng: np.random.RandomState
+) -> _Estimate:
+    """Threshold of the highest expected F1."""
+    n_candidates = len(candidates.score)
+    estimate = _Estimate(1.0, np.nan, np.nan)
+    if n_candidates < _MIN_CANDIDATES:
+        warn_user(
+            f"{n_candidates} candidates are too few to estimate a threshold on: 1.0 is used. Pass "
+            "threshold= to choose one."
+        )
+        return estimate
+    likely = np.arange(n_candidates)
+    # Hiding a row of a wrong candidate tells nothing, so that each pass hides likely ones only.
+    for _ in range(_MAX_PASSES):
+        wrong = _wrong_scores(neighbors, candidates, likely, rng)
+        if len(wrong) < _ROUNDS:
+            break
+        previous, estimate = estimate, _best_threshold(candidates.score, wrong)
+        likely = np.flatnonzero(candidates.score >= estimate.threshold)
+        if estimate.threshold == previous.threshold or len(likely) < _MIN_CANDIDATES // 2:
+            break
+    if len(likely) < _FEW_PAIRS * neighbors.n_smaller or estimate.precision < _LOW_PRECISION:
+        warn_user(
+            f"{len(likely)} pairs were found, {estimate.precision:.0%} of them expected to be right, "
+            "as if the collections had hardly a sentence in common. Such estimates are too optimistic: "
+            "look at the pairs."
+        )
+    return estimate
+
+
+def _wrong_scores(
+    neighbors: _Neighbors, candidates: _Candidates, likely: NDArray, rng: np.random.RandomState
+) -> NDArray:
+    """Scores of candidates that form when the right partners are hidden, in ascending order."""
+    n_hidden = int(len(likely) * _HIDDEN_SHARE)
+    wrong = []
+    for _ in range(_ROUNDS):
+        order = likely[rng.permutation(len(likely))]
+        without_target, without_source = order[:n_hidden], order[n_hidden : 2 * n_hidden]
+        found = neighbors.mutual_best(
+            candidates.source[without_source], candidates.target[without_target]
+        )
+        bereft = np.isin(found.source, candidates.source[without_target])
+        bereft |= np.isin(found.target, candidates.target[without_source])
+        wrong.append(found.score[bereft])
+    return np.sort(np.concatenate(wrong))
+
+
+def _best_threshold(score: NDArray, wrong: NDArray) -> _Estimate:
+    """Score of a candidate that gives the highest expected F1, by the scores of wrong ones."""
+    ordered = np.sort(score)
+    n = len(ordered)
+    n_wrong = min(n, 2 * int(np.count_nonzero(score <= float(np.median(wrong)))))
+    n_above = n - np.arange(n)
+    wrong_above = n_wrong * (1 - np.searchsorted(wrong, ordered) / len(wrong))
+    right_above = n_above - np.minimum(wrong_above, n_above)
+    n_right = max(n - n_wrong, 1)
+    best = int(np.argmax(2 * right_above / (n_above + n_right)))
+    return _Estimate(
+        threshold=float(ordered[best]),
+        precision=float(right_above[best] / n_above[best]),
+        recall=float(min(right_above[best] / n_right, 1)),
+    )
