@@ -1,4 +1,4 @@
-"""Classifiers of target rows with probabilities."""
+"""English classifiers that serve other languages, with calibrated probabilities."""
 
 from ._classifier import AlignedClassifier
 

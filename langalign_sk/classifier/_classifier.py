@@ -1,15 +1,20 @@
-"""AlignedClassifier: a fitted English classifier, with probabilities for another language."""
+"""AlignedClassifier: a fitted English classifier that serves another language, calibrated."""
 
 from __future__ import annotations
 
 import copy
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    clone,
+)
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
@@ -20,21 +25,28 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._utils.validation import check_choice, forget, warn_user
 from ..aligner._frozen import fitted_aligner, thawed
 from ..aligner._pairs import pairs_of_corpus
 from ..aligner._route import route_of, transform_pairs
-from ..corpus._inputs import Pairs, Text, pairs_from, text_column
+from ..corpus._inputs import Embeddings, Pairs, Text, pairs_from, text_column
 from ..languages import LanguageRouter, languages_of
-from ..mapping._base import PairedMap, check_counterparts
-from ._calibration import Change, _fit_temperature, _prior_of_unlabelled, choose, fit_labelled
+from ..mapping._base import check_counterparts
+from ._calibration import (
+    Calibration,
+    choose_calibration,
+    fit_calibration,
+    fit_temperature,
+    prior_of_unlabelled,
+)
 
 __all__ = ["AlignedClassifier"]
 
 
-FLOATS = [np.float64, np.float32]
-_CHOICES = ("auto", "none", "temperature", "prior_shift", "temperature+prior_shift")
+_FLOATS = [np.float64, np.float32]
+_CALIBRATIONS = ("auto", "none", "temperature", "prior_shift", "temperature+prior_shift")
 _MIN_ROWS = 10  # labelled rows, or pairs, that a temperature is fitted on
-_MAX_PAIRS = 2_000  # a language; one number needs no more, and all of them are encoded
+_MAX_PAIRS = 2_000  # per language: enough for one number, and all of them are encoded
 
 
 def _head_has(method: str) -> Any:
@@ -54,19 +66,19 @@ def _has_probabilities(self: Any) -> bool:
 class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Serve another language with a fitted English classifier, and calibrate its probabilities.
 
-    The English head stays as it is. Rows of the target language go through the aligner, and the
-    probabilities that the head gives them are recalibrated by labelled target rows, or else by
-    translation pairs and unlabelled target rows.
+    The English classifier, the *head*, stays as it is. Rows of the target language go through the
+    aligner, and the probabilities that the head gives them are recalibrated with labelled target
+    rows, or else with translation pairs and unlabelled target rows.
 
     Parameters
     ----------
     classifier : fitted classifier
         The English head, trained on the vectors of the English system; of a fitted Pipeline, the
-        steps behind the aligner. It is never fitted nor copied, and a clone shares it.
-        Where scikit-learn clones parameters themselves, as in a grid of heads, pass
+        steps after the aligner. It is neither fitted nor copied, and a clone shares it. Where
+        scikit-learn clones the classifier by itself, as in a grid of heads, pass
         ``FrozenEstimator(classifier)``.
     aligner : CrossLingualAligner, or a frozen one
-        It is cloned and fitted by `fit`; ``aligner.freeze()`` keeps one that is fitted already.
+        `fit` clones it and fits the clone; ``aligner.freeze()`` keeps one that is fitted already.
     calibration : str, default="auto"
         How probabilities of target rows are changed.
 
@@ -79,13 +91,13 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
           target rows to `class_prior`. Without labels, the frequencies are estimated by EM
           (Saerens, Latinne and Decaestecker, Neural Computation 2002);
         - "temperature+prior_shift": both;
-        - "auto": with labels, the one of "none", "temperature" and, with `class_prior`, both,
-          that has the least held-out log loss in 5 folds, the simplest of equal ones. Without
-          labels, "temperature" by pairs, or "none" where it would be 1.
+        - "auto": with labels, whichever of "none", "temperature" and, given `class_prior`, both
+          has the least held-out log loss in 5 folds, and the simplest of equal ones. Without
+          labels, "temperature" from pairs, or "none" where the temperature would be 1.
     class_prior : array-like of shape (n_classes,), default=None
         Frequencies or counts of the classes in the head's training rows, in the order of its
-        ``classes_``, such as ``np.unique(y, return_counts=True)[1]``; equal ones for
-        ``class_weight="balanced"``. Without it there is no prior shift.
+        ``classes_``, such as ``np.unique(y, return_counts=True)[1]``; equal ones for a head with
+        ``class_weight="balanced"``. A prior shift needs it.
 
     Attributes
     ----------
@@ -96,14 +108,14 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         Classes of the head.
     calibration_ : str
-        What was done: "none", "temperature", "prior_shift" or "temperature+prior_shift".
+        The calibration in use: "none", "temperature", "prior_shift" or "temperature+prior_shift".
     temperature_ : float
-        The temperature; above 1, confidence falls. 1.0 where there is none.
+        The temperature. Values above 1 lower confidence; 1.0 changes nothing.
     prior_ : ndarray of shape (n_classes,) or None
         Class frequencies of target rows, shrunk to `class_prior`, which counts as `n_classes`
         rows. None without a prior shift.
     n_features_in_ : int
-        Width of X, only after a fit on embeddings.
+        Width of X, set by a fit on embeddings only.
 
     See Also
     --------
@@ -111,27 +123,28 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    A temperature changes no prediction; a prior shift does. Labelled rows must be drawn as rows
-    come in use for it: a sample with as many rows of every class teaches a wrong prior.
+    A temperature changes no prediction; a prior shift does. For a prior shift, labelled rows must
+    be drawn like the rows to be predicted: a sample with equally many rows per class teaches a
+    wrong prior.
 
-    English rows that come to `predict_proba` get the probabilities that the head gives; those of
-    a head without probabilities follow from the temperature alone.
+    For English rows, `predict_proba` returns the probabilities of the head; if the head has none,
+    they follow from the temperature alone.
 
-    The temperature of pairs makes confidence the chance that the head says of a target row what
-    it says of its English translation. Both sides may go wrong together, so this is too bold, and
-    pairs never raise confidence. The probabilities of the English side are no better teacher:
-    English and target vectors are two noisy views of one meaning, and a temperature that is fitted
-    to them takes the noise of both for doubt.
+    With a temperature fitted to pairs, confidence is the probability that the head gives a target
+    row the same class as its English translation. Both may be wrong, so that such confidence is
+    still too high, and pairs never raise it. The probabilities of the English side do not teach
+    more: English and target vectors are two noisy views of one meaning, and a temperature fitted
+    to them takes the noise of both for uncertainty.
 
-    EM takes every difference between target and English rows for one of class frequencies. It
-    costs accuracy where they differ otherwise, as aligned rows may, so that "auto" leaves it out.
+    EM attributes every difference between target and English rows to class frequencies. It costs
+    accuracy where they differ in other ways, as aligned rows may, so that "auto" does not use it.
 
     Labels are smoothed in the likelihood: with n rows, 1 / (n + 2) is spread over all classes, as
-    in Platt's scaling. So a few rows that are all right cannot make the head certain.
+    in Platt's scaling. Hence a few rows that are all right cannot make the head certain.
 
     Examples
     --------
-    A Pipeline that was fitted on English requests serves Korean ones, some of which have labels:
+    A Pipeline fitted on English requests serves Korean ones, some of which have labels:
 
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
@@ -145,7 +158,7 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     >>> model = AlignedClassifier(pipe[1], pipe[0].freeze()).fit(korean, labels)
     >>> model.calibration_
     'temperature'
-    >>> model.temperature_ < 1  # the head was too shy
+    >>> model.temperature_ < 1  # the head was underconfident
     True
     >>> model.predict(["카드를 잃어버렸어요. 바로 정지해 주세요."]).tolist()
     ['lost_card']
@@ -167,18 +180,18 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.class_prior = class_prior
 
     def fit(self, X: Any, y: Any = None, *, parallel: Any = None) -> AlignedClassifier:
-        """Calibrate the head for target rows, and fit the aligner if it is not frozen.
+        """Calibrate the head for target rows, and fit the aligner unless it is frozen.
 
         Parameters
         ----------
         X : one column of text, or array-like of shape (n_samples, n_features), float
-            Target rows, or their embeddings for a frozen aligner. English rows of text are for
-            the aligner alone.
+            Target rows, or their embeddings for a frozen aligner. English rows of text are used by
+            the aligner only.
         y : array-like of shape (n_samples,), default=None
-            Classes of the rows, if they are known. They take the place of pairs.
+            Classes of the rows, if they are known. They replace pairs in the calibration.
         parallel : as in CrossLingualAligner.fit, or (target, english) embeddings, default=None
-            Translation pairs for the aligner, if it is fitted here, and for the temperature, if
-            there is no `y`. None takes the aligner's `corpus` for text.
+            Translation pairs, for the aligner if it is fitted here, and for the temperature if
+            there is no `y`. None takes the aligner's `corpus`, for text.
 
         Returns
         -------
@@ -190,44 +203,44 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             If the head is not fitted, or a frozen aligner is not.
         ValueError
-            If a parameter is out of its range, `y` holds a class that the head does not know,
-            or there is nothing to calibrate by. All of it before any text is encoded.
+            If a parameter is out of its range, `y` holds a class that the head does not know, or
+            `calibration` asks for what the data do not allow. All of this is checked before any
+            text is encoded.
         """
-        classes, prior = self._check_parameters()
-        data = text_column(X, "rows")
+        classes, prior = self._classes_and_prior()
+        data = self._read(X, reset=True)
         texts = data.rows if isinstance(data, Text) else None
-        if texts is None:
-            X = validate_data(self, X, dtype=FLOATS)
-        else:
-            X = texts
-            for name in ("n_features_in_", "feature_names_in_"):
-                self.__dict__.pop(name, None)
-        labels = None if y is None else places(y, classes)
+        if texts is not None:
+            forget(self, "n_features_in_", "feature_names_in_")
+        labels = None if y is None else _columns_of(y, classes)
         if labels is not None:
-            check_consistent_length(X, labels)
-        target = target_rows(self.aligner, texts, len(X))
-        pairs = self._pairs(texts, parallel, labels is not None)
+            check_consistent_length(data.rows, labels)
+        target = _target_rows(self.aligner, data)
+        pairs = self._pairs(data, parallel, labels is not None)
         candidates = self._candidates(prior, labels, target, pairs)
         aligner = fitted_aligner(self.aligner, texts, parallel, "X holds")
         self._check_width(aligner)
 
         if candidates == ["none"]:
-            change, chosen = Change(), "none"
+            calibration, chosen = Calibration(), "none"
         elif labels is not None:
-            scores = scores_of(self.classifier, aligner.transform(X))[target]
-            chosen = choose(candidates, scores, labels[target], prior)
-            change = fit_labelled(chosen, scores, labels[target], prior)
+            scores = _scores_of(self.classifier, aligner.transform(data.rows))[target]
+            chosen = choose_calibration(candidates, scores, labels[target], prior)
+            calibration = fit_calibration(chosen, scores, labels[target], prior)
         else:
-            change = self._fit_unlabelled(candidates[0], aligner, X, target, pairs, prior)
-            softened = self.calibration != "auto" or change.temperature > 1
+            calibration = self._fit_unlabelled(
+                candidates[0], aligner, data.rows, target, pairs, prior
+            )
+            softened = self.calibration != "auto" or calibration.temperature > 1
             chosen = candidates[0] if softened else "none"
         self.classifier_, self.aligner_, self.classes_ = self.classifier, aligner, classes
-        self.temperature_, self.prior_, self.calibration_ = change.temperature, change.prior, chosen
-        self._log_ratio = change.log_ratio
+        self.calibration_ = chosen
+        self.temperature_, self.prior_ = calibration.temperature, calibration.prior
+        self._log_ratio = calibration.log_ratio
         return self
 
     def predict(self, X: Any) -> NDArray:
-        """Classes of rows: the head's, or the most probable ones after a prior shift.
+        """Predict classes: those of the head, or the most probable ones after a prior shift.
 
         Parameters
         ----------
@@ -246,7 +259,7 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> NDArray:
-        """Recalibrated probabilities.
+        """Predict recalibrated probabilities.
 
         Parameters
         ----------
@@ -261,7 +274,7 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Z, target = self._move(X)
         if self.calibration_ == "none":
             return self.classifier_.predict_proba(Z)
-        scores = scores_of(self.classifier_, Z)
+        scores = _scores_of(self.classifier_, Z)
         out = softmax(scores / self.temperature_ + self._log_ratio, axis=1)
         if not target.all():
             if hasattr(self.classifier_, "predict_proba"):
@@ -273,7 +286,7 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     @available_if(_head_has("decision_function"))
     def decision_function(self, X: Any) -> NDArray:
-        """Scores of the head itself; no calibration changes them.
+        """Return the scores of the head, which no calibration changes.
 
         Parameters
         ----------
@@ -287,17 +300,21 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.classifier_.decision_function(self._move(X)[0])
 
+    def _read(self, X: Any, reset: bool = False) -> Text | Embeddings:
+        """One column of text, or validated embeddings."""
+        data = text_column(X, "rows")
+        if isinstance(data, Text):
+            return data
+        return Embeddings(validate_data(self, data.rows, dtype=_FLOATS, reset=reset))
+
     def _move(self, X: Any) -> tuple[Any, NDArray]:
         """Rows for the head, and which of them are target rows."""
-        data = text_column(X, "rows")
-        texts = data.rows if isinstance(data, Text) else None
-        X = validate_data(self, X, dtype=FLOATS, reset=False) if texts is None else texts
-        return self.aligner_.transform(X), target_rows(self.aligner_, texts, len(X))
+        data = self._read(X)
+        return self.aligner_.transform(data.rows), _target_rows(self.aligner_, data)
 
-    def _check_parameters(self) -> tuple[NDArray, NDArray | None]:
-        """Classes of the head, and the class prior as frequencies."""
-        if self.calibration not in _CHOICES:
-            raise ValueError(f"calibration must be one of {_CHOICES}, got {self.calibration!r}.")
+    def _classes_and_prior(self) -> tuple[NDArray, NDArray | None]:
+        """Classes of the head, and the class prior as frequencies; errors for bad parameters."""
+        check_choice("calibration", self.calibration, _CALIBRATIONS)
         if not hasattr(self.aligner, "transform"):
             raise TypeError(
                 f"aligner must be a CrossLingualAligner or a frozen one, got {self.aligner!r}."
@@ -311,21 +328,23 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         classes = getattr(self.classifier, "classes_", None)
         if not isinstance(classes, np.ndarray):
             raise TypeError(
-                f"classifier must be a classifier of one label a row, and {self.classifier!r} has "
-                "no array classes_: wrap one classifier for every output."
+                f"classifier must be a classifier of one label per row, and {self.classifier!r} has "
+                "no array classes_: wrap one classifier per output."
             )
         if self.class_prior is None:
             return classes, None
         prior = column_or_1d(self.class_prior, dtype=np.float64)
         if len(prior) != len(classes) or not (np.isfinite(prior) & (prior > 0)).all():
             raise ValueError(
-                f"class_prior must hold {len(classes)} positive numbers, one a class of the head, "
+                f"class_prior must hold {len(classes)} positive numbers, one per class of the head, "
                 f"got {prior}."
             )
         return classes, prior / prior.sum()
 
-    def _pairs(self, texts: list[str] | None, parallel: Any, labelled: bool) -> dict[str, Any]:
-        """Both sides of pairs by language, of text, or of embeddings under the name ""."""
+    def _pairs(
+        self, data: Text | Embeddings, parallel: Any, labelled: bool
+    ) -> dict[str, tuple[Any, Any]]:
+        """Both sides of pairs by language; of embeddings, under the name ""."""
         if labelled or self.calibration in ("none", "prior_shift"):
             if parallel is not None and isinstance(self.aligner, FrozenEstimator):
                 raise ValueError(
@@ -333,14 +352,14 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                     "pairs, as there are labels or calibration says otherwise. Leave it out."
                 )
             return {}
-        if texts is None:
+        if isinstance(data, Embeddings):
             if parallel is None:
                 return {}
             if not isinstance(parallel, tuple) or len(parallel) != 2:
                 raise ValueError(
                     "X holds embeddings: pass parallel=(target, english), two arrays of embeddings."
                 )
-            moving = check_array(parallel[0], dtype=FLOATS, input_name="parallel")
+            moving = check_array(parallel[0], dtype=_FLOATS, input_name="parallel")
             return {"": (moving, check_counterparts(moving, parallel[1]))}
         languages = languages_of(self.aligner.target_lang)
         if parallel is None:
@@ -348,9 +367,13 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return pairs_from(parallel, LanguageRouter(languages, self.aligner.detect), languages)
 
     def _candidates(
-        self, prior: NDArray | None, labels: Any, target: NDArray, pairs: dict[str, Any]
+        self,
+        prior: NDArray | None,
+        labels: NDArray | None,
+        target: NDArray,
+        pairs: dict[str, tuple[Any, Any]],
     ) -> list[str]:
-        """Calibrations that are possible, the simplest first; an error for one that is not."""
+        """Calibrations to choose from, the simplest first; an error for one that is impossible."""
         asked = self.calibration
         if asked == "none":
             return ["none"]
@@ -359,8 +382,8 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 f"calibration={asked!r} needs to know the classes of the head's training rows: pass "
                 "class_prior=np.unique(y_english, return_counts=True)[1]."
             )
-        probable = hasattr(self.classifier, "predict_proba")
-        if not probable and (labels is None or asked == "prior_shift"):
+        has_probabilities = hasattr(self.classifier, "predict_proba")
+        if not has_probabilities and (labels is None or asked == "prior_shift"):
             if asked == "auto":
                 return ["none"]
             raise ValueError(
@@ -368,83 +391,92 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 'fitted to labels only: pass y= and calibration="temperature", or a classifier with '
                 "probabilities."
             )
-        if labels is not None:
-            if target.sum() < _MIN_ROWS:
-                raise ValueError(
-                    f"There are {target.sum()} labelled target rows, and calibration needs at least "
-                    f'{_MIN_ROWS}: label more, pass y=None, or calibration="none".'
-                )
-            if asked != "auto":
-                return [asked]
-            out = ["none", "temperature"] if probable else ["temperature"]
-            return out if prior is None else [*out, "temperature+prior_shift"]
+        n_target = int(target.sum())
+        if labels is None:
+            return self._unlabelled_candidates(n_target, pairs)
+        if n_target < _MIN_ROWS:
+            raise ValueError(
+                f"There are {n_target} labelled target rows, and calibration needs at least "
+                f'{_MIN_ROWS}: label more, pass y=None, or calibration="none".'
+            )
+        if asked != "auto":
+            return [asked]
+        simple = ["none", "temperature"] if has_probabilities else ["temperature"]
+        return simple if prior is None else [*simple, "temperature+prior_shift"]
+
+    def _unlabelled_candidates(self, n_target: int, pairs: dict[str, tuple[Any, Any]]) -> list[str]:
+        asked = self.calibration
         enough = sum(len(sides[0]) for sides in pairs.values()) >= _MIN_ROWS
         if "temperature" in asked and not enough:
             raise ValueError(
                 f"calibration={asked!r} without labels needs at least {_MIN_ROWS} translation pairs: "
                 "pass parallel=, or the labels of target rows as y."
             )
-        if "prior_shift" in asked and not target.any():
+        if "prior_shift" in asked and not n_target:
             raise ValueError(f"calibration={asked!r} needs target rows, and all of X is English.")
         if asked != "auto":
             return [asked]
         if not enough:
-            warnings.warn(
+            warn_user(
                 "There is nothing to calibrate by: pass translation pairs as parallel=, the labels "
-                'of target rows as y, or calibration="none".',
-                stacklevel=3,
+                'of target rows as y, or calibration="none".'
             )
         return ["temperature" if enough else "none"]
 
     def _check_width(self, aligner: Any) -> None:
+        """Raise ValueError if the aligner makes rows of another width than the head was fitted on."""
         inner = thawed(aligner)
-        known_width = hasattr(inner, "language_map_") or isinstance(inner, PairedMap)
-        width = route_of(inner).n_features_out if known_width else None
-        known = getattr(self.classifier, "n_features_in_", None)
-        if None not in (width, known) and width != known:
+        expected = getattr(self.classifier, "n_features_in_", None)
+        if expected is None or not isinstance(inner, ClassNamePrefixFeaturesOutMixin):
+            return
+        width = len(inner.get_feature_names_out())
+        if width != expected:
             raise ValueError(
-                f"The classifier was trained on {known} features, and the aligner makes {width}: name "
-                "the encoder of the classifier's English rows in english_encoder of the aligner."
+                f"The classifier was trained on {expected} features, and the aligner makes {width}: "
+                "name the encoder of the classifier's English rows in english_encoder of the aligner."
             )
 
     def _fit_unlabelled(
         self,
         name: str,
         aligner: Any,
-        X: Any,
+        rows: Any,
         target: NDArray,
-        pairs: dict[str, Any],
+        pairs: dict[str, tuple[Any, Any]],
         prior: NDArray | None,
-    ) -> Change:
+    ) -> Calibration:
         temperature = 1.0
         if "temperature" in name:
             temperature = max(1.0, self._temperature_of_pairs(aligner, pairs))
         if "prior_shift" not in name:
-            return Change(temperature)
+            return Calibration(temperature)
         assert prior is not None
-        scores = scores_of(self.classifier, aligner.transform(X))[target]
-        new = _prior_of_unlabelled(softmax(scores / temperature, axis=1), prior)
-        return Change(temperature, new, np.log(new / prior))
+        scores = _scores_of(self.classifier, aligner.transform(rows))[target]
+        shifted = prior_of_unlabelled(softmax(scores / temperature, axis=1), prior)
+        return Calibration(temperature, shifted, np.log(shifted / prior))
 
-    def _temperature_of_pairs(self, aligner: Any, pairs: dict[str, Any]) -> float:
+    def _temperature_of_pairs(self, aligner: Any, pairs: dict[str, tuple[Any, Any]]) -> float:
+        """Temperature fitted to the classes that the head gives the English sides of pairs."""
         fitted = thawed(aligner)
-        moved, english = [], []
-        for language, sides in pairs.items():
-            n = len(sides[0])
-            at = np.linspace(0, n - 1, min(n, _MAX_PAIRS)).astype(int)
+        scores, classes = [], []
+        for language, (target, english) in pairs.items():
+            n_pairs = len(target)
+            at = np.linspace(0, n_pairs - 1, min(n_pairs, _MAX_PAIRS)).astype(int)
             if language:
-                texts, others = ([side[i] for i in at] for side in sides)
-                there, here = transform_pairs(fitted, Pairs(texts, others, [language] * len(at)))
+                texts = Pairs(
+                    [target[i] for i in at], [english[i] for i in at], [language] * len(at)
+                )
+                moved, english_rows = transform_pairs(fitted, texts)
             else:
-                there, here = fitted.transform(sides[0][at]), route_of(fitted).english(sides[1][at])
-            moved.append(scores_of(self.classifier, there))
-            english.append(self.classifier.predict(here))
-        return _fit_temperature(
-            np.vstack(moved), places(np.concatenate(english), self.classifier.classes_)
-        )
+                moved = fitted.transform(target[at])
+                english_rows = route_of(fitted).english(english[at])
+            scores.append(_scores_of(self.classifier, moved))
+            classes.append(self.classifier.predict(english_rows))
+        labels = _columns_of(np.concatenate(classes), self.classifier.classes_)
+        return fit_temperature(np.vstack(scores), labels)
 
     def __sklearn_clone__(self) -> AlignedClassifier:
-        # A clone of the head would lose its fit, which nothing here could give back.
+        # A clone of the head would not be fitted, and nothing here fits it.
         values = self.get_params(deep=False)
         head = values.pop("classifier")
         twin = type(self)(head, **{k: clone(v, safe=False) for k, v in values.items()})
@@ -459,33 +491,33 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return tags
 
 
-def places(y: Any, classes: NDArray) -> NDArray[np.intp]:
-    """The column of every label."""
-    place = {label: i for i, label in enumerate(classes.tolist())}
+def _columns_of(y: Any, classes: NDArray) -> NDArray[np.intp]:
+    """Column of the class of every row; an error for classes that the head does not know."""
+    column = {label: i for i, label in enumerate(classes.tolist())}
     labels = column_or_1d(y).tolist()
-    unknown = sorted({*labels} - {*place}, key=str)
+    unknown = sorted({*labels} - {*column}, key=str)
     if unknown:
         raise ValueError(
             f"y holds {unknown[:5]}, which the head does not know: its classes are "
             f"{classes.tolist()}. Rename them, or take such rows out."
         )
-    return np.array([place[label] for label in labels], dtype=np.intp)
+    return np.array([column[label] for label in labels], dtype=np.intp)
 
 
-def target_rows(aligner: Any, texts: list[str] | None, n: int) -> NDArray[np.bool_]:
-    if texts is None:
-        return np.ones(n, dtype=bool)
+def _target_rows(aligner: Any, data: Text | Embeddings) -> NDArray[np.bool_]:
+    """Which rows are of the target language; embeddings all are."""
+    if isinstance(data, Embeddings):
+        return np.ones(len(data.rows), dtype=bool)
     if not hasattr(aligner, "target_lang"):
         raise TypeError(
             f"X is text, which needs a CrossLingualAligner, and the aligner is {aligner!r}: pass "
             "embeddings."
         )
-    return (
-        np.array(LanguageRouter(languages_of(aligner.target_lang), aligner.detect)(texts)) != "en"
-    )
+    route = LanguageRouter(languages_of(aligner.target_lang), aligner.detect)
+    return np.array(route(data.rows)) != "en"
 
 
-def scores_of(head: Any, Z: Any) -> NDArray:
+def _scores_of(head: Any, Z: Any) -> NDArray:
     """Logarithms of probabilities, or decisions of a head without them: (n_samples, n_classes)."""
     if hasattr(head, "predict_proba"):
         P = np.asarray(head.predict_proba(Z), dtype=np.float64)
@@ -496,6 +528,6 @@ def scores_of(head: Any, Z: Any) -> NDArray:
     if S.shape[1] != len(head.classes_):
         raise ValueError(
             f"decision_function has {S.shape[1]} columns for {len(head.classes_)} classes: train the "
-            'classifier with one decision a class, such as decision_function_shape="ovr".'
+            'classifier with one decision per class, such as decision_function_shape="ovr".'
         )
     return S
