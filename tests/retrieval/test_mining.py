@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from langalign_sk import CrossLingualAligner, LinearAligner, ParallelCorpus
 from langalign_sk.retrieval import MinedPairs, exact, mine_pairs
-from tests.retrieval.test_retriever import embedded
+from tests.retrieval.conftest import embedded
 from tests.toy import ENGLISH, KOREAN, NeverEncode, ToyEncoder
 
 PAIRS = list(zip(KOREAN, ENGLISH, strict=True))

@@ -7,10 +7,14 @@ import pickle
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-# A retriever of 28 embeddings, CSLS and the exact backend, pickled before it had a DocumentIndex,
+from tests.retrieval.references import assert_same
+from tests.retrieval.toy import every_kind, few, of_kind
+
 # and what it answered then: as it was pickled, and after one removal and two additions.
 OLD = Path(__file__).with_name("pickles") / "exact-csls.pickle"
 
@@ -51,3 +55,18 @@ def test_an_old_pickle_is_pickled_and_saved_anew(tmp_path):
     for copy in (again, opened):
         assert copy.ids_ == answers["ids"]
         assert_answers(copy, answers["queries"], answers["distances"], answers["indices"])
+
+
+@every_kind
+@pytest.mark.parametrize("scoring", ["cosine", "query_bank"])
+def test_pickle_and_joblib(kind, scoring, tmp_path):
+    D, Q = few(200)
+    retriever = of_kind(kind, scoring=scoring).fit(D[:150], query_bank=Q)
+    retriever.remove(range(0, 90, 3))
+    joblib.dump(retriever, tmp_path / "retriever.joblib")
+    copies = [pickle.loads(pickle.dumps(retriever)), joblib.load(tmp_path / "retriever.joblib")]
+    for copy in copies:
+        assert_same(copy, retriever, Q)
+    assert copies[0].remove([1]).add(D[150:]).n_documents_ == 169
+    assert retriever.n_documents_ == 120
+    assert_same(copies[0], retriever.remove([1]).add(D[150:]), Q)
