@@ -1,0 +1,41 @@
+"""Heads, aligners and labels of the tests of AlignedClassifier."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+
+from langalign_sk import CrossLingualAligner
+from tests.toy import ENGLISH, KOREAN, ToyEncoder
+
+TRAIN, TEST = slice(0, 120), slice(120, 200)
+PAIRS = KOREAN[:60], ENGLISH[:60]
+
+
+def classes_of(texts):
+    """Three classes that the vectors tell, but for noise."""
+    rows = ToyEncoder().encode([f"sentence number {t.split()[-1]}" for t in texts])
+    noise = np.random.default_rng(3).gumbel(size=(len(rows), 3))
+    return np.array(["a", "b", "c"])[(1.5 * rows[:, :3] + noise).argmax(axis=1)]
+
+
+LABELS = classes_of(ENGLISH)
+
+
+def aligner(encoder, **params):
+    params = {"corpus": None, "method": "ridge", "alpha": 0.1, "random_state": 0, **params}
+    return CrossLingualAligner("ko", encoder=encoder, **params)
+
+
+def overconfident(head, factor=8.0):
+    """The same predictions with far too much confidence."""
+    twin = pickle.loads(pickle.dumps(head))
+    twin.coef_, twin.intercept_ = factor * head.coef_, factor * head.intercept_
+    return twin
+
+
+def shifted():
+    """Rows of Korean among which one class is rare, and the class prior of the head."""
+    keep = [i for i in range(200) if LABELS[i] != "a" or i % 10 == 0]
+    return [KOREAN[i] for i in keep], LABELS[keep], np.unique(LABELS[TRAIN], return_counts=True)[1]
