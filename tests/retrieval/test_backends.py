@@ -10,7 +10,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 
 from langalign_sk import CrossLingualRetriever
-from tests.retrieval.references import SCORINGS, reference, unit
+from tests.retrieval.references import (
+    SCORINGS,
+    assert_distances,
+    cosine_error,
+    reference,
+    score_error,
+    unit,
+)
 from tests.retrieval.toy import every_kind, few, of_kind
 
 
@@ -21,6 +28,7 @@ def test_eight_threads_find_what_one_does(kind, scoring):
     retriever = of_kind(kind, scoring=scoring).fit(D, query_bank=Q[::2])
     parts = [Q[i : i + 8] for i in range(0, 64, 8)]
     expected = [retriever.kneighbors(part) for part in parts]
+    scores = [1 - distances.astype(np.float64) for distances, _ in expected]
     results, start = [None] * 8, threading.Barrier(8)
 
     def run(i):
@@ -32,23 +40,23 @@ def test_eight_threads_find_what_one_does(kind, scoring):
         thread.start()
     for thread in threads:
         thread.join()
-    for several, right in zip(results, expected, strict=True):
+    for several, right, right_scores in zip(results, expected, scores, strict=True):
         for distances, indices in several:
             assert_array_equal(indices, right[1])
-            assert_allclose(distances, right[0], atol=1e-6)
+            assert_distances(distances, right_scores, 2 * score_error(right_scores, scoring))
 
 
 @pytest.mark.parametrize("kind", ["graph", "hnswlib", "cells"])
 @pytest.mark.parametrize("scoring", SCORINGS)
 def test_reranking_all_candidates_is_the_exact_correction(kind, scoring):
-    D, Q = few(90)  # of no more than 100 all are candidates
+    D, Q = few(90)  # all of up to 100 documents are candidates
     bank = Q[::2] + 0.1
     parameters = {"scoring": scoring, "temperature": 0.2, "hub_neighbors": 4}
-    order, scores = reference(scoring, Q, D, bank, 4, 0.2)
+    right = reference(scoring, Q, D, bank, 4, 0.2)
     retriever = of_kind(kind, **parameters).fit(D, query_bank=bank)
     distances, indices = retriever.kneighbors(Q, 9)
-    assert_array_equal(indices, order[:, :9])
-    assert_allclose(1 - distances, scores[:, :9], rtol=1e-3, atol=1e-5)
+    assert_array_equal(indices, right.order[:, :9])
+    assert_distances(distances, right.scores[:, :9], right.error[:, :9])
 
 
 @every_kind
@@ -92,7 +100,7 @@ def test_all_cells_of_faiss_find_what_all_rows_do():
     distances, indices = retriever.kneighbors(Q, 240)
     right = CrossLingualRetriever().fit(D).kneighbors(Q, 240)
     assert_array_equal(indices, right[1])
-    assert_allclose(distances, right[0], atol=1e-6)
+    assert_allclose(distances, right[0], rtol=0, atol=2 * cosine_error(8))
     assert recall_of(of_faiss("IVF4,Flat").fit(D), Q, right[1][:, :10]) < 0.9
 
 

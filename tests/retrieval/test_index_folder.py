@@ -10,19 +10,9 @@ import pytest
 
 from langalign_sk import CrossLingualRetriever
 from langalign_sk.mapping import LinearAligner
-from tests.retrieval.folders import (
-    BANK,
-    IDS,
-    KINDS,
-    SCORINGS,
-    D,
-    Q,
-    aligner,
-    assert_no_other_files,
-    assert_same,
-    named,
-    of_kind,
-)
+from tests.retrieval.folders import BANK, IDS, D, Q, assert_no_other_files, assert_same, named
+from tests.retrieval.references import SCORINGS
+from tests.retrieval.toy import KINDS, fitted_aligner, of_kind
 from tests.toy import ENGLISH, KOREAN, ToyEncoder
 
 
@@ -65,7 +55,7 @@ def test_round_trip_of_embeddings(kind, scoring, tmp_path):
 
 @pytest.mark.parametrize("scoring", ["cosine", "csls"])
 def test_round_trip_of_texts(scoring, tmp_path):
-    fitted = aligner(encoder=Lenient())
+    fitted = fitted_aligner(encoder=Lenient())
     texts = [*ENGLISH[:50], "two\nlines and a \u2028 5", "half of a pair \ud800 6", '"quoted" 7']
     retriever = CrossLingualRetriever(fitted.freeze(), scoring=scoring, n_neighbors=3)
     retriever.fit(texts, query_bank=KOREAN).save_index(str(tmp_path))
@@ -80,7 +70,7 @@ def test_round_trip_of_texts(scoring, tmp_path):
 
 
 def test_an_aligner_that_is_not_frozen_is_taken_as_it_is(tmp_path):
-    fitted = aligner()
+    fitted = fitted_aligner()
     CrossLingualRetriever(fitted.freeze()).fit(ENGLISH).save_index(tmp_path)
     opened = CrossLingualRetriever(fitted).open_index(tmp_path)
     assert opened.aligner_ is fitted

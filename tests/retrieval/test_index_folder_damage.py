@@ -12,16 +12,9 @@ from numpy.testing import assert_array_equal
 
 from langalign_sk import CrossLingualRetriever
 from langalign_sk._utils.bundle import _described
-from tests.retrieval.folders import (
-    BANK,
-    D,
-    aligner,
-    answers,
-    change_manifest,
-    file_of,
-    of_kind,
-    saved,
-)
+from tests.retrieval.folders import BANK, D, Q, change_manifest, file_of, saved
+from tests.retrieval.references import found
+from tests.retrieval.toy import fitted_aligner, of_kind
 from tests.toy import ENGLISH
 
 FILES = [("exact", "rows"), ("exact", "documents"), ("exact", "bank"), ("exact", "level")]
@@ -46,7 +39,7 @@ def test_a_damaged_file_is_named(kind, file, how, tmp_path):
         elif how == "link":
             path.symlink_to(tmp_path / "elsewhere")
     retriever = of_kind(kind, scoring="csls").fit(D[:9] * 2, query_bank=BANK)
-    before = answers(retriever)
+    before = found(retriever, Q, 4)
     with pytest.raises(ValueError, match=re.escape(path.name)):
         retriever.open_index(folder, verify=True)
     if how == "flipped" and file == "rows":
@@ -54,7 +47,7 @@ def test_a_damaged_file_is_named(kind, file, how, tmp_path):
         return
     with pytest.raises(ValueError, match=re.escape(path.name)):
         retriever.open_index(folder)
-    for now, then in zip(answers(retriever), before, strict=True):
+    for now, then in zip(found(retriever, Q, 4), before, strict=True):
         assert_array_equal(now, then)
 
 
@@ -141,7 +134,7 @@ def test_a_manifest_with_a_wrong_value(key, value, tmp_path):
     ],
 )
 def test_a_manifest_with_a_broken_aligner(value, tmp_path):
-    frozen = aligner().freeze()
+    frozen = fitted_aligner().freeze()
     CrossLingualRetriever(frozen).fit(ENGLISH).save_index(tmp_path)
     change_manifest(tmp_path, lambda manifest: manifest.update(aligner=value))
     with pytest.raises(ValueError, match=r"aligner|damaged"):

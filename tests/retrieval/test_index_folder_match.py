@@ -11,7 +11,8 @@ from sklearn.exceptions import NotFittedError
 from langalign_sk import CrossLingualAligner, CrossLingualRetriever
 from langalign_sk.encoders.base import TextEncoder
 from langalign_sk.encoders.models.model import Model
-from tests.retrieval.folders import PAIRS, D, aligner, of_kind, saved
+from tests.retrieval.folders import D, saved
+from tests.retrieval.toy import JAPANESE, PAIRS, fitted_aligner, of_kind
 from tests.toy import ENGLISH, KOREAN, ToyEncoder
 
 
@@ -35,11 +36,14 @@ class Named(TextEncoder):
 
 
 def test_another_aligner(tmp_path):
-    CrossLingualRetriever(aligner().freeze()).fit(ENGLISH).save_index(tmp_path / "texts")
+    CrossLingualRetriever(fitted_aligner().freeze()).fit(ENGLISH).save_index(tmp_path / "texts")
     CrossLingualRetriever().fit(D).save_index(tmp_path / "rows")
-    others = aligner(PAIRS[:30]), aligner(method="procrustes"), aligner(output_space="target")
-    japanese = [f"文のばんごう {i}" for i in range(200)]
-    others += (aligner(list(zip(japanese, ENGLISH, strict=True)), target_lang="ja"),)
+    others = (
+        fitted_aligner(PAIRS[:30]),
+        fitted_aligner(method="procrustes"),
+        fitted_aligner(output_space="target"),
+        fitted_aligner(list(zip(JAPANESE, ENGLISH, strict=True)), target_lang="ja"),
+    )
     for other in others:
         retriever = CrossLingualRetriever(other.freeze()).fit(ENGLISH[:20])
         before = retriever.search(ENGLISH[:3], 1)
@@ -49,18 +53,20 @@ def test_another_aligner(tmp_path):
     with pytest.raises(ValueError, match="built with an aligner"):
         CrossLingualRetriever().open_index(tmp_path / "texts")
     with pytest.raises(ValueError, match="built without an aligner"):
-        CrossLingualRetriever(aligner().freeze()).open_index(tmp_path / "rows")
+        CrossLingualRetriever(fitted_aligner().freeze()).open_index(tmp_path / "rows")
     with pytest.raises(NotFittedError, match="open_index needs the fitted aligner"):
         CrossLingualRetriever(CrossLingualAligner()).open_index(tmp_path / "texts")
 
 
 def test_another_encoder(tmp_path):
-    frozen = aligner(encoder=Named("one")).freeze()
+    frozen = fitted_aligner(encoder=Named("one")).freeze()
     CrossLingualRetriever(frozen).fit(ENGLISH).save_index(tmp_path)
-    opened = CrossLingualRetriever(aligner(encoder=Named("one")).freeze()).open_index(tmp_path)
+    opened = CrossLingualRetriever(fitted_aligner(encoder=Named("one")).freeze()).open_index(
+        tmp_path
+    )
     assert opened.search(KOREAN[8], 1)["id"].tolist() == [8]
     with pytest.raises(ValueError, match=r"built with the encoder 'one@1'.*has 'two@1'"):
-        CrossLingualRetriever(aligner(encoder=Named("two")).freeze()).open_index(tmp_path)
+        CrossLingualRetriever(fitted_aligner(encoder=Named("two")).freeze()).open_index(tmp_path)
 
 
 def test_other_parameters(tmp_path):

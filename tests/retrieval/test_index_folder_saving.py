@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from langalign_sk import CrossLingualRetriever
-from tests.retrieval.folders import BANK, D, assert_no_other_files, assert_same, of_kind
+from tests.retrieval.folders import BANK, D, assert_no_other_files, assert_same
+from tests.retrieval.toy import of_kind
 
 
 class Stop(BaseException):

@@ -10,9 +10,9 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
-from tests.retrieval.references import assert_same
+from tests.retrieval.references import assert_distances, assert_same, score_error
 from tests.retrieval.toy import every_kind, few, of_kind
 
 # and what it answered then: as it was pickled, and after one removal and two additions.
@@ -28,8 +28,8 @@ def load_old():
 def assert_answers(retriever, queries, distances, indices):
     found, places = retriever.kneighbors(queries)
     assert_array_equal(places, indices)
-    # Scores of CSLS are differences of cosines, hence of size 1.
-    assert_allclose(found, distances, rtol=0, atol=32 * np.finfo(np.float32).eps)
+    scores = 1 - np.array(distances)
+    assert_distances(found, scores, 2 * score_error(scores, "csls", width=6))
 
 
 def test_an_old_pickle_answers_as_it_did():

@@ -10,9 +10,7 @@ from tests.toy import ENGLISH, KOREAN, ToyEncoder
 
 PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
 JAPANESE = [f"文のばんごう {i}" for i in range(200)]
-
-
-# All rows are looked at: else results would hang on the borders of cells or on a graph.
+# All rows are compared: otherwise results would depend on the borders of cells or on a graph.
 KINDS = {
     "exact": ("exact", None),
     "flat": ("faiss", {"factory": "Flat"}),
@@ -31,6 +29,7 @@ def of_kind(kind, **parameters):
 
 
 def few(n, n_queries=20, width=8, seed=8):
+    """Documents and queries as rows."""
     rng = np.random.default_rng(seed)
     return rng.normal(size=(n, width)), rng.normal(size=(n_queries, width))
 
@@ -38,3 +37,7 @@ def few(n, n_queries=20, width=8, seed=8):
 def aligner(**parameters):
     defaults = {"encoder": ToyEncoder(), "method": "ridge", "alpha": 1.0, "random_state": 0}
     return CrossLingualAligner(**defaults | parameters)
+
+
+def fitted_aligner(pairs=PAIRS, **parameters):
+    return aligner(**parameters).fit(pairs)
