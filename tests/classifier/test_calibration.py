@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
@@ -11,8 +12,20 @@ from sklearn.svm import LinearSVC
 
 from langalign_sk import CrossLingualAligner, SentenceEncoder
 from langalign_sk.classifier import AlignedClassifier
+from langalign_sk.classifier._calibration import choose_calibration, fit_calibration
 from langalign_sk.metrics.calibration import expected_calibration_error
-from tests.classifier.toy import LABELS, PAIRS, TEST, TRAIN, aligner, overconfident, shifted
+from tests.classifier.toy import (
+    EPS,
+    LABELS,
+    PAIRS,
+    TEMPERATURE_RTOL,
+    TEST,
+    TRAIN,
+    aligner,
+    overconfident,
+    probability_rtol,
+    shifted,
+)
 from tests.toy import ENGLISH, KOREAN, ToyEncoder
 
 
@@ -28,7 +41,7 @@ def test_temperature_repairs_confidence_and_keeps_predictions(head, frozen, labe
     assert model.temperature_ > 1.5
     assert log_loss(LABELS[TEST], Q) < log_loss(LABELS[TEST], P)
     np.testing.assert_array_equal(model.predict(KOREAN[TEST]), plain.predict(KOREAN[TEST]))
-    np.testing.assert_allclose(Q.sum(axis=1), 1)
+    assert_allclose(Q.sum(axis=1), 1, rtol=8 * EPS)
 
 
 def test_temperature_has_the_highest_likelihood(head, frozen):
@@ -67,7 +80,7 @@ def test_pairs_never_raise_confidence(head, frozen):
     asked = AlignedClassifier(shy, frozen, calibration="temperature")
     assert asked.fit(KOREAN[:40], parallel=PAIRS).calibration_ == "temperature"
     P, Q = (m.predict_proba(KOREAN[TEST]) for m in (auto, asked))
-    np.testing.assert_allclose(P, Q, rtol=1e-5)
+    assert_allclose(P, Q, rtol=probability_rtol(shy, frozen.transform(KOREAN[TEST])))
     # Labels may.
     assert asked.fit(KOREAN[TRAIN], LABELS[TRAIN]).temperature_ < 0.5
 
@@ -106,7 +119,8 @@ def test_prior_shift_learns_a_rare_class(head, frozen, labelled):
     # Predictions are those of the shifted probabilities.
     np.testing.assert_array_equal(model.predict(texts), model.classes_[Q.argmax(axis=1)])
     expected = P * (model.prior_ / (prior / prior.sum()))
-    np.testing.assert_allclose(Q, expected / expected.sum(axis=1, keepdims=True), rtol=1e-5)
+    expected /= expected.sum(axis=1, keepdims=True)
+    assert_allclose(Q, expected, rtol=probability_rtol(head, frozen.transform(texts)))
 
 
 def test_auto_without_labels_leaves_the_prior_alone(head, frozen):
@@ -124,7 +138,8 @@ def test_em_is_at_a_fixed_point(head, frozen):
     assert model.temperature_ > 1
     # Eq. 2.9: the prior is the mean of the posteriors under it; three rows of the old one go in.
     counts = model.predict_proba(texts).sum(axis=0) + 3 * prior / prior.sum()
-    np.testing.assert_allclose(model.prior_, counts / (len(texts) + 3), atol=1e-6)
+    # Frequencies are of size 1; EM stops where they change by less than 1e-8.
+    assert_allclose(model.prior_, counts / (len(texts) + 3), rtol=0, atol=1e-6)
 
 
 def test_counts_and_frequencies_are_one_prior(head, frozen):
@@ -135,8 +150,11 @@ def test_counts_and_frequencies_are_one_prior(head, frozen):
         ).fit(texts, y)
         for prior in (counts, counts / counts.sum())
     ]
-    P, Q = (m.predict_proba(texts) for m in models)
-    np.testing.assert_allclose(P, Q)
+    of_counts, of_frequencies = models
+    assert_allclose(of_counts.prior_, of_frequencies.prior_)
+    assert of_counts.temperature_ == pytest.approx(
+        of_frequencies.temperature_, rel=TEMPERATURE_RTOL
+    )
 
 
 def test_english_rows_get_what_the_head_gives(encoder, head, frozen):
@@ -146,9 +164,10 @@ def test_english_rows_get_what_the_head_gives(encoder, head, frozen):
     ).fit(texts, y)
     mixed = [texts[0], ENGLISH[150], texts[1]]
     P = model.predict_proba(mixed)
-    np.testing.assert_allclose(P[[0, 2]], model.predict_proba([texts[0], texts[1]]), rtol=1e-5)
+    rtol = probability_rtol(overconfident(head), frozen.transform(mixed))
+    assert_allclose(P[[0, 2]], model.predict_proba([texts[0], texts[1]]), rtol=rtol)
     own = overconfident(head).predict_proba(encoder.encode([ENGLISH[150]]))
-    np.testing.assert_allclose(P[1:2], own, rtol=1e-5)
+    assert_allclose(P[1:2], own, rtol=rtol)
 
 
 def test_english_rows_of_a_head_of_decisions_get_no_prior_shift(encoder, frozen):
@@ -168,7 +187,30 @@ def test_english_rows_do_not_calibrate(head, frozen):
     alone = model.fit(KOREAN[:40], LABELS[:40]).temperature_
     wrong = np.full(40, "a")
     mixed = model.fit(KOREAN[:40] + ENGLISH[:40], np.concatenate([LABELS[:40], wrong]))
-    assert mixed.temperature_ == pytest.approx(alone, rel=1e-4)
+    assert mixed.temperature_ == pytest.approx(alone, rel=TEMPERATURE_RTOL)
+
+
+# Arrays alone
+
+
+def test_a_prior_shift_of_arrays_is_shrunk_by_one_row_per_class():
+    labels, prior = np.array([0, 0, 0, 1]), np.array([0.5, 0.25, 0.25])
+    calibration = fit_calibration("prior_shift", np.zeros((4, 3)), labels, prior)
+    assert_allclose(calibration.prior, (np.array([3, 1, 0]) + 3 * prior) / 7)
+    assert_allclose(calibration.log_ratio, np.log(calibration.prior / prior))
+    assert calibration.temperature == 1
+
+
+def test_the_calibration_that_made_the_scores_is_chosen():
+    rng = np.random.default_rng(0)
+    logits = 2 * rng.normal(size=(600, 3))
+    labels = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+    names, prior = ["none", "temperature"], np.full(3, 1 / 3)
+    assert choose_calibration(names, logits, labels, prior) == "none"
+    assert choose_calibration(names, 4 * logits, labels, prior) == "temperature"
+    calibration = fit_calibration("temperature", 4 * logits, labels, prior)
+    assert calibration.temperature == pytest.approx(4, rel=0.2)  # of 600 rows
+    assert_allclose(calibration.log_odds(4 * logits), 4 * logits / calibration.temperature)
 
 
 def _rows(path):
@@ -178,6 +220,7 @@ def _rows(path):
 
 
 @pytest.mark.data
+@pytest.mark.slow
 @pytest.mark.parametrize("english", [None, "minilm-english"])
 def test_calibration_on_sib200_is_near_that_of_english(data_folder, english):
     folder = data_folder / "eval" / "sib200"
@@ -198,5 +241,5 @@ def test_calibration_on_sib200_is_near_that_of_english(data_folder, english):
         frozen = given.fit(X).freeze()
         for known in (None, dev_labels):
             model = AlignedClassifier(head, frozen, class_prior=prior).fit(dev, known)
-            # Measured with MiniLM and no calibration: up to .046 above English.
+            # Without calibration it is up to .05 higher: `python -m benchmarks calibration`.
             assert expected_calibration_error(labels, model.predict_proba(texts)) <= own + 0.03

@@ -9,6 +9,9 @@ import numpy as np
 from langalign_sk import CrossLingualAligner
 from tests.toy import ENGLISH, KOREAN, ToyEncoder
 
+EPS = float(np.finfo(np.float32).eps)
+# Ten times the resolution of the search for a temperature, in logarithms.
+TEMPERATURE_RTOL = 1e-4
 TRAIN, TEST = slice(0, 120), slice(120, 200)
 PAIRS = KOREAN[:60], ENGLISH[:60]
 
@@ -26,6 +29,11 @@ LABELS = classes_of(ENGLISH)
 def aligner(encoder, **params):
     params = {"corpus": None, "method": "ridge", "alpha": 0.1, "random_state": 0, **params}
     return CrossLingualAligner("ko", encoder=encoder, **params)
+
+
+def probability_rtol(head, rows):
+    """Relative error of the probabilities of float32 rows: the error of their logits."""
+    return 8 * EPS * (np.abs(rows) @ np.abs(head.coef_).T + np.abs(head.intercept_)).max()
 
 
 def overconfident(head, factor=8.0):
