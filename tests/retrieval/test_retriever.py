@@ -9,17 +9,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from langalign_sk import CrossLingualRetriever, ParallelCorpus
 from tests.retrieval.references import EPS, SCORINGS, assert_same, cosine_error, reference
 from tests.retrieval.toy import JAPANESE, PAIRS, aligner
 from tests.toy import ENGLISH, KOREAN, EnglishOnly, NeverEncode, ToyEncoder
-
-
-@parametrize_with_checks([CrossLingualRetriever(), CrossLingualRetriever(n_neighbors=1)])
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.mark.parametrize("scoring", SCORINGS)
