@@ -31,7 +31,6 @@ KNOWN = {
 }
 # Private attributes of other libraries, by the room that reads them, each with the reason.
 FOREIGN = {
-    ("persistence", "_get_param_names"): "scikit-learn has no public way to a class's parameters",
     ("_utils", "_getframe"): "sys: documented, and the only way to the caller's line before 3.12",
     ("_utils", "_init_callback_context"): "scikit-learn's protocol for estimators with callbacks",
     ("classifier", "_metadata_request"): "what scikit-learn copies in a clone of its own",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
-from langalign_sk import LinearAligner
+from langalign_sk import LinearAligner, __version__
 
 X = np.random.default_rng(0).normal(size=(12, 2))
 
@@ -39,6 +39,8 @@ def test_the_warning_points_at_the_line_that_loads(read, of_another_release):
         warnings.simplefilter("always")
         read(of_another_release)
     (warning,) = (w for w in caught if "was pickled by langalign_sk 0.0.9" in str(w.message))
+    assert f"is loaded by {__version__}: " in str(warning.message)
+    assert "save models by langalign_sk.save" in str(warning.message)
     lines, first = inspect.getsourcelines(read)
     assert warning.filename == __file__
     assert first <= warning.lineno < first + len(lines)
