@@ -30,7 +30,7 @@ class Index(Protocol):
     file : str or None
         Name of its file in a saved index. None: it is built from the saved rows.
     search_params : tuple of str
-        Parameters that may change between `write` and `read`, as they concern the search only.
+        Parameters that concern the search only, and may differ when the file is read.
     """
 
     name: str

@@ -91,7 +91,9 @@ def test_a_graph_of_faiss_looks_at_more_rows_by_a_search_parameter():
 
 def recall_of(retriever, Q, right):
     indices = retriever.kneighbors(Q, right.shape[1])[1]
-    return np.mean([np.isin(row, due).mean() for row, due in zip(indices, right, strict=True)])
+    return np.mean(
+        [np.isin(row, expected).mean() for row, expected in zip(indices, right, strict=True)]
+    )
 
 
 def test_all_cells_of_faiss_find_what_all_rows_do():
@@ -130,7 +132,7 @@ def test_hubness_is_corrected_among_as_many_candidates_as_the_index_finds(scorin
     [
         ("Fl4t", 40),
         ("IVF4,Flat", 3),  # fewer rows than cells
-        ("PQ3", 300),  # 8 features are no three equal parts
+        ("PQ3", 300),  # 8 features are not three equal parts
         ("OPQ3_5,Flat", 300),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import re
 from pathlib import Path
@@ -11,7 +12,6 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from langalign_sk import CrossLingualRetriever
-from langalign_sk._utils.bundle import _described
 from tests.retrieval.folders import BANK, D, Q, change_manifest, file_of, saved
 from tests.retrieval.references import found
 from tests.retrieval.toy import fitted_aligner, of_kind
@@ -219,8 +219,10 @@ def test_nothing_is_unpickled(file, how, tmp_path):
     else:
         with path.open("wb") as stream:
             np.savez(stream, rows=np.array([Evil(touched)], dtype=object))
-    # Whoever can change a file can change its checksum.
-    change_manifest(folder, lambda manifest: manifest["files"].update({file: _described(path)}))
+    # Whoever can change a file can change its size and checksum in the manifest.
+    content = path.read_bytes()
+    described = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    change_manifest(folder, lambda manifest: manifest["files"][file].update(described))
     with pytest.raises(ValueError, match=re.escape(f"{folder / 'index.json'}' is damaged")):
         CrossLingualRetriever(scoring="csls").open_index(folder)
     assert not touched.exists()
