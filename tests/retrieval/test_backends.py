@@ -91,9 +91,8 @@ def test_a_graph_of_faiss_looks_at_more_rows_by_a_search_parameter():
 
 def recall_of(retriever, Q, right):
     indices = retriever.kneighbors(Q, right.shape[1])[1]
-    return np.mean(
-        [np.isin(row, expected).mean() for row, expected in zip(indices, right, strict=True)]
-    )
+    shares = [np.isin(row, other).mean() for row, other in zip(indices, right, strict=True)]
+    return np.mean(shares)
 
 
 def test_all_cells_of_faiss_find_what_all_rows_do():
