@@ -118,7 +118,7 @@ class Case:
 @contextmanager
 def endpoint() -> Iterator[dict[str, Any]]:
     """An HTTP server of embeddings on this machine."""
-    from tests.encoders.test_endpoint import Server
+    from tests.encoders.endpoint.server import Server
 
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
