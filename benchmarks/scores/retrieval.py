@@ -256,7 +256,7 @@ def pages(results):
     mining, tuning = mining_table(results["mining"]), tuning_table(results["tuning"])
     return {
         "retrieval": recall_table(results["recall"]) + note,
-        "index": index_table(results["index"]) + note,
+        "search_index": index_table(results["index"]) + note,
         "mining": f"{mining}\n{tuning}{note}",
     }
 
