@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
+from sklearn.utils import Bunch
+
 from ..corpus import ParallelCorpus
 from ..languages import base_code
 
 if TYPE_CHECKING:
     import pandas as pd
-
 
 __all__ = ["load_service_requests", "load_starter_corpus"]
 
@@ -108,9 +110,6 @@ def load_service_requests(
     >>> korean[0], str(intents[0])
     ('제 전기 주전자는 지금 대체 어디에 있나요?', 'track_order')
     """
-    import numpy as np
-    from sklearn.utils import Bunch
-
     code = _one_of("language", language, _LANGUAGES, has_region=True)
     _one_of("subset", subset, _SUBSETS)
 
