@@ -149,20 +149,6 @@ def test_docstring_has_an_example(module, name):
 # What numpydoc may say of a public docstring without being right here, beyond what pyproject.toml
 # leaves out: a parameter that is "as in `fit`" has neither a type nor a description of its own.
 ALLOWED = {"ES01", "EX01", "SA01", "SS02", "SS05", "PR04", "PR07"}
-# To be emptied: docstrings that lack parameters or what is returned.
-PENDING = {
-    "EncodingSession.encode",
-    "FolderCache.info",
-    "FolderCache.purge",
-    "FolderCache.rows",
-    "MemoryCache.info",
-    "MemoryCache.purge",
-    "MemoryCache.rows",
-    "Network.arrays",
-    "Network.astype",
-    "Network.is_finite",
-    "Network.rescaled",
-}
 
 
 def documented() -> list[str]:
@@ -182,10 +168,7 @@ def documented() -> list[str]:
 
 
 @pytest.mark.parametrize("address", documented())
-def test_docstring_is_complete(address, request):
-    name = address.split(".", 2)[2]
-    if name in PENDING:
-        request.applymarker(pytest.mark.xfail(reason="to be mended"))
+def test_docstring_is_complete(address):
     found = dict(validate(address)["errors"])
     module, _, name = address.rpartition(".")
     owner = getattr(import_module(module), name, None) if module.count(".") == 1 else None

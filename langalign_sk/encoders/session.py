@@ -32,7 +32,20 @@ class EncodingSession:
         self._rows: dict[Encoder, dict[str, NDArray]] = {}
 
     def encode(self, encoder: Encoder, texts: Sequence[str]) -> NDArray:
-        """Rows of shape (n_texts, width), float32."""
+        """Rows of texts, of which those seen before are not encoded again.
+
+        Parameters
+        ----------
+        encoder : Encoder
+            As `as_encoder` returns it.
+        texts : sequence of str
+            In any order, with repetitions.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, width), float32
+            One row per text.
+        """
         rows = self._rows.setdefault(encoder, {})
         new = [t for t in dict.fromkeys(texts) if t not in rows]
         if new:

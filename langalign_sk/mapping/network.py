@@ -81,7 +81,18 @@ class Network:
         return len(last)
 
     def rescaled(self, source: float, target: float) -> Network:
-        """The map for rows `source` times, and counterparts `target` times, as large."""
+        """The same map for rows and counterparts of another scale.
+
+        Parameters
+        ----------
+        source, target : float
+            Factors by which rows and counterparts are larger than before.
+
+        Returns
+        -------
+        Network
+            The rescaled map.
+        """
         layers = list(self.layers)
         if layers:
             layers[0] = layers[0][0] / source, layers[0][1]
@@ -91,7 +102,18 @@ class Network:
         return Network(coef, intercept, tuple(layers))
 
     def astype(self, dtype: Any) -> Network:
-        """The map in another precision."""
+        """The map in another precision.
+
+        Parameters
+        ----------
+        dtype : dtype
+            Such as ``numpy.float32``.
+
+        Returns
+        -------
+        Network
+            With arrays of that dtype.
+        """
         coef, intercept = (
             None if a is None else a.astype(dtype) for a in (self.coef, self.intercept)
         )
@@ -99,10 +121,22 @@ class Network:
         return Network(coef, intercept, layers)
 
     def arrays(self) -> list[NDArray]:
-        """All weights."""
+        """Arrays of the map: coef and intercept, then weight and bias of every layer.
+
+        Returns
+        -------
+        list of ndarray
+            Without those that are None.
+        """
         affine = [] if self.coef is None or self.intercept is None else [self.coef, self.intercept]
         return affine + [a for layer in self.layers for a in layer]
 
     def is_finite(self) -> bool:
-        """Whether every weight is a finite number."""
+        """Whether every weight is a finite number.
+
+        Returns
+        -------
+        bool
+            False if there is an infinity or NaN.
+        """
         return all(bool(np.isfinite(a).all()) for a in self.arrays())

@@ -84,7 +84,26 @@ class FolderCache:
     def rows(
         self, encoder: str, texts: list[str], width: int, encode: Encode, block: int
     ) -> NDArray:
-        """Rows of distinct texts; missing rows are encoded and kept block by block."""
+        """Rows of distinct texts; missing rows are encoded and kept block by block.
+
+        Parameters
+        ----------
+        encoder : str
+            Identity of the model and all settings that change its rows.
+        texts : list of str
+            Distinct texts.
+        width : int
+            Width of a row.
+        encode : callable
+            ``encode(list of str)`` returns rows of shape (n_texts, width), float32.
+        block : int
+            Number of texts that are encoded before their rows are kept.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, width), float32
+            In the order of the texts.
+        """
         self.check()
         keys = keys_of(encoder, texts)
         out = np.empty((len(texts), width), dtype=np.float32)
@@ -125,7 +144,13 @@ class FolderCache:
                 )
 
     def info(self) -> Any:
-        """Contents of the cache: a DataFrame with the columns encoder, rows, bytes."""
+        """Contents of the cache.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns encoder, rows, bytes; one row per encoder.
+        """
         query = (
             "SELECT encoders.name, count(*), sum(length(row)) FROM rows "
             "JOIN encoders ON encoders.id = rows.encoder GROUP BY encoders.id ORDER BY encoders.id"
@@ -135,7 +160,18 @@ class FolderCache:
             return info_frame(database.execute(query).fetchall())
 
     def purge(self, encoder: str | None = None) -> int:
-        """Delete all rows, or those of one encoder as named in `info`; returns their number."""
+        """Delete all rows, or those of one encoder.
+
+        Parameters
+        ----------
+        encoder : str, default=None
+            As named in `info`; None deletes the rows of all encoders.
+
+        Returns
+        -------
+        int
+            Number of deleted rows.
+        """
         self.check()
         which = "" if encoder is None else " WHERE encoder = (SELECT id FROM encoders WHERE name=?)"
         with self._open_intact() as database:

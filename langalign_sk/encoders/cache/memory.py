@@ -45,7 +45,26 @@ class MemoryCache:
     def rows(
         self, encoder: str, texts: list[str], width: int, encode: Encode, block: int
     ) -> NDArray:
-        """Rows of distinct texts; missing rows are encoded and kept block by block."""
+        """Rows of distinct texts; missing rows are encoded and kept block by block.
+
+        Parameters
+        ----------
+        encoder : str
+            Identity of the model and all settings that change its rows.
+        texts : list of str
+            Distinct texts.
+        width : int
+            Width of a row.
+        encode : callable
+            ``encode(list of str)`` returns rows of shape (n_texts, width), float32.
+        block : int
+            Number of texts that are encoded before their rows are kept.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, width), float32
+            In the order of the texts.
+        """
         keys = keys_of(encoder, texts)
         with self._lock:
             found = [self._rows.get(key) for key in keys]
@@ -70,7 +89,13 @@ class MemoryCache:
                 self._bytes -= self._rows.popitem(last=False)[1][1].nbytes
 
     def info(self) -> Any:
-        """Contents of the cache: a DataFrame with the columns encoder, rows, bytes."""
+        """Contents of the cache.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns encoder, rows, bytes; one row per encoder.
+        """
         sizes: dict[str, list[int]] = {}
         with self._lock:
             for encoder, row in self._rows.values():
@@ -80,7 +105,18 @@ class MemoryCache:
         return info_frame([(name, n, size) for name, (n, size) in sizes.items()])
 
     def purge(self, encoder: str | None = None) -> int:
-        """Delete all rows, or those of one encoder as named in `info`; returns their number."""
+        """Delete all rows, or those of one encoder.
+
+        Parameters
+        ----------
+        encoder : str, default=None
+            As named in `info`; None deletes the rows of all encoders.
+
+        Returns
+        -------
+        int
+            Number of deleted rows.
+        """
         with self._lock:
             gone = [k for k, (name, _) in self._rows.items() if encoder in (None, name)]
             for key in gone:
