@@ -10,6 +10,7 @@ import numpy as np
 KOREAN = [f"문장 번호 {i}" for i in range(200)]
 ENGLISH = [f"sentence number {i}" for i in range(200)]
 PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
+JAPANESE = [f"文のばんごう {i}" for i in range(200)]
 
 
 def _noise(key: str, width: int) -> np.ndarray:

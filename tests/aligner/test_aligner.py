@@ -23,9 +23,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from langalign_sk import CrossLingualAligner, LinearAligner, ParallelCorpus, SentenceEncoder
-from tests.toy import ENGLISH, KOREAN, EnglishOnly, ToyEncoder
+from tests.toy import ENGLISH, KOREAN, PAIRS, EnglishOnly, ToyEncoder
 
-PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
 LABELS = np.where(EnglishOnly().encode(ENGLISH)[:, 0] > 0, "up", "down")
 
 

@@ -16,10 +16,8 @@ from sklearn.pipeline import make_pipeline
 
 from langalign_sk import CrossLingualAligner
 from langalign_sk.mapping import AdapterAligner, LinearAligner
-from tests.toy import ENGLISH, KOREAN, EnglishOnly, NeverEncode, ToyEncoder
+from tests.toy import ENGLISH, JAPANESE, KOREAN, PAIRS, EnglishOnly, NeverEncode, ToyEncoder
 
-PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
-JAPANESE = [f"文のばんごう {i}" for i in range(200)]
 LOSSES = ["contrastive", "mse", "autoencoder"]
 SHARED = ["spectral", "contrastive", "auto"]
 SHORT = {"max_epochs": 2}

@@ -11,9 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from langalign_sk import CrossLingualAligner, ParallelCorpus
-from tests.toy import ENGLISH, KOREAN, EnglishOnly, NeverEncode, ToyEncoder
-
-PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
+from tests.toy import ENGLISH, KOREAN, PAIRS, EnglishOnly, NeverEncode, ToyEncoder
 
 
 def strict(**parameters):
@@ -167,7 +165,7 @@ def test_unknown_encoder_without_a_network(name):
     start = time.perf_counter()
     with pytest.raises(ValueError, match=rf"{name}.*cache.*use-multilingual"):
         CrossLingualAligner(encoder=name).fit(["a task"])
-    assert time.perf_counter() - start < 3 + 10  # the first call imports huggingface_hub
+    assert time.perf_counter() - start < 60  # a loader that asks the hub tries for minutes
 
 
 def test_embeddings():

@@ -13,9 +13,8 @@ from langalign_sk.aligner._evidence import doubts_of_hubness, measure_pairs
 from langalign_sk.aligner._report import AlignmentWarning
 from langalign_sk.inspection import Evaluation
 from langalign_sk.metrics import RetrievalScores, hubness_score
-from tests.toy import ENGLISH, KOREAN, ToyEncoder
+from tests.toy import ENGLISH, KOREAN, PAIRS, ToyEncoder
 
-PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
 SHUFFLED_PAIRS = list(zip(KOREAN, np.random.default_rng(0).permutation(ENGLISH), strict=True))
 
 

@@ -8,8 +8,6 @@ import pytest
 from langalign_sk import CrossLingualAligner
 from tests.toy import ENGLISH, KOREAN, EnglishOnly, ToyEncoder
 
-JAPANESE = [f"これは文 {i}" for i in range(200)]
-PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
 LABELS = np.array(["even", "odd", "third"])[np.arange(200) % 3]
 EPOCH = {"max_epochs": 1, "device": "cpu"}
 LINEAR = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.export.common import JAPANESE, aligner
-from tests.toy import ENGLISH, KOREAN, EnglishOnly
+from tests.export.common import aligner
+from tests.toy import ENGLISH, JAPANESE, KOREAN, EnglishOnly
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from tests.export.common import (
     DEEP,
     EPOCH,
     LINEAR,
-    PAIRS,
     WARNINGS_OF_TOYS,
     aligner,
     assert_same,
@@ -20,7 +19,7 @@ from tests.export.common import (
     name_of,
     rows,
 )
-from tests.toy import ENGLISH, KOREAN
+from tests.toy import ENGLISH, KOREAN, PAIRS
 
 pytestmark = WARNINGS_OF_TOYS
 

@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 
 from langalign_sk import LinearAligner
 from langalign_sk.export import to_linear, to_onnx, to_sentence_transformer
-from tests.export.common import JAPANESE, PAIRS, WARNINGS_OF_TOYS, aligner, assert_same, rows, run
-from tests.toy import KOREAN, ToyEncoder
+from tests.export.common import WARNINGS_OF_TOYS, aligner, assert_same, rows, run
+from tests.toy import JAPANESE, KOREAN, PAIRS, ToyEncoder
 
 pytestmark = WARNINGS_OF_TOYS
 

@@ -18,7 +18,6 @@ from tests.export.common import (
     EPOCH,
     LABELS,
     LINEAR,
-    PAIRS,
     WARNINGS_OF_TOYS,
     aligner,
     assert_same,
@@ -28,7 +27,7 @@ from tests.export.common import (
     rows,
     run,
 )
-from tests.toy import EnglishOnly
+from tests.toy import PAIRS, EnglishOnly
 
 pytestmark = WARNINGS_OF_TOYS
 

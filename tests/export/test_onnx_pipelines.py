@@ -22,7 +22,6 @@ from langalign_sk.export import to_linear, to_onnx
 from tests.export.common import (
     DEEP,
     LABELS,
-    PAIRS,
     WARNINGS_OF_TOYS,
     aligner,
     assert_same,
@@ -31,7 +30,7 @@ from tests.export.common import (
     rows,
     run,
 )
-from tests.toy import ENGLISH, KOREAN, EnglishOnly
+from tests.toy import ENGLISH, KOREAN, PAIRS, EnglishOnly
 
 HEADS = [
     LogisticRegression(),

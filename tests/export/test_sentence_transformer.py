@@ -17,7 +17,6 @@ from langalign_sk.mapping import Network
 from tests.export.common import (
     DEEP,
     LINEAR,
-    PAIRS,
     WARNINGS_OF_TOYS,
     aligner,
     assert_same,
@@ -25,7 +24,7 @@ from tests.export.common import (
     name_of,
     rows,
 )
-from tests.toy import ENGLISH, KOREAN, EnglishOnly
+from tests.toy import ENGLISH, KOREAN, PAIRS, EnglishOnly
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = sorted({word for text in [*KOREAN, *ENGLISH] for word in text.split()})

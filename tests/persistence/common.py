@@ -20,10 +20,8 @@ from langalign_sk import (
     save,
 )
 from langalign_sk.classifier import AlignedClassifier
-from tests.toy import ENGLISH, KOREAN, ToyEncoder
+from tests.toy import ENGLISH, KOREAN, PAIRS, ToyEncoder
 
-JAPANESE = [f"文のばんごう {i}" for i in range(200)]
-PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
 MANIFEST = "langalign_sk.json"
 # Fields of the manifest that its checksum is of: a part of format 1.
 CHECKED = ("kind", "given", "estimator", "index")

@@ -11,18 +11,8 @@ from langalign_sk import (
     load,
     save,
 )
-from tests.persistence.common import (
-    BEGIN,
-    END,
-    JAPANESE,
-    PAIRS,
-    X,
-    Y,
-    aligner,
-    classifier,
-    there_and_back,
-)
-from tests.toy import ENGLISH
+from tests.persistence.common import BEGIN, END, X, Y, aligner, classifier, there_and_back
+from tests.toy import ENGLISH, JAPANESE, PAIRS
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

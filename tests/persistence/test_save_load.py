@@ -24,10 +24,8 @@ from langalign_sk import (
     save,
 )
 from tests.persistence.common import (
-    JAPANESE,
     MIXED,
     ONE_EPOCH,
-    PAIRS,
     X,
     Y,
     aligner,
@@ -36,7 +34,7 @@ from tests.persistence.common import (
     manifest_of,
     there_and_back,
 )
-from tests.toy import ENGLISH, KOREAN, EnglishOnly, ToyEncoder
+from tests.toy import ENGLISH, JAPANESE, KOREAN, PAIRS, EnglishOnly, ToyEncoder
 
 SYSTEMS = {
     "identity": {"method": "identity"},

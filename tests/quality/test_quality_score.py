@@ -13,9 +13,7 @@ from sklearn.exceptions import NotFittedError
 
 from langalign_sk import CrossLingualAligner, SentenceEncoder
 from langalign_sk.trust import drift_test
-from tests.toy import ENGLISH, KOREAN, NeverEncode, ToyEncoder
-
-PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
+from tests.toy import ENGLISH, KOREAN, PAIRS, NeverEncode, ToyEncoder
 
 
 def toy(**parameters):

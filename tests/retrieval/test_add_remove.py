@@ -9,8 +9,8 @@ from numpy.testing import assert_array_equal
 
 from langalign_sk import CrossLingualRetriever
 from tests.retrieval.references import SCORINGS, assert_same, found
-from tests.retrieval.toy import PAIRS, aligner, every_kind, few, of_kind
-from tests.toy import ENGLISH, KOREAN, ToyEncoder
+from tests.retrieval.toy import aligner, every_kind, few, of_kind
+from tests.toy import ENGLISH, KOREAN, PAIRS, ToyEncoder
 
 
 @every_kind

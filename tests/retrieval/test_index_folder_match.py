@@ -12,8 +12,8 @@ from langalign_sk import CrossLingualAligner, CrossLingualRetriever
 from langalign_sk.encoders.base import TextEncoder
 from langalign_sk.encoders.models.model import Model
 from tests.retrieval.folders import D, saved
-from tests.retrieval.toy import JAPANESE, PAIRS, fitted_aligner, of_kind
-from tests.toy import ENGLISH, KOREAN, ToyEncoder
+from tests.retrieval.toy import fitted_aligner, of_kind
+from tests.toy import ENGLISH, JAPANESE, KOREAN, PAIRS, ToyEncoder
 
 
 class Named(TextEncoder):

@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from langalign_sk import CrossLingualAligner, LinearAligner, ParallelCorpus
 from langalign_sk.retrieval import MinedPairs, exact, mine_pairs
 from tests.retrieval.references import cosine_error
-from tests.retrieval.toy import PAIRS, aligner
-from tests.toy import ENGLISH, KOREAN, NeverEncode
+from tests.retrieval.toy import aligner
+from tests.toy import ENGLISH, KOREAN, PAIRS, NeverEncode
 
 EVERYTHING = -10.0  # no margin of the toys is as low
 

@@ -12,8 +12,8 @@ from sklearn.frozen import FrozenEstimator
 
 from langalign_sk import CrossLingualRetriever, ParallelCorpus
 from tests.retrieval.references import EPS, SCORINGS, assert_same, cosine_error, reference
-from tests.retrieval.toy import JAPANESE, PAIRS, aligner
-from tests.toy import ENGLISH, KOREAN, EnglishOnly, NeverEncode, ToyEncoder
+from tests.retrieval.toy import aligner
+from tests.toy import ENGLISH, JAPANESE, KOREAN, PAIRS, EnglishOnly, NeverEncode, ToyEncoder
 
 
 @pytest.mark.parametrize("scoring", SCORINGS)

@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from langalign_sk import CrossLingualAligner, CrossLingualRetriever
-from tests.toy import ENGLISH, KOREAN, ToyEncoder
+from tests.toy import PAIRS, ToyEncoder
 
-PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
-JAPANESE = [f"文のばんごう {i}" for i in range(200)]
 # All rows are compared: otherwise results would depend on the borders of cells or on a graph.
 KINDS = {
     "exact": ("exact", None),
