@@ -21,7 +21,6 @@ from ..encoders import EncodingSession
 from ..encoders.base import TextEncoder
 from ..languages import LanguageRouter, languages_of
 from ..mapping._base import PairedMap, check_counterparts
-from ..mapping.linear import method_of
 from ..metrics._core import duplicate_groups, row_recall
 from ._learn import Learned, learn
 from ._plan import FLOATS, plan_fit
@@ -446,7 +445,7 @@ class CrossLingualAligner(
 
     def _keep(self, learned: Learned) -> CrossLingualAligner:
         """Set the fitted attributes, all at once."""
-        methods = {language: method_of(fitted) for language, fitted in learned.maps.items()}
+        methods = {language: fitted.fitted_method for language, fitted in learned.maps.items()}
         one = isinstance(self.target_lang, str)
         self.language_map_ = next(iter(learned.maps.values())) if one else learned.maps
         self.method_ = next(iter(methods.values())) if one else methods

@@ -9,8 +9,7 @@ from sklearn.utils import check_random_state
 from ..encoders import EncodingSession
 from ..mapping import LinearAligner
 from ..mapping._base import PairedMap
-from ..mapping.linear import _again, method_of
-from ..metrics._core import duplicate_groups
+from ..mapping.rows import PairedRows
 from ._evidence import measured, scores_of_pairs
 from ._plan import ADAPTERS, MIN_BRIDGE_ROWS, Plan
 from ._report import Evaluation
@@ -47,25 +46,29 @@ class Bridge:
             general = [general[i] for i in keep]
         task = list(dict.fromkeys(task))
         self.texts = task + general
-        self.X = session.encode(plan.source, self.texts)
-        self.Y = session.encode(plan.system, self.texts)
-        self.weight = np.ones(len(self.texts), dtype=self.X.dtype)
-        if task and len(general) > _GENERAL_WEIGHT:
-            self.weight[len(task) :] = _GENERAL_WEIGHT / len(general)
+        X = session.encode(plan.source, self.texts)
+        Y = session.encode(plan.system, self.texts)
+        weight = None
+        if plan.bridge_method not in ADAPTERS:  # adapters do not weight their rows
+            weight = np.ones(len(self.texts), dtype=X.dtype)
+            if task and len(general) > _GENERAL_WEIGHT:
+                weight[len(task) :] = _GENERAL_WEIGHT / len(general)
+        self.rows = LinearAligner().check_rows(X, Y, weight)
         self.plan, self.session = plan, session
 
-    def fit(self, rows: NDArray | None = None) -> PairedMap:
+    def fit(self, indices: NDArray | None = None) -> PairedMap:
         """Fit the map on all rows, or on some of them."""
-        plan, used = self.plan, slice(None) if rows is None else rows
+        plan, rows = self.plan, self.rows if indices is None else self.rows.take(indices)
         if plan.bridge_method in ADAPTERS:
             adapter: PairedMap = plan.adapter_for(plan.bridge_method, "bridge")
-            # Rows are not weighted here; an adapter for part of them is only to be measured.
-            adapter = adapter if rows is None else _again(adapter)
-            return adapter.fit(self.X[used], self.Y[used])
+            if indices is not None:  # this one is only to be measured
+                adapter = adapter.unfitted_twin()
+            fitted: PairedMap = adapter.fit_rows(rows)
+            return fitted
         aligner = LinearAligner(
             "spectral", alpha=plan.bridge_alpha, power=BRIDGE_POWER, match_scale=True
         )
-        return aligner.fit(self.X[used], self.Y[used], sample_weight=self.weight[used])
+        return aligner.fit_rows(rows)
 
     def fit_and_evaluate(self) -> tuple[PairedMap, Evaluation]:
         """Fit the map on all rows, and evaluate it on held-out English rows."""
@@ -73,13 +76,15 @@ class Bridge:
         evaluation = Evaluation(
             "bridge",
             "en",
-            method_of(aligner),
+            aligner.fitted_method,
             n_fit=len(self.texts),
-            **measured(aligner, self.X, self.Y, self.plan.seed, False, self.weight),
+            **measured(aligner, self.rows, self.plan.seed, False),
         )
         return aligner, evaluation
 
-    def end_to_end(self, language: str, language_map: PairedMap) -> Evaluation | None:
+    def end_to_end(
+        self, language: str, language_map: PairedMap, pairs: PairedRows
+    ) -> Evaluation | None:
         """Target text to the English system's vectors of its translation, on held-out pairs.
 
         Both maps are fitted again without the held-out pairs. The baseline feeds the target text
@@ -87,8 +92,7 @@ class Bridge:
         """
         plan, encode = self.plan, self.session.encode
         targets, english = plan.pairs[language]
-        X, Y = encode(plan.source, targets), encode(plan.source, english)
-        groups = duplicate_groups(X, Y)
+        groups = pairs.groups
         order = check_random_state(plan.seed).permutation(groups.max() + 1)[groups]
         n_held = min(_END_TO_END_ROWS, len(targets) // 5)
         held = order < np.sort(order)[n_held]
@@ -97,14 +101,14 @@ class Bridge:
         kept = np.flatnonzero([t not in hidden for t in self.texts])
         if len(rows) < 2 or len(targets) - len(rows) < 2 or len(kept) < MIN_BRIDGE_ROWS:
             return None
-        there = _again(language_map).fit(X[~held], Y[~held])
-        moved = self.fit(kept).move(there.move(X[held]))
+        there = language_map.unfitted_twin().fit_rows(pairs.take(np.flatnonzero(~held)))
+        moved = self.fit(kept).move(there.move(pairs.X[held]))
         truth = encode(plan.system, [english[i] for i in rows])
         straight = encode(plan.system, [targets[i] for i in rows])
         return Evaluation(
             "end to end",
             language,
-            f"{method_of(language_map)} + bridge",
+            f"{language_map.fitted_method} + bridge",
             n_fit=len(targets),
             **scores_of_pairs((straight, truth), (moved, truth), groups[held], plan.seed),
         )

@@ -8,13 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
-from ..mapping import LinearAligner
 from ..mapping._base import PairedMap
-from ..mapping.linear import _candidate
-from ..mapping.selection import held_out_pairs
-from ..metrics._core import duplicate_groups, normalize_rows
+from ..mapping.rows import PairedRows
+from ..metrics._core import normalize_rows
 from ..metrics.hubness import hubness_score
 from ..metrics.pairs import retrieval_scores
 from ._plan import ADAPTERS
@@ -32,36 +29,13 @@ _HUBNESS = 4.0
 _NEIGHBORS = 10  # k of the k-occurrence, as in its paper
 
 
-def measured(
-    aligner: PairedMap,
-    X: NDArray,
-    Y: NDArray,
-    seed: int,
-    same_space: bool,
-    weight: NDArray | None = None,
-) -> dict[str, Any]:
+def measured(aligner: PairedMap, rows: PairedRows, seed: int, same_space: bool) -> dict[str, Any]:
     """Scores of an Evaluation, on rows that the map did not see."""
-    if isinstance(aligner, LinearAligner):
-        found = held_out_pairs(
-            X,
-            Y,
-            _candidate(aligner),
-            sample_weight=weight,
-            random_state=check_random_state(seed),
-            match_scale=aligner.match_scale and not aligner.shared,
-        )
-        if found is None:
-            return {"n_held_out": 0, "unaligned": None, "aligned": None}
-        rows, moved, counterparts, groups = found
-    else:
-        rows = aligner.held_out_indices_  # an adapter is not trained again to be measured
-        if len(rows):
-            groups = duplicate_groups(X[rows], Y[rows])
-            moved, counterparts = aligner.move(X[rows]), aligner.move_counterparts(Y[rows])
-    if not len(rows):
+    found = aligner.held_out(rows, seed)
+    if found is None:
         return {"n_held_out": 0, "unaligned": None, "aligned": None}
-    same_space = same_space and X.shape[1] == Y.shape[1]
-    before = (X[rows], Y[rows]) if same_space else None
+    indices, moved, counterparts, groups = found
+    before = (rows.X[indices], rows.Y[indices]) if same_space and rows.square else None
     return scores_of_pairs(before, (moved, counterparts), groups, seed)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.utils import check_random_state
 
 from .._quality.shares import MAX_ROWS
 from .._quality.texts import TextQuality
@@ -20,8 +19,10 @@ from ..encoders import EncodingSession
 from ..encoders.base import seen_model
 from ..mapping import LinearAligner
 from ..mapping._base import PairedMap
-from ..mapping.adapter import Trained
-from ..mapping.linear import _linear, method_of
+from ..mapping.adapter import AdapterCandidate
+from ..mapping.candidates import MapCandidate, linear_candidates
+from ..mapping.linear import linear_aligner
+from ..mapping.rows import PairedRows
 from ..mapping.selection import choose
 from ..metrics._core import duplicate_groups
 from ._bridge import Bridge
@@ -87,14 +88,15 @@ def learn(plan: Plan, session: EncodingSession) -> Learned:
         A map that finds no more translations than for shuffled pairs has been warned of.
     """
     if plan.embeddings is not None:
-        rows = {plan.languages[0]: plan.embeddings}
+        sides = {plan.languages[0]: plan.embeddings}
     else:
-        rows = {language: _encoded(plan, language, session) for language in plan.pairs}
+        sides = {language: _encoded(plan, language, session) for language in plan.pairs}
+    rows = {language: LinearAligner().check_rows(X, Y) for language, (X, Y) in sides.items()}
     maps: dict[str, PairedMap] = {}
     evaluations: list[Evaluation] = []
     for language in plan.languages:
         if language in rows:
-            maps[language], evaluation = _fit_once(*rows[language], language, plan)
+            maps[language], evaluation = _fit_once(rows[language], language, plan)
             evaluations.append(evaluation)
         else:
             maps[language] = _no_alignment(plan, session)
@@ -102,7 +104,9 @@ def learn(plan: Plan, session: EncodingSession) -> Learned:
     if plan.bridged:
         bridge = Bridge(plan, session)
         bridge_map, evaluation = bridge.fit_and_evaluate()
-        whole = (bridge.end_to_end(language, maps[language]) for language in plan.pairs)
+        whole = (
+            bridge.end_to_end(language, maps[language], rows[language]) for language in plan.pairs
+        )
         evaluations += [evaluation, *(e for e in whole if e is not None)]
     report = AlignmentReport(tuple(evaluations), (*plan.notes, *doubts(evaluations)))
     text_quality, vector_quality = _learn_quality(plan, session)
@@ -126,9 +130,9 @@ def _no_alignment(plan: Plan, session: EncodingSession) -> PairedMap:
     return LinearAligner("identity").fit(nothing, nothing)
 
 
-def _fit_once(X: NDArray, Y: NDArray, language: str, plan: Plan) -> tuple[PairedMap, Evaluation]:
+def _fit_once(rows: PairedRows, language: str, plan: Plan) -> tuple[PairedMap, Evaluation]:
     """Map of target rows with its held-out evaluation, from the cache where it is there."""
-    fit = partial(fit_language_map, X, Y, language, plan)
+    fit = partial(fit_language_map, rows, language, plan)
     if not plan.seeded or any(plan.adapter.get(name) for name in _WITH_EFFECTS):
         return fit()
     settings = {
@@ -141,51 +145,50 @@ def _fit_once(X: NDArray, Y: NDArray, language: str, plan: Plan) -> tuple[Paired
         "time_budget": plan.time_budget,
         "seed": plan.seed,
     }
-    fitted: tuple[PairedMap, Evaluation] = fit_cache.fetch(key_of(settings, (X, Y)), fit)
+    fitted: tuple[PairedMap, Evaluation] = fit_cache.fetch(key_of(settings, (rows.X, rows.Y)), fit)
     return fitted
 
 
-def fit_language_map(
-    X: NDArray, Y: NDArray, language: str, plan: Plan
-) -> tuple[PairedMap, Evaluation]:
+def fit_language_map(rows: PairedRows, language: str, plan: Plan) -> tuple[PairedMap, Evaluation]:
     """Choose and fit the map of target rows, and measure it on held-out ones."""
-    aligner, candidates = _chosen(X, Y, language, plan)
-    aligner.fit(X, Y)
+    aligner, candidates = _chosen(rows, language, plan)
+    aligner.fit_rows(rows)
     same_space = not plan.shared or plan.system is plan.source
     evaluation = Evaluation(
         "language map",
         language,
-        method_of(aligner),
-        n_fit=len(X),
-        **measured(aligner, X, Y, plan.seed, same_space),
+        aligner.fitted_method,
+        n_fit=len(rows),
+        **measured(aligner, rows, plan.seed, same_space),
         candidates=candidates or getattr(aligner, "cv_results_", None) or {},
     )
     return aligner, evaluation
 
 
-def _chosen(X: NDArray, Y: NDArray, language: str, plan: Plan) -> tuple[PairedMap, dict[str, list]]:
+def _chosen(rows: PairedRows, language: str, plan: Plan) -> tuple[PairedMap, dict[str, list]]:
     """The unfitted map to use, and what it was chosen among."""
     if plan.method in ADAPTERS:
         return plan.adapter_for(plan.method, language), {}
     linear = LinearAligner(
         plan.method, alpha=plan.alpha, shared=plan.shared, random_state=plan.seed
     )
-    if plan.method != "auto" or len(X) < MIN_ADAPTER_PAIRS or plan.time_budget == 0:
+    if plan.method != "auto" or len(rows) < MIN_ADAPTER_PAIRS or plan.time_budget == 0:
         return linear, {}
-    candidates: list[Any] = list(linear._check_parameters(X.shape[1] == Y.shape[1]))
     adapter = plan.adapter_for("contrastive", language)
     free = adapter.adapter_dim is None and adapter.rank is None
     if free and adapter.architecture in (None, "residual"):
         adapter.set_params(adapter_dim=_ADAPTER_DIM)
-    candidates.append(Trained(adapter))
-    draw = check_random_state(plan.seed)
-    choice = choose(X, Y, candidates, random_state=draw, time_budget=plan.time_budget)
+    trained = AdapterCandidate(adapter)
+    closed_forms = linear_candidates(
+        plan.method, alpha=plan.alpha, shared=plan.shared, square=rows.square
+    )
+    candidates: list[MapCandidate] = [*closed_forms, trained]
+    choice = choose(rows, candidates, random_state=plan.seed, time_budget=plan.time_budget)
     if choice is None:
         return linear, {}
-    best = choice.best
-    if isinstance(best, Trained):
-        return clone(best.aligner), choice.results
-    return _linear(best, plan.seed), choice.results
+    if choice.best is trained:
+        return clone(adapter), choice.results
+    return linear_aligner(choice.best, plan.seed), choice.results
 
 
 def _learn_quality(

@@ -26,10 +26,10 @@ from ..corpus._inputs import (
 from ..encoders.base import expect_model
 from ..encoders.objects import Encoder
 from ..languages import LanguageRouter, languages_of
-from ..mapping import AdapterAligner, LinearAligner
+from ..mapping import AdapterAligner
 from ..mapping._base import check_counterparts
 from ..mapping.adapter import ARCHITECTURES, check_adapter_parameters
-from ..mapping.candidates import METHODS
+from ..mapping.candidates import METHODS, linear_candidates
 from ._pairs import pairs_of_corpus
 from ._route import encoders_of, read_rows
 
@@ -215,7 +215,7 @@ def check_parameters(aligner: Any) -> None:
             f"{method!r}."
         )
     if method not in ADAPTERS:
-        LinearAligner(method, alpha=aligner.alpha, shared=space == "shared")._check_parameters()
+        linear_candidates(method, alpha=aligner.alpha, shared=space == "shared")
     if space != "english" and len(languages) > 1:
         raise ValueError(f"output_space={space!r} needs one target_lang: English rows move too.")
     if space == "target" and aligner.english_encoder is not None:

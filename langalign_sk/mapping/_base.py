@@ -1,4 +1,4 @@
-"""What all array-level aligners share: rows in, rows out, and a score by retrieval."""
+"""Base class of array-level aligners."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import assert_all_finite, check_array, check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .._utils.stamp import VersionStampMixin
 from ..metrics._core import duplicate_groups, row_recall
 from .network import Network
+from .rows import PairedRows
+from .selection import HeldOutPairs
 
 __all__ = ["PairedMap", "check_counterparts"]
+
+
+_CACHED = 1 << 17  # numbers, which a processor's cache holds
 
 
 class PairedMap(
@@ -99,6 +104,47 @@ class PairedMap(
     def n_targets(self) -> int:
         """Width of the counterparts."""
         return self._n_targets
+
+    @abstractmethod
+    def fit_rows(self, rows: PairedRows) -> Any:
+        """Fit on checked rows, whose sums and groups may be there already.
+
+        Parameters
+        ----------
+        rows : PairedRows
+            Rows as `check_rows` returns them.
+
+        Returns
+        -------
+        PairedMap
+            The fitted estimator.
+        """
+
+    @property
+    @abstractmethod
+    def fitted_method(self) -> str:
+        """Method of the fitted map, by the names of `CrossLingualAligner`."""
+
+    @abstractmethod
+    def unfitted_twin(self) -> PairedMap:
+        """The same map, unfitted and with nothing to choose, to be fitted on fewer rows."""
+
+    @abstractmethod
+    def held_out(self, rows: PairedRows, random_state: Any) -> HeldOutPairs | None:
+        """Pairs of the fit that a map did not see, moved.
+
+        Parameters
+        ----------
+        rows : PairedRows
+            The rows of the fit.
+        random_state : int, RandomState instance or None
+            Draws the held-out rows, where the fit has not done so.
+
+        Returns
+        -------
+        HeldOutPairs or None
+            None where none were or can be held out.
+        """
 
     def transform(self, X: ArrayLike) -> NDArray:
         """Move rows into the space of y.
@@ -185,23 +231,59 @@ class PairedMap(
         groups = duplicate_groups(np.asarray(X, dtype=moved.dtype), Y)
         return float(row_recall(moved, self.transform_counterparts(Y), groups).mean())
 
-    def _check_fit_input(self, X: Any, y: Any, reset: bool = True) -> tuple[NDArray, NDArray]:
+    def check_rows(
+        self, X: Any, y: Any, sample_weight: Any = None, *, reset: bool = True
+    ) -> PairedRows:
+        """Checked rows of a fit, without those of weight zero.
+
+        Parameters
+        ----------
+        X, y : array-like of shape (n_pairs, n_features) and (n_pairs, n_targets)
+            Both sides.
+        sample_weight : array-like of shape (n_pairs,), default=None
+            Weights of the pairs.
+        reset : bool, default=True
+            Whether the width and the column names of `X` are set, or compared with those of the
+            last fit.
+
+        Returns
+        -------
+        PairedRows
+            The rows, in the dtype of `X`.
+
+        Raises
+        ------
+        ValueError
+            If the sides differ in length, hold NaN, fewer than two rows, or numbers whose squares
+            are lost; or if no pair has a weight.
+        """
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None. Pass the "
                 "counterparts of the rows of X as a 2-d array."
             )
         dtypes = [np.float64, np.float32]
-        X = validate_data(self, X, dtype=dtypes, ensure_min_samples=2, reset=reset)
-        Y = check_counterparts(X, y)
+        # The largest value tells as well whether all are finite, without another pass.
+        X = validate_data(
+            self, X, dtype=dtypes, ensure_min_samples=2, ensure_all_finite=False, reset=reset
+        )
+        Y = check_counterparts(X, y, finite=False)
         for name, rows in (("X", X), ("y", Y)):
-            size = float(max(rows.max(), -rows.min()))
+            size = _largest(rows)
+            if not np.isfinite(size):
+                assert_all_finite(rows, estimator_name=type(self).__name__, input_name=name)
             if size and not 1e-8 < size < 1e8:
                 raise ValueError(
                     f"The largest value of {name} is {size:.0e}: squares of such numbers are lost in "
                     f"{rows.dtype}. Scale the rows to about 1."
                 )
-        return X, Y
+        if sample_weight is None:
+            return PairedRows(X, Y)
+        weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        if not weight.sum() > 0:
+            raise ValueError("sample_weight sums to zero: give at least one pair weight.")
+        counted = weight > 0
+        return PairedRows(X[counted], Y[counted], weight[counted])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -212,13 +294,21 @@ class PairedMap(
         return tags
 
 
-def check_counterparts(X: NDArray, y: Any) -> NDArray:
-    """The counterparts of the rows of X: 2-d, as many, of the same dtype."""
+def check_counterparts(X: NDArray, y: Any, *, finite: bool = True) -> NDArray:
+    """The counterparts of the rows of X: 2-d, as many, of the same dtype, and finite if asked."""
     if np.asarray(y).ndim == 1:
         raise ValueError(
             "Expected 2D array, got 1D array instead: y holds the counterparts of the rows of X, one "
             "vector each. Class labels do not belong here."
         )
-    Y = check_array(y, dtype=X.dtype, input_name="y")
+    Y = check_array(y, dtype=X.dtype, ensure_all_finite=finite, input_name="y")
     check_consistent_length(X, Y)
     return Y
+
+
+def _largest(rows: NDArray) -> float:
+    """Largest absolute value; each block of rows is read from memory once."""
+    step = max(1, _CACHED // rows.shape[1])
+    blocks = (rows[start : start + step] for start in range(0, len(rows), step))
+    # numpy's max passes NaN on, and Python's does not.
+    return float(np.max([max_of for b in blocks for max_of in (b.max(), -b.min())]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import os
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,22 +14,38 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from .._utils.compat import CallbackSupportMixin, fit_context, with_callbacks
-from ..metrics._core import duplicate_groups
+from .._utils.validation import check_choice, check_number, forget, warn_user
 from ._base import PairedMap
 from .candidates import METHODS
 from .network import Network
+from .rows import HeldOutRows, PairedRows
+from .selection import HeldOutPairs
 
 __all__ = [
     "ARCHITECTURES",
     "AdapterAligner",
-    "Trained",
+    "AdapterCandidate",
     "check_adapter_parameters",
     "check_callbacks",
 ]
 
 
+ARCHITECTURES = {"contrastive": "residual", "mse": "fc", "autoencoder": "ae"}  # by loss
 # Parameters that two sets of weights must share for one to go on from the other.
 _ANATOMY = ("loss", "architecture", "adapter_dim", "rank", "shared", "inverse")
+_NETWORKS = ("network_", "inverse_network_", "counterpart_network_")
+_MAX_ROWS = 50_000  # more pairs make an adapter better, and its advantage no clearer
+_RANGES: tuple[tuple[str, type, Callable[[Any], bool], str], ...] = (
+    ("temperature", numbers.Real, lambda v: 0 < v < np.inf, "a positive number"),
+    ("max_grad_norm", numbers.Real, lambda v: 0 < v < np.inf, "a positive number"),
+    ("mse_weight", numbers.Real, lambda v: 0 <= v < np.inf, "a non-negative number"),
+    ("weight_decay", numbers.Real, lambda v: 0 <= v < np.inf, "a non-negative number"),
+    ("dropout", numbers.Real, lambda v: 0 <= v < 1, "a number in [0, 1)"),
+    ("validation_fraction", numbers.Real, lambda v: 0 < v < 1, "a number in (0, 1)"),
+    ("hard_negatives", numbers.Integral, lambda v: v >= 0, "a non-negative int"),
+    ("max_epochs", numbers.Integral, lambda v: v >= 1, "a positive int"),
+    ("n_iter_no_change", numbers.Integral, lambda v: v >= 1, "a positive int"),
+)
 
 
 class AdapterAligner(CallbackSupportMixin, PairedMap):
@@ -176,7 +193,12 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
     True
     """
 
-    held_out_indices_: NDArray
+    held_out_indices_: NDArray[np.intp]
+    start_: str | None
+    stopped_: str | None
+    n_iter_: int
+    best_epoch_: int
+    _partial_state: dict[str, Any] | None
     network_: Network
     inverse_network_: Network
     counterpart_network_: Network
@@ -254,6 +276,10 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         """
         return self._fit(X, y)
 
+    @with_callbacks
+    def fit_rows(self, rows: PairedRows) -> AdapterAligner:
+        return self._fit_rows(rows, going_on=self._goes_on(one_pass=False))
+
     def partial_fit(self, X: Any, y: Any) -> AdapterAligner:
         """Go on with one pass over some pairs, at a constant learning rate.
 
@@ -274,51 +300,58 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         """
         return self._fit(X, y, one_pass=True)
 
+    def _goes_on(self, one_pass: bool) -> bool:
+        return hasattr(self, "network_") and (one_pass or self.warm_start)
+
     def _fit(self, X: Any, y: Any, one_pass: bool = False) -> AdapterAligner:
         known = ("n_features_in_", "feature_names_in_")
-        before = {name: vars(self)[name] for name in known if name in vars(self)}
+        before = {name: getattr(self, name) for name in known if hasattr(self, name)}
         try:
-            return self._fit_checked(X, y, one_pass)
+            going_on = self._goes_on(one_pass)
+            rows = self.check_rows(X, y, reset=not going_on)
+            return self._fit_rows(rows, going_on=going_on, one_pass=one_pass)
         except BaseException:
             # Nothing that was fitted before is lost by a fit that fails.
-            for name in known:
-                self.__dict__.pop(name, None)
-            self.__dict__.update(before)
+            forget(self, *known)
+            for name, value in before.items():
+                setattr(self, name, value)
             raise
 
-    def _fit_checked(self, X: Any, y: Any, one_pass: bool) -> AdapterAligner:
-        going_on = hasattr(self, "network_") and (one_pass or self.warm_start)
-        X, Y = self._check_fit_input(X, y, reset=not going_on)
-        check_adapter_parameters(self, X.shape[1] == Y.shape[1])
+    def _fit_rows(
+        self, rows: PairedRows, *, going_on: bool, one_pass: bool = False
+    ) -> AdapterAligner:
+        check_adapter_parameters(self, rows.square)
         callbacks = check_callbacks(self.callbacks)
         if going_on:
-            self._check_goes_on(Y)
-        groups = duplicate_groups(X, Y)
-        if not groups.any():
+            self._check_goes_on(rows.Y)
+        if not rows.groups.any():
             raise ValueError(
-                f"All {len(X)} pairs have the same row on one side: there is nothing to learn from. "
-                "Check the encoder."
+                f"All {len(rows)} pairs have the same row on one side: there is nothing to learn "
+                "from. Check the encoder."
             )
         context = None if one_pass else fit_context(self, self.max_epochs)
         if context is not None:
-            context.call_on_fit_task_begin(estimator=self, X=X, y=Y)
-        from .training.run import run  # loads torch, which only training needs
+            context.call_on_fit_task_begin(estimator=self, X=rows.X, y=rows.Y)
+        from .training.run import Earlier, run  # loads torch, which only training needs
 
+        earlier = None
+        if going_on:
+            networks = {name: getattr(self, name) for name in _NETWORKS if hasattr(self, name)}
+            earlier = Earlier(networks, self.start_, self._partial_state)
         outcome = run(
             self,
-            X,
-            Y,
-            groups,
+            rows,
+            architecture=architecture_of(self),
             callbacks=callbacks,
             context=context,
-            going_on=going_on,
+            earlier=earlier,
             one_pass=one_pass,
         )
         kept = outcome.kept
-        self.__dict__.pop("counterpart_network_", None)
+        forget(self, "counterpart_network_")
         for name, network in outcome.networks.items():
             setattr(self, name, network)
-        self._n_targets = Y.shape[1]
+        self.n_features_in_, self._n_targets = rows.X.shape[1], rows.Y.shape[1]
         self.held_out_indices_ = outcome.held_out
         self.start_, self.stopped_ = outcome.start, outcome.stopped
         self.history_ = kept.history
@@ -328,30 +361,23 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         self._made_of = self._anatomy()
         self._partial_state = outcome.state if one_pass else None
         if context is not None:
-            context.call_on_fit_task_end(estimator=self, X=X, y=Y)
-        self._warn(outcome.stopped)
+            context.call_on_fit_task_end(estimator=self, X=rows.X, y=rows.Y)
+        self._warn_of_stop()
         return self
 
-    def _warn(self, stopped: str | None) -> None:
+    def _warn_of_stop(self) -> None:
         kept = f"the weights of epoch {self.best_epoch_} are kept"
-        if stopped == "diverged":
-            warnings.warn(
+        if self.stopped_ == "diverged":
+            warn_user(
                 f"The loss was not finite in epoch {self.n_iter_ + 1}: training stopped, and {kept}. "
                 "Try a lower learning_rate.",
                 ConvergenceWarning,
-                stacklevel=6,
             )
-        elif stopped == "interrupted":
-            warnings.warn(
-                f"Training was interrupted after {self.n_iter_} epochs: {kept}.", stacklevel=6
-            )
-
-    @property
-    def _architecture(self) -> str:
-        return self.architecture or ARCHITECTURES[self.loss]
+        elif self.stopped_ == "interrupted":
+            warn_user(f"Training was interrupted after {self.n_iter_} epochs: {kept}.")
 
     def _anatomy(self) -> tuple[Any, ...]:
-        """What the weights are made for."""
+        """Parameters that the weights are made for."""
         return tuple(getattr(self, name) for name in _ANATOMY)
 
     def _check_goes_on(self, Y: NDArray) -> None:
@@ -386,79 +412,107 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
     def _n_features_out(self) -> int:
         return self.network_.n_targets
 
+    @property
+    def fitted_method(self) -> str:
+        return self.loss
 
-ARCHITECTURES = {"contrastive": "residual", "mse": "fc", "autoencoder": "ae"}
+    def unfitted_twin(self) -> AdapterAligner:
+        twin: AdapterAligner = clone(self)
+        return twin.set_params(checkpoint=None, verbose=False, inverse=False)
+
+    def held_out(self, rows: PairedRows, random_state: Any) -> HeldOutPairs | None:
+        indices = self.held_out_indices_  # an adapter is not trained again to be measured
+        if not len(indices):
+            return None
+        moved = self.move(rows.X[indices]), self.move_counterparts(rows.Y[indices])
+        return HeldOutPairs(indices, *moved, rows.groups[indices])
 
 
-def check_adapter_parameters(aligner: Any, square: bool) -> None:
-    """Raise for a parameter out of its range, or for two that do not go together."""
-    a = aligner
-    if a.loss not in ARCHITECTURES:
-        raise ValueError(f"loss must be one of {tuple(ARCHITECTURES)}, got {a.loss!r}.")
-    known = (None, *ARCHITECTURES.values())
-    if a.architecture not in known:
-        raise ValueError(f"architecture must be one of {known}, got {a.architecture!r}.")
-    architecture = a._architecture
-    if a.loss == "autoencoder" and architecture != "ae":
-        raise ValueError(
-            f'loss="autoencoder" trains architecture="ae", got {a.architecture!r}. Use loss="mse".'
-        )
-    if a.start not in ("auto", *METHODS):
-        raise ValueError(f"start must be one of {('auto', *METHODS)}, got {a.start!r}.")
-    if a.start == "identity" and not square:
+def architecture_of(aligner: AdapterAligner) -> str:
+    """Architecture of an adapter, by name or by its loss."""
+    return aligner.architecture or ARCHITECTURES[aligner.loss]
+
+
+def check_adapter_parameters(aligner: AdapterAligner, square: bool) -> None:
+    """Raise for a parameter out of its range, or for two that do not go together.
+
+    Parameters
+    ----------
+    aligner : AdapterAligner
+        Holds the parameters.
+    square : bool
+        Whether both sides have one width.
+
+    Raises
+    ------
+    ValueError
+        For the first such parameter.
+    """
+    check_choice("loss", aligner.loss, tuple(ARCHITECTURES))
+    check_choice("architecture", aligner.architecture, (None, *ARCHITECTURES.values()))
+    check_choice("start", aligner.start, ("auto", *METHODS))
+    if aligner.start == "identity" and not square:
         raise ValueError('start="identity" needs X and y of one width. Use "auto".')
-    if a.shared and (a.loss != "contrastive" or architecture != "residual"):
-        raise ValueError(
-            f'shared=True goes with loss="contrastive" and architecture="residual", got {a.loss!r} '
-            f"and {architecture!r}: a squared error is least where both sides are one point."
-        )
-    if a.shared and a.hard_negatives:
-        raise ValueError("hard_negatives are not looked for with shared=True: leave one out.")
-    if a.shared and a.start not in ("auto", "spectral"):
-        raise ValueError(f'shared=True starts from "spectral", got start={a.start!r}.')
+    _check_kind(aligner)
     for name in ("shared", "inverse", "early_stopping", "warm_start"):
-        if not isinstance(getattr(a, name), bool | np.bool_):
-            raise ValueError(f"{name} must be True or False, got {getattr(a, name)!r}.")
-    lowest = 0 if architecture == "residual" else 1
-    _check(
-        a,
-        "adapter_dim",
-        numbers.Integral,
-        lambda v: v >= lowest,
-        f"an int of at least {lowest} or None",
-        True,
-    )
-    _check(a, "rank", numbers.Integral, lambda v: v >= 1, "a positive int or None", True)
-    if a.rank is not None and (architecture != "residual" or a.adapter_dim):
-        raise ValueError(
-            "rank is that of a linear adapter: leave adapter_dim and architecture out."
-        )
-    _check(
-        a,
-        "learning_rate",
-        numbers.Real,
-        lambda v: 0 < v < np.inf,
-        "a positive number or None",
-        True,
-    )
-    for name in ("temperature", "max_grad_norm"):
-        _check(a, name, numbers.Real, lambda v: 0 < v < np.inf, "a positive number")
-    for name in ("mse_weight", "weight_decay"):
-        _check(a, name, numbers.Real, lambda v: 0 <= v < np.inf, "a non-negative number")
-    _check(a, "dropout", numbers.Real, lambda v: 0 <= v < 1, "a number in [0, 1)")
-    _check(a, "validation_fraction", numbers.Real, lambda v: 0 < v < 1, "a number in (0, 1)")
-    _check(a, "hard_negatives", numbers.Integral, lambda v: v >= 0, "a non-negative int")
-    for name in ("max_epochs", "n_iter_no_change"):
-        _check(a, name, numbers.Integral, lambda v: v >= 1, "a positive int")
-    _check(
-        a, "batch_size", numbers.Integral, lambda v: v >= 2, "an int of at least 2 or None", True
-    )
-    if a.checkpoint is not None and not isinstance(a.checkpoint, str | os.PathLike):
-        raise ValueError(f"checkpoint must be the path of a folder or None, got {a.checkpoint!r}.")
-    if a.checkpoint is not None and a.warm_start:
+        value = getattr(aligner, name)
+        if not isinstance(value, bool | np.bool_):
+            raise ValueError(f"{name} must be True or False, got {value!r}.")
+    _check_numbers(aligner)
+    folder = aligner.checkpoint
+    if folder is not None and not isinstance(folder, str | os.PathLike):
+        raise ValueError(f"checkpoint must be the path of a folder or None, got {folder!r}.")
+    if folder is not None and aligner.warm_start:
         raise ValueError(
             "checkpoint goes on with a run of its own, and warm_start with the last fit: give one."
         )
+
+
+def _check_kind(aligner: AdapterAligner) -> None:
+    """Raise for a loss, an architecture and a space that do not go together."""
+    loss, architecture = aligner.loss, architecture_of(aligner)
+    if loss == "autoencoder" and architecture != "ae":
+        raise ValueError(
+            f'loss="autoencoder" trains architecture="ae", got {architecture!r}. Use loss="mse".'
+        )
+    if not aligner.shared:
+        return
+    if loss != "contrastive" or architecture != "residual":
+        raise ValueError(
+            f'shared=True goes with loss="contrastive" and architecture="residual", got {loss!r} '
+            f"and {architecture!r}: a squared error is least where both sides are one point."
+        )
+    if aligner.hard_negatives:
+        raise ValueError("hard_negatives are not looked for with shared=True: leave one out.")
+    if aligner.start not in ("auto", "spectral"):
+        raise ValueError(f'shared=True starts from "spectral", got start={aligner.start!r}.')
+
+
+def _check_numbers(aligner: AdapterAligner) -> None:
+    """Raise for a number out of its range."""
+    residual = architecture_of(aligner) == "residual"
+    width = 0 if residual else 1
+    of_dim = f"an int of at least {width} or None"
+    _check_optional(aligner, "adapter_dim", numbers.Integral, lambda v: v >= width, of_dim)
+    _check_optional(aligner, "rank", numbers.Integral, lambda v: v >= 1, "a positive int or None")
+    if aligner.rank is not None and (not residual or aligner.adapter_dim):
+        raise ValueError(
+            "rank is that of a linear adapter: leave adapter_dim and architecture out."
+        )
+    of_rate = "a positive number or None"
+    _check_optional(aligner, "learning_rate", numbers.Real, lambda v: 0 < v < np.inf, of_rate)
+    for name, kind, valid, expected in _RANGES:
+        check_number(name, getattr(aligner, name), kind, valid, expected)
+    of_batch = "an int of at least 2 or None"
+    _check_optional(aligner, "batch_size", numbers.Integral, lambda v: v >= 2, of_batch)
+
+
+def _check_optional(
+    aligner: AdapterAligner, name: str, kind: type, valid: Callable[[Any], bool], expected: str
+) -> None:
+    value = getattr(aligner, name)
+    if value is not None:
+        check_number(name, value, kind, valid, expected)
 
 
 def check_callbacks(callbacks: Any) -> list[Any]:
@@ -481,49 +535,43 @@ def check_callbacks(callbacks: Any) -> list[Any]:
     return list(callbacks)
 
 
-def _check(
-    aligner: Any, name: str, kind: type, valid: Any, allowed: str, optional: bool = False
-) -> None:
-    value = getattr(aligner, name)
-    if optional and value is None:
-        return
-    if not isinstance(value, kind) or isinstance(value, bool) or not valid(value):
-        raise ValueError(f"{name} must be {allowed}, got {value!r}.")
+class AdapterCandidate:
+    """Adapter that held-out retrieval may choose."""
 
-
-_MAX_ROWS = 50_000  # more pairs make an adapter better, and its advantage no clearer
-
-
-class Trained:
-    """An adapter as a candidate: its settings, and how it does on rows it did not see."""
-
-    alpha = power = rank = None
+    is_trained = True
 
     def __init__(self, aligner: AdapterAligner) -> None:
         self.aligner = aligner
         self.method = aligner.loss
-        self.adapter_dim = aligner.adapter_dim or 0
         self.shared = aligner.shared
-        # Without a pull towards the rows of Y, nobody can want them where a model knows them.
-        self.for_search = aligner.shared or not aligner.mse_weight
+        # Without a pull towards the rows of Y, the map is for search alone.
+        self.may_stray = bool(not aligner.shared and aligner.mse_weight)
+        self.adapter_dim = aligner.adapter_dim or 0
 
     @property
     def complexity(self) -> tuple[float, ...]:
         """Sorts behind every closed form, the smaller adapter first."""
         return (np.inf, self.adapter_dim)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Method and width, as the results of a choice list them."""
+        none = dict.fromkeys(("alpha", "power", "rank"))
+        return {"method": self.method, **none, "adapter_dim": self.adapter_dim}
+
     def move_folds(
-        self, X: NDArray, Y: NDArray, pool: list[NDArray[np.intp]], deadline: float
+        self, held_out: HeldOutRows, deadline: float
     ) -> list[tuple[NDArray, NDArray]] | None:
         """Held-out rows of both sides, moved by maps of the other rows; None if time ran out."""
         from .training.callbacks import Deadline  # loads skorch
 
         moved = []
-        for fold in pool:
+        pairs = held_out.rows
+        for fold in held_out.folds:
             clock = Deadline(deadline)
             if clock.passed:
                 return None
-            rows = np.setdiff1d(np.arange(len(X)), fold)
+            rows = np.setdiff1d(np.arange(len(pairs)), fold)
             if len(rows) > _MAX_ROWS:
                 draw = np.random.RandomState(0).permutation(len(rows))[:_MAX_ROWS]
                 rows = rows[np.sort(draw)]
@@ -531,10 +579,11 @@ class Trained:
             aligner.set_params(callbacks=[("deadline", clock)])
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", ".*was interrupted")
-                aligner.fit(X[rows], Y[rows])
+                aligner.fit_rows(pairs.take(rows))
             if clock.passed:
                 return None
             if aligner.stopped_ == "interrupted":
                 raise KeyboardInterrupt
-            moved.append((aligner.move(X[fold]), aligner.move_counterparts(Y[fold])))
+            X, Y = pairs.X[fold], pairs.Y[fold]
+            moved.append((aligner.move(X), aligner.move_counterparts(Y)))
         return moved

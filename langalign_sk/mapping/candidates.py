@@ -2,36 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from numbers import Integral, Real
+from typing import Any, ClassVar, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
+from .._utils.validation import check_grid
 from .closed_form import AffineMap, Solver
+from .rows import HeldOutRows
 
-__all__ = ["Candidate", "candidates_for"]
+__all__ = [
+    "METHODS",
+    "Candidate",
+    "MapCandidate",
+    "candidates_for",
+    "cautious_candidate",
+    "linear_candidates",
+]
 
 
+# Measured by `python -m benchmarks grid`.
 ALPHAS = (1.0, 3.0, 10.0, 30.0)
 ZERO_PRIOR_ALPHAS = (0.1, 0.3, 1.0)  # towards zero, where the widths differ
 SPECTRAL_ALPHAS = (1.0,)
 POWERS = (0.25, 0.5)
 METHODS = ("identity", "ridge", "procrustes", "spectral")  # simplest first
+# With too few pairs to hold any out, nothing supports leaving the identity by more than this.
+_CAUTIOUS_ALPHA = 10.0
+
+
+class MapCandidate(Protocol):
+    """Map that held-out retrieval may choose: closed-form or trained."""
+
+    @property
+    def method(self) -> str:
+        """Method, by the name that estimators have for it."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether both sides are moved into a space of their own."""
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether gradient descent fits it, which takes seconds and may be interrupted."""
+
+    @property
+    def may_stray(self) -> bool:
+        """Whether it may leave the rows of Y, for a model that knows those."""
+
+    @property
+    def complexity(self) -> tuple[float, ...]:
+        """Sort key: the simplest map first."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Method, alpha, power, rank and adapter_dim; None where it has no such setting."""
+
+    def move_folds(
+        self, held_out: HeldOutRows, deadline: float
+    ) -> list[tuple[NDArray, NDArray]] | None:
+        """Held-out rows of both sides, moved by maps of the other rows; None if time ran out."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One closed-form map: a method and its settings."""
+    """A closed-form map: a method and its settings."""
 
     method: str
     alpha: float | None = None
     power: float | None = None
     rank: int | None = None
     shared: bool = False
-    adapter_dim: None = None  # trained candidates have one
+    is_trained: ClassVar[bool] = False
+    may_stray: ClassVar[bool] = False
 
     def solve(self, solver: Solver, reverse: bool = False) -> AffineMap:
+        """The map from X to Y, or the one back."""
         if self.method == "identity":
             return solver.identity(reverse)
         if self.method == "procrustes":
@@ -53,6 +103,26 @@ class Candidate:
             there, across, _ = solver.canonical(*self.spectral_settings())
             return there(X), across(Y)
         return self.solve(solver)(X), Y
+
+    def move_folds(
+        self, held_out: HeldOutRows, deadline: float = np.inf
+    ) -> list[tuple[NDArray, NDArray]]:
+        """Held-out rows of both sides, moved by maps of the other rows."""
+        X, Y = held_out.rows.X, held_out.rows.Y
+        return [
+            self.move(held_out.solver(i), X[fold], Y[fold]) for i, fold in enumerate(held_out.folds)
+        ]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Method, alpha, power and rank, as the results of a choice list them."""
+        return {
+            "method": self.method,
+            "alpha": self.alpha,
+            "power": self.power,
+            "rank": self.rank,
+            "adapter_dim": None,
+        }
 
     @property
     def complexity(self) -> tuple[int, float, float, float]:
@@ -91,3 +161,79 @@ def candidates_for(
             for a, p, r in product(alphas, powers, rank)
         ]
     return out
+
+
+def linear_candidates(
+    method: str,
+    *,
+    alpha: Any = "auto",
+    power: Any = "auto",
+    rank: Any = None,
+    shared: bool = False,
+    square: bool = True,
+) -> list[Candidate]:
+    """Maps that the parameters of a LinearAligner stand for.
+
+    Parameters
+    ----------
+    method, alpha, power, rank, shared
+        Parameters of `LinearAligner`.
+    square : bool, default=True
+        Whether both sides have one width.
+
+    Returns
+    -------
+    list of Candidate
+        One map or more, in the order of the methods.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range, or two do not go together.
+    """
+    if method != "auto" and method not in METHODS:
+        raise ValueError(f"method must be one of {('auto', *METHODS)}, got {method!r}.")
+    if shared:
+        return [_shared_candidate(method, {"alpha": alpha, "power": power, "rank": rank})]
+    if method == "identity" and not square:
+        raise ValueError(
+            'method="identity" needs X and y of one width. Use "spectral", "ridge" or '
+            '"procrustes" between two widths.'
+        )
+    alphas, powers = _grid("alpha", alpha), _grid("power", power)
+    ranks = _grid("rank", rank) or [None]
+    return candidates_for(method, square=square, alpha=alphas, power=powers, rank=ranks)
+
+
+def _shared_candidate(method: str, given: dict[str, Any]) -> Candidate:
+    """The one map of both sides into a shared space."""
+    if method not in ("auto", "spectral"):
+        raise ValueError(f'shared=True goes with method="spectral" or "auto", got {method!r}.')
+    settings: dict[str, Any] = {"alpha": 1.0, "power": 0.5, "rank": None}
+    for name, value in given.items():
+        grid = _grid(name, value)
+        if grid is not None and len(grid) > 1:
+            raise ValueError(f"shared=True takes one value of {name}, got {grid}.")
+        if grid is not None:
+            settings[name] = grid[0]
+    return Candidate("spectral", shared=True, **settings)
+
+
+def _grid(name: str, value: Any) -> list[Any] | None:
+    """A parameter as the list of its values; None for "auto" and None."""
+    if value is None or (name != "rank" and isinstance(value, str) and value == "auto"):
+        return None
+    if name == "rank":
+        expected = "a positive int, a non-empty sequence of them or None"
+        return check_grid(name, value, Integral, lambda v: v >= 1, expected)
+    expected = 'a non-negative number, a non-empty sequence of them or "auto"'
+    return check_grid(name, value, Real, lambda v: 0 <= v < np.inf, expected)
+
+
+def cautious_candidate(candidates: Sequence[Candidate]) -> Candidate:
+    """The choice without evidence: no alignment, else the strongest regularisation."""
+    for wanted in ("identity", "ridge"):
+        same = [c for c in candidates if c.method == wanted]
+        if same:
+            return min(same, key=lambda c: abs((c.alpha or 0.0) - _CAUTIOUS_ALPHA))
+    return min(candidates, key=lambda c: c.complexity)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_solve, cholesky, eigh, solve_triangular, svd
 
-__all__ = ["AffineMap", "Moments", "Solver"]
+__all__ = ["AffineMap", "Moments", "Solver", "origins_of"]
 
 
+# Ridge of the least-squares maps that have no strength of their own, in mean eigenvalues.
 _TRACE = 1e-3
-_BLOCK = 16_384  # rows in the working memory at a time
+_ROWS_AT_ONCE = 16_384
+_SAMPLED = 1_000  # rows that an origin is taken from
+
+_Side = tuple[NDArray, NDArray]
 
 
 @dataclass(frozen=True)
 class AffineMap:
-    """``x @ coef + intercept``."""
+    """Affine map ``x @ coef + intercept``."""
 
     coef: NDArray
     intercept: NDArray
@@ -55,15 +63,19 @@ class Moments:
         *,
         cross_only: bool = False,
     ) -> Moments:
+        """Sums over rows; about their means, or near-zero means, where no origins are given."""
         counts = np.ones(len(X), dtype=X.dtype) if weight is None else weight.astype(X.dtype)
         total = float(counts.sum(dtype=np.float64))
         if origins is None:
-            origins = _origin(X, counts / total), _origin(Y, counts / total)
+            origins = origins_of(X, Y, weight)
         sums: list[NDArray] = []
-        for start in range(0, len(X), _BLOCK):
-            c = counts[start : start + _BLOCK]
-            x, y = X[start : start + _BLOCK], Y[start : start + _BLOCK]
-            x, y = (A - o if o.any() else A for A, o in zip((x, y), origins, strict=True))
+        for start in range(0, len(X), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            x, y = (
+                A[rows] - origin if origin.any() else A[rows]
+                for A, origin in zip((X, Y), origins, strict=True)
+            )
+            c = counts[rows]
             first = c @ x, c @ y
             if weight is not None:
                 root = np.sqrt(c)[:, None]
@@ -78,79 +90,95 @@ class Moments:
                 total_of += m
         return cls(total, *origins, *sums)
 
+    def __add__(self, other: Moments) -> Moments:
+        return self._combined(other, np.add)
+
     def __sub__(self, other: Moments) -> Moments:
-        sums = ("sum_x", "sum_y", "xy", "xx", "yy")
-        less = {name: getattr(self, name) - getattr(other, name) for name in sums}
-        return replace(self, weight=self.weight - other.weight, **less)
+        return self._combined(other, np.subtract)
+
+    def _combined(self, other: Moments, operation: np.ufunc) -> Moments:
+        sums = ("weight", "sum_x", "sum_y", "xy", "xx", "yy")
+        return replace(self, **{s: operation(getattr(self, s), getattr(other, s)) for s in sums})
 
 
-def _origin(X: NDArray, share: NDArray) -> NDArray:
-    """The mean, or zero where it is so near that subtracting it afterwards costs no digits."""
-    mean = share @ X
-    sample = X[:: max(1, len(X) // 1000)]
+def origins_of(X: NDArray, Y: NDArray, weight: NDArray | None = None) -> tuple[NDArray, NDArray]:
+    """Origins near the means, for sums over rows."""
+    return _origin(X, weight), _origin(Y, weight)
+
+
+def _origin(A: NDArray, weight: NDArray | None) -> NDArray:
+    """About the mean, or zero where that is so near that it costs no digits."""
+    sample = A[:: max(1, len(A) // _SAMPLED)]
     size = np.einsum("ij,ij->", sample, sample) / len(sample)
+    # Off the mean by less than the spread of the rows is near enough; but a few weights may be all.
+    mean = sample.mean(axis=0) if weight is None else (weight / weight.sum()) @ A
     return np.zeros_like(mean) if 2 * (mean @ mean) <= size else mean
 
 
 class Solver:
     """Closed-form maps X -> Y and Y -> X of one set of moments.
 
-    Every decomposition is made once, when first asked for, and serves all regularisation
-    strengths, powers and ranks. All of it runs in the dtype of the rows. With ``one_map`` a
-    single map is wanted, to the last digit: a ridge is then a linear solve, and a Procrustes
-    rotation comes from an SVD instead of a cheaper decomposition.
+    Every factorization is made once, when first asked for, and serves all methods, powers and
+    ranks. All of it runs in the dtype of the rows.
     """
 
-    def __init__(self, moments: Moments, *, one_map: bool = False) -> None:
-        self.one_map = one_map
-        self._moments = moments
+    def __init__(self, moments: Moments) -> None:
         dtype = moments.x_origin.dtype
-        self._dx, self._dy = (m / moments.weight for m in (moments.sum_x, moments.sum_y))
-        self.x_mean = (moments.x_origin + self._dx).astype(dtype)
-        self.y_mean = (moments.y_origin + self._dy).astype(dtype)
-        self.cov_xy = self._covariance(moments.xy, self._dx, self._dy)
+        dx, dy = (m / moments.weight for m in (moments.sum_x, moments.sum_y))
+        self.x_mean = (moments.x_origin + dx).astype(dtype)
+        self.y_mean = (moments.y_origin + dy).astype(dtype)
+
+        def covariance(sums: NDArray, d: NDArray, e: NDArray) -> NDArray:
+            out: NDArray = (sums / moments.weight - np.outer(d, e)).astype(dtype)
+            return out
+
+        self.cov_xy = covariance(moments.xy, dx, dy)
+        self._cov_x = None if moments.xx is None else covariance(moments.xx, dx, dx)
+        self._cov_y = None if moments.yy is None else covariance(moments.yy, dy, dy)
         self.square = self.cov_xy.shape[0] == self.cov_xy.shape[1]
-        self._correlations: dict[float, tuple[NDArray, ...]] = {}
+        self._factors: dict[tuple[float, bool], _Factor] = {}
+        self._correlations: dict[float, tuple[NDArray, _Side, _Side]] = {}
 
-    def _covariance(self, sums: NDArray | None, d: NDArray, e: NDArray) -> NDArray:
-        assert sums is not None
-        return (sums / self._moments.weight - np.outer(d, e)).astype(self.x_mean.dtype)
-
-    @cached_property
+    @property
     def cov_x(self) -> NDArray:
-        return self._covariance(self._moments.xx, self._dx, self._dx)
+        assert self._cov_x is not None
+        return self._cov_x
 
-    @cached_property
+    @property
     def cov_y(self) -> NDArray:
-        return self._covariance(self._moments.yy, self._dy, self._dy)
+        assert self._cov_y is not None
+        return self._cov_y
 
     @cached_property
-    def _eigen_x(self) -> tuple[NDArray, NDArray, float]:
+    def _eigen_x(self) -> tuple[NDArray, NDArray]:
         return _eigen(self.cov_x)
 
     @cached_property
-    def _eigen_y(self) -> tuple[NDArray, NDArray, float]:
+    def _eigen_y(self) -> tuple[NDArray, NDArray]:
         return _eigen(self.cov_y)
 
-    @cached_property
-    def _cross(self) -> NDArray:
-        """The cross-covariance in the two eigenbases."""
-        return self._eigen_x[1].T @ self.cov_xy @ self._eigen_y[1]
+    def _factor(self, alpha: float, of_y: bool) -> _Factor:
+        """Factor of one side's covariance with ridge."""
+        if (alpha, of_y) not in self._factors:
+            cov = self.cov_y if of_y else self.cov_x
+            factor = _factor(cov, alpha, lambda _: self._eigen_y if of_y else self._eigen_x)
+            self._factors[alpha, of_y] = factor
+        return self._factors[alpha, of_y]
 
     def _affine(self, M: NDArray, reverse: bool) -> AffineMap:
         source, target = (self.y_mean, self.x_mean) if reverse else (self.x_mean, self.y_mean)
         return AffineMap(M, target - source @ M)
 
     def identity(self, reverse: bool = False) -> AffineMap:
+        """The map that leaves rows as they are."""
         d, dtype = len(self.x_mean), self.x_mean.dtype
         return AffineMap(np.eye(d, dtype=dtype), np.zeros(d, dtype=dtype))
 
     @cached_property
     def _rotation(self) -> NDArray:
-        C = self.cov_xy
-        if self.one_map:
-            return _exact_polar(C)
-        return _polar(C) if C.shape[0] >= C.shape[1] else _polar(C.T).T
+        U, _, Vt = svd(self.cov_xy, full_matrices=False, check_finite=False)
+        out: NDArray = U @ Vt
+        return out
 
     def procrustes(self, reverse: bool = False) -> AffineMap:
         """Centred orthogonal Procrustes; semi-orthogonal for two widths."""
@@ -159,36 +187,24 @@ class Solver:
     def ridge(self, alpha: float, reverse: bool = False) -> AffineMap:
         """Ridge shrunk towards the identity, or towards zero where the widths differ."""
         G, C = (self.cov_y, self.cov_xy.T) if reverse else (self.cov_x, self.cov_xy)
-        if self.one_map and alpha > 0:
-            prior = alpha * (float(np.trace(G)) / len(G) or 1.0) * np.eye(len(G), dtype=G.dtype)
-            return self._affine(
-                np.linalg.solve(G + prior, C + prior if self.square else C), reverse
-            )
-        values, vectors, unit = self._eigen_y if reverse else self._eigen_x
-        right = vectors.T @ C
         if self.square:
-            right += alpha * unit * vectors.T
-        return self._affine(vectors @ (right * _inverse(values + alpha * unit)[:, None]), reverse)
+            C = C + alpha * _unit(G) * np.eye(len(G), dtype=G.dtype)
+        return self._affine(self._factor(alpha, of_y=reverse).solve(C), reverse)
 
     def least_squares(self) -> AffineMap:
         """Least squares from X to Y, with a trace of ridge for columns that are no use."""
-        return self._affine(_ridge_to_zero(self.cov_x, self.cov_xy, _TRACE), False)
+        return self._affine(self._factor(_TRACE, of_y=False).solve(self.cov_xy), False)
 
     def spectral(
         self, alpha: float, power: float, rank: int | None = None, reverse: bool = False
     ) -> AffineMap:
         """(Cx + lI)^-1/2 U S^power V' (Cy + lI)^1/2 and its mirror image."""
-        s, K, W, root_x, root_y = self._whitened(alpha)
-        # K = U S W', so that U S^p W' = K W S^(p - 1) W'. Squaring K loses what lies below the
-        # root of the resolution; there the gain goes to zero linearly.
-        gain = np.maximum(s, np.sqrt(np.finfo(s.dtype).eps) * max(s[0], 1e-12)) ** (power - 1)
-        core = (K @ (W[:, :rank] * gain[:rank])) @ W[:, :rank].T
-        Vx, Vy = self._eigen_x[1], self._eigen_y[1]
-        if reverse:
-            core = _inverse(root_y)[:, None] * core.T * root_x
-            return self._affine(Vy @ core @ Vx.T, reverse)
-        core = _inverse(root_x)[:, None] * core * root_y
-        return self._affine(Vx @ core @ Vy.T, reverse)
+        s, (in_x, to_x), (in_y, to_y) = self._variates(alpha)
+        rank = min(rank or len(s), *self.cov_xy.shape)  # beyond, a side has no direction left
+        # U S is there, so that a power less remains.
+        gain = _gain(s)[:rank] ** (power - 1)
+        source, target = (in_y, to_x) if reverse else (in_x, to_y)
+        return self._affine((source[:, :rank] * gain) @ target[:rank], reverse)
 
     def canonical(
         self, alpha: float, power: float, rank: int | None = None
@@ -199,31 +215,37 @@ class Solver:
         alike, until the moved rows of Y have the total variance of Y. The map to X is the least
         squares one from the moved rows of Y, with a trace of ridge.
         """
-        s, K, W, root_x, root_y = self._whitened(alpha)
-        rank = min(rank or len(s), *self.cov_xy.shape)  # beyond, a side has no direction left
-        floor = np.sqrt(np.finfo(s.dtype).eps) * max(s[0], 1e-12)
-        gain = np.maximum(s, floor)[:rank]
-        A = self._eigen_x[1] @ (_inverse(root_x)[:, None] * (K @ W[:, :rank])) * gain ** (power - 1)
-        B = self._eigen_y[1] @ (_inverse(root_y)[:, None] * W[:, :rank]) * gain**power
+        s, (in_x, _), (in_y, _) = self._variates(alpha)
+        rank = min(rank or len(s), *self.cov_xy.shape)
+        gain = _gain(s)[:rank]
+        A, B = in_x[:, :rank] * gain ** (power - 1), in_y[:, :rank] * gain**power
         moved = B.T @ self.cov_y @ B
         size = float(np.trace(moved))
         stretch = np.sqrt(np.trace(self.cov_y) / size) if size > 0 else 1.0
         A, B, moved = A * stretch, B * stretch, moved * stretch**2
-        back = _ridge_to_zero(moved, B.T @ self.cov_xy.T, _TRACE)
+        back = _factor(moved, _TRACE, _eigen).solve(B.T @ self.cov_xy.T)
         return (
             AffineMap(A, -self.x_mean @ A),
             AffineMap(B, -self.y_mean @ B),
             AffineMap(back, self.x_mean),
         )
 
-    def _whitened(self, alpha: float) -> tuple[NDArray, ...]:
-        """Singular values, matrix and right vectors of the whitened cross-covariance."""
+    def _variates(self, alpha: float) -> tuple[NDArray, _Side, _Side]:
+        """Singular values s of the whitened cross-covariance ``K = U S V'``, and its variates.
+
+        Of each side the matrices into the variates and back: those of X times s, those of Y
+        plain. All maps are products of one side's first and the other's second.
+        """
         if alpha not in self._correlations:
-            roots = [np.sqrt(v + alpha * unit) for v, _, unit in (self._eigen_x, self._eigen_y)]
-            K = _inverse(roots[0])[:, None] * self._cross * _inverse(roots[1])
-            squares, W = np.linalg.eigh(K.T @ K)
+            left, right = self._factor(alpha, of_y=False), self._factor(alpha, of_y=True)
+            K = np.ascontiguousarray(right.whiten(left.whiten(self.cov_xy).T).T)
+            squares, V = _eigh(K.T @ K)
+            V = np.ascontiguousarray(V[:, ::-1])
             s = np.sqrt(np.clip(squares[::-1], 0, 1))
-            self._correlations[alpha] = (s, K, np.ascontiguousarray(W[:, ::-1]), *roots)
+            US = K @ V
+            sides = ((left, US), (right, V))
+            of_x, of_y = ((f.whiten_transposed(Z), f.color(Z.T)) for f, Z in sides)
+            self._correlations[alpha] = s, of_x, of_y
         return self._correlations[alpha]
 
     def match_scale(self, affine: AffineMap, reverse: bool = False) -> AffineMap:
@@ -235,43 +257,105 @@ class Solver:
         return self._affine(affine.coef * np.sqrt(np.trace(wanted) / have), reverse)
 
 
-def _ridge_to_zero(G: NDArray, C: NDArray, alpha: float) -> NDArray:
-    unit = float(np.trace(G)) / len(G) or 1.0
-    return np.linalg.solve(G + alpha * unit * np.eye(len(G), dtype=G.dtype), C)
+def _gain(s: NDArray) -> NDArray:
+    """Singular values as powers take them.
+
+    Those of a squared matrix lose what lies below the root of the resolution; from there on, a
+    power goes to zero linearly.
+    """
+    out: NDArray = np.maximum(s, np.sqrt(np.finfo(s.dtype).eps) * max(s[0], 1e-12))
+    return out
 
 
-def _eigen(cov: NDArray) -> tuple[NDArray, NDArray, float]:
-    values, vectors = np.linalg.eigh(cov)
+class _Factor(Protocol):
+    """A square root R of a positive matrix ``G = R' R``, and its inverse.
+
+    Spectral maps are the same for every such root: another one turns the whitened rows, and
+    with them the singular vectors.
+    """
+
+    def solve(self, A: NDArray) -> NDArray:
+        """``G^-1 A``."""
+
+    def whiten(self, A: NDArray) -> NDArray:
+        """``R^-T A``."""
+
+    def whiten_transposed(self, A: NDArray) -> NDArray:
+        """``R^-1 A``."""
+
+    def color(self, A: NDArray) -> NDArray:
+        """``A R``."""
+
+
+class _CholeskyFactor:
+    """Triangular root, at a tenth of the price of eigenvectors."""
+
+    def __init__(self, lower: NDArray) -> None:
+        self._lower = lower
+
+    def solve(self, A: NDArray) -> NDArray:
+        out: NDArray = cho_solve((self._lower, True), A, check_finite=False)
+        return np.ascontiguousarray(out)
+
+    def whiten(self, A: NDArray) -> NDArray:
+        out: NDArray = solve_triangular(self._lower, A, lower=True, check_finite=False)
+        return out
+
+    def whiten_transposed(self, A: NDArray) -> NDArray:
+        out: NDArray = solve_triangular(self._lower, A, trans="T", lower=True, check_finite=False)
+        return np.ascontiguousarray(out)
+
+    def color(self, A: NDArray) -> NDArray:
+        return A @ self._lower.T
+
+
+class _EigenFactor:
+    """Root by eigenvectors, for matrices that may be singular: there the inverse is zero."""
+
+    def __init__(self, values: NDArray, vectors: NDArray) -> None:
+        self._root, self._vectors = np.sqrt(values), vectors
+        self._inverse_root = _inverse(self._root)
+
+    def solve(self, A: NDArray) -> NDArray:
+        return self.whiten_transposed(self.whiten(A))
+
+    def whiten(self, A: NDArray) -> NDArray:
+        return self._inverse_root[:, None] * (self._vectors.T @ A)
+
+    def whiten_transposed(self, A: NDArray) -> NDArray:
+        return self._vectors @ (self._inverse_root[:, None] * A)
+
+    def color(self, A: NDArray) -> NDArray:
+        return (A * self._root) @ self._vectors.T
+
+
+def _factor(
+    G: NDArray, alpha: float, eigen: Callable[[NDArray], tuple[NDArray, NDArray]]
+) -> _Factor:
+    """Factor of ``G + alpha unit I``; eigenvectors where the ridge is too weak for Cholesky's."""
+    if alpha >= np.sqrt(np.finfo(G.dtype).eps):
+        prior = alpha * _unit(G) * np.eye(len(G), dtype=G.dtype)
+        with suppress(LinAlgError):
+            return _CholeskyFactor(cholesky(G + prior, lower=True, check_finite=False))
+    values, vectors = eigen(G)
+    return _EigenFactor(values + alpha * _unit(G), vectors)
+
+
+def _unit(G: NDArray) -> float:
+    """Mean eigenvalue, the unit of every regularisation strength; 1 for constant columns alone."""
+    return float(np.trace(G)) / len(G) or 1.0
+
+
+def _eigen(G: NDArray) -> tuple[NDArray, NDArray]:
+    values, vectors = _eigh(G)
     floor = max(values[-1], 0) * len(values) * np.finfo(values.dtype).eps
-    values = np.where(values > floor, values, 0)
-    # The mean eigenvalue is the unit of every regularisation strength; constant columns alone
-    # would make it zero.
-    return values, vectors, float(values.mean()) or 1.0
+    return np.where(values > floor, values, 0), vectors
 
 
-def _polar(C: NDArray) -> NDArray:
-    """The nearest matrix with orthonormal columns, U V' of C = U S V'."""
-    squares, V = np.linalg.eigh(C.T @ C)
-    floor = 4 * np.finfo(C.dtype).eps * max(squares[-1], 0)
-    if squares[0] > floor:
-        Q = (C @ (V / np.sqrt(squares))) @ V.T
-        # Newton-Schulz steps make it orthogonal where enough digits are left (Higham,
-        # "Functions of Matrices", 2008, section 8.3), at half the price of an SVD. The digits
-        # that squaring C cost are gone, which a comparison of maps does not see.
-        for _ in range(4):
-            error = Q.T @ Q - np.eye(len(V), dtype=C.dtype)
-            size = np.linalg.norm(error)
-            if size > 0.5:
-                break
-            Q = Q - 0.5 * Q @ error
-            if size < 1e-3:
-                return Q
-    return _exact_polar(C)
-
-
-def _exact_polar(C: NDArray) -> NDArray:
-    U, _, Vt = np.linalg.svd(C, full_matrices=False)
-    return U @ Vt
+def _eigh(G: NDArray) -> tuple[NDArray, NDArray]:
+    # Divide and conquer, in half the time of numpy's.
+    values, vectors = eigh(G, driver="evd", check_finite=False)
+    return values, vectors
 
 
 def _inverse(values: NDArray) -> NDArray:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import numbers
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight
 
 from .._utils.arrays import is_identity
+from .._utils.validation import forget, warn_user
 from ._base import PairedMap
-from .candidates import METHODS, Candidate, candidates_for
-from .closed_form import Moments, Solver
+from .candidates import Candidate, MapCandidate, cautious_candidate, linear_candidates
+from .closed_form import Solver
 from .network import Network
-from .selection import choose
+from .rows import PairedRows
+from .selection import HeldOutPairs, choose, held_out_pairs
 
-__all__ = ["LinearAligner", "method_of"]
+__all__ = ["LinearAligner", "linear_aligner"]
 
 
 _MATRICES = ("coef_", "inverse_coef_")
-# With too few pairs to hold any out, nothing supports leaving the identity by more than this.
-_CAUTIOUS_ALPHA = 10.0
 
 
 class LinearAligner(PairedMap):
@@ -174,41 +169,38 @@ class LinearAligner(PairedMap):
         LinearAligner
             The fitted estimator.
         """
-        X, Y = self._check_fit_input(X, y)
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-            if not weight.sum() > 0:
-                raise ValueError("sample_weight sums to zero: give at least one pair weight.")
-            counted = weight > 0
-            X, Y, weight = X[counted], Y[counted], weight[counted]
-        candidates = self._check_parameters(X.shape[1] == Y.shape[1])
+        return self.fit_rows(self.check_rows(X, y, sample_weight))
+
+    def fit_rows(self, rows: PairedRows) -> LinearAligner:
+        candidates = linear_candidates(
+            self.method,
+            alpha=self.alpha,
+            power=self.power,
+            rank=self.rank,
+            shared=self.shared,
+            square=rows.square,
+        )
         best = candidates[0]
-        # A rotation needs one of the three products, and no alignment no more.
-        few = len(candidates) == 1 and best.method in ("identity", "procrustes")
-        moments = Moments.of(X, Y, weight, cross_only=few and not self.match_scale)
         self.cv_results_ = None
         if len(candidates) > 1:
-            choice = choose(
-                X,
-                Y,
-                candidates,
-                sample_weight=weight,
-                random_state=check_random_state(self.random_state),
-                total=moments,
-            )
+            choice = choose(rows, candidates, random_state=self.random_state)
             if choice is None:
-                best = self._cautious(candidates)
-                warnings.warn(
-                    f"There are fewer than 10 distinct pairs among {len(X)}, too few to hold any out "
-                    f"and choose by: {best.method!r} is used. Give more, or name `method`.",
-                    stacklevel=2,
+                best = cautious_candidate(candidates)
+                warn_user(
+                    f"There are fewer than 10 distinct pairs among {len(rows)}, too few to hold any "
+                    f"out and choose by: {best.method!r} is used. Give more, or name `method`."
                 )
             else:
                 best, self.cv_results_ = choice.best, choice.results
-        solver = Solver(moments, one_map=True)
-        for name in ("counterpart_coef_", "counterpart_intercept_"):
-            self.__dict__.pop(name, None)
+        # A rotation needs one of the three products, and no alignment none.
+        cross_only = best.method in ("identity", "procrustes") and not self.match_scale
+        self._keep(best, rows.cross_solver if cross_only else rows.solver)
+        self.n_features_in_, self._n_targets = rows.X.shape[1], rows.Y.shape[1]
+        return self
+
+    def _keep(self, best: Candidate, solver: Solver) -> None:
+        """Set the fitted attributes."""
+        forget(self, "counterpart_coef_", "counterpart_intercept_")
         if self.shared:
             there, across, back = solver.canonical(*best.spectral_settings())
             self.counterpart_coef_, self.counterpart_intercept_ = across.coef, across.intercept
@@ -218,10 +210,28 @@ class LinearAligner(PairedMap):
             there, back = solver.match_scale(there), solver.match_scale(back, reverse=True)
         self.coef_, self.intercept_ = there.coef, there.intercept
         self.inverse_coef_, self.inverse_intercept_ = back.coef, back.intercept
-        self._n_targets = Y.shape[1]
         self.method_, self.alpha_ = best.method, best.alpha
         self.power_, self.rank_ = best.power, best.rank
-        return self
+
+    @property
+    def fitted_method(self) -> str:
+        return self.method_
+
+    @property
+    def _fitted_candidate(self) -> Candidate:
+        return Candidate(self.method_, self.alpha_, self.power_, self.rank_, shared=self.shared)
+
+    def unfitted_twin(self) -> LinearAligner:
+        twin = linear_aligner(self._fitted_candidate, random_state=0)
+        return twin.set_params(match_scale=self.match_scale)
+
+    def held_out(self, rows: PairedRows, random_state: Any) -> HeldOutPairs | None:
+        return held_out_pairs(
+            rows,
+            self._fitted_candidate,
+            random_state=random_state,
+            match_scale=self.match_scale and not self.shared,
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -268,91 +278,16 @@ class LinearAligner(PairedMap):
     def _n_features_out(self) -> int:
         return self.coef_.shape[1]
 
-    def _check_parameters(self, square: bool = True) -> list[Candidate]:
-        """The maps that the parameters stand for, or a ValueError for one out of its range."""
-        if self.method != "auto" and self.method not in METHODS:
-            raise ValueError(f"method must be one of {('auto', *METHODS)}, got {self.method!r}.")
-        if self.shared:
-            return [self._shared_candidate()]
-        if self.method == "identity" and not square:
-            raise ValueError(
-                'method="identity" needs X and y of one width. Use "spectral", "ridge" or '
-                '"procrustes" between two widths.'
-            )
-        alpha = _grid("alpha", self.alpha, numbers.Real, lambda v: 0 <= v < np.inf)
-        power = _grid("power", self.power, numbers.Real, lambda v: 0 <= v < np.inf)
-        rank = _grid("rank", self.rank, numbers.Integral, lambda v: v >= 1) or [None]
-        return candidates_for(self.method, square=square, alpha=alpha, power=power, rank=rank)
 
-    def _shared_candidate(self) -> Candidate:
-        """The one map of both sides into a shared space that the parameters stand for."""
-        if self.method not in ("auto", "spectral"):
-            raise ValueError(
-                f'shared=True goes with method="spectral" or "auto", got {self.method!r}.'
-            )
-        settings: dict[str, Any] = {}
-        for name, default in (("alpha", 1.0), ("power", 0.5), ("rank", None)):
-            kind = numbers.Integral if name == "rank" else numbers.Real
-            low = 1 if name == "rank" else 0
-            grid = _grid(name, getattr(self, name), kind, lambda v, low=low: low <= v < np.inf)
-            if grid is not None and len(grid) > 1:
-                raise ValueError(f"shared=True takes one value of {name}, got {grid}.")
-            settings[name] = default if grid is None else grid[0]
-        return Candidate("spectral", shared=True, **settings)
-
-    @staticmethod
-    def _cautious(candidates: list[Candidate]) -> Candidate:
-        """The choice without evidence: no alignment, else the strongest regularisation."""
-        for wanted in ("identity", "ridge"):
-            same = [c for c in candidates if c.method == wanted]
-            if same:
-                return min(same, key=lambda c: abs((c.alpha or 0.0) - _CAUTIOUS_ALPHA))
-        return min(candidates, key=lambda c: c.complexity)
-
-
-def _grid(name: str, value: Any, kind: type, valid: Any) -> list[Any] | None:
-    """A parameter as the list of its values; None for "auto" and None."""
-    if value is None or (value == "auto" if isinstance(value, str) and name != "rank" else False):
-        return None
-    values = [value] if isinstance(value, kind) else value
-    try:
-        values = list(values)
-    except TypeError:
-        values = [object()]
-    if not values or not all(isinstance(v, kind) and valid(v) for v in values):
-        allowed = (
-            "a positive int, a non-empty sequence of them or None"
-            if name == "rank"
-            else 'a non-negative number, a non-empty sequence of them or "auto"'
-        )
-        raise ValueError(f"{name} must be {allowed}, got {value!r}.")
-    return values
-
-
-def method_of(aligner: PairedMap) -> str:
-    """The method that a map was fitted by, in the words of CrossLingualAligner."""
-    return aligner.method_ if isinstance(aligner, LinearAligner) else aligner.loss
-
-
-def _linear(candidate: Candidate, seed: int) -> LinearAligner:
-    alpha, power = ("auto" if v is None else v for v in (candidate.alpha, candidate.power))
+def linear_aligner(candidate: MapCandidate, random_state: Any = None) -> LinearAligner:
+    """Unfitted aligner of one closed form."""
+    settings = candidate.settings
+    alpha, power = ("auto" if settings[k] is None else settings[k] for k in ("alpha", "power"))
     return LinearAligner(
         candidate.method,
         alpha=alpha,
         power=power,
-        rank=candidate.rank,
+        rank=settings["rank"],
         shared=candidate.shared,
-        random_state=seed,
+        random_state=random_state,
     )
-
-
-def _again(aligner: PairedMap) -> PairedMap:
-    """The same map, unfitted, to be fitted on fewer rows."""
-    if isinstance(aligner, LinearAligner):
-        return _linear(_candidate(aligner), 0).set_params(match_scale=aligner.match_scale)
-    return clone(aligner).set_params(checkpoint=None, verbose=False, inverse=False)
-
-
-def _candidate(aligner: LinearAligner) -> Candidate:
-    a = aligner
-    return Candidate(a.method_, a.alpha_, a.power_, a.rank_, shared=a.shared)

@@ -57,11 +57,11 @@ def _row_labels(X: NDArray) -> NDArray[np.intp]:
     """Equal labels for equal texts, or for rows of equal bytes."""
     if X.ndim == 1:
         return np.unique(X, return_inverse=True)[1]
-    # Most rows are told apart by a few of their columns.
-    step = max(1, X.shape[1] // _PROBED)
-    _, labels, counts = np.unique(_row_keys(X[:, ::step]), return_inverse=True, return_counts=True)
+    # Most rows are told apart by a few of their columns; neighbouring ones are read at once.
+    probe = _row_keys(X[:, :_PROBED])
+    _, labels, counts = np.unique(probe, return_inverse=True, return_counts=True)
     alike = np.flatnonzero(counts[labels] > 1)
-    if step > 1 and len(alike):
+    if X.shape[1] > _PROBED and len(alike):
         labels[alike] = len(counts) + np.unique(_row_keys(X[alike]), return_inverse=True)[1]
         labels = np.unique(labels, return_inverse=True)[1]
     return labels
@@ -172,7 +172,10 @@ def rank_translations(S: NDArray, start: int, groups: NDArray, k: int) -> tuple[
     reached = np.count_nonzero((best - TIE)[:, None] <= S, axis=1)
     better = np.zeros(len(S), dtype=np.intp)
     late = np.flatnonzero(reached > 1)
-    better[late] = np.count_nonzero(S[late] > (best[late] + TIE)[:, None], axis=1)
+    if 4 * len(late) < len(S):
+        better[late] = np.count_nonzero(S[late] > (best[late] + TIE)[:, None], axis=1)
+    else:  # a copy of so many rows would take longer than they do
+        better = np.count_nonzero((best + TIE)[:, None] < S, axis=1)
     tied = reached - better
     free = np.clip(k - better, 0, tied)
     hits, right = free / tied, np.ones(len(S))
@@ -237,37 +240,51 @@ def row_recall(X: NDArray, Y: NDArray, groups: NDArray[np.intp]) -> NDArray:
     return recall_and_reciprocal_rank(normalize_rows(X), normalize_rows(Y), groups, 1)[0]
 
 
-def row_log_likelihood(
-    X: NDArray, Y: NDArray, groups: NDArray[np.intp], temperature: float
-) -> NDArray:
-    """Log-probability that every row retrieves its translation, the mean of both directions.
+def likelihood_and_recall(
+    X: NDArray, Y: NDArray, groups: NDArray[np.intp], temperature: float | None = None
+) -> tuple[NDArray, NDArray]:
+    """Log-likelihood and recall at 1 of every row, from one matrix of cosines.
 
-    The probability is the softmax of cosine / temperature over the pool (the InfoNCE objective of
-    van den Oord, Li and Vinyals, arXiv 1807.03748, held out). It goes on telling maps apart where
-    recall at 1 is close to 1 for all.
+    The likelihood is the probability that a row retrieves its translation: the softmax of
+    cosine / temperature over the pool (the InfoNCE objective of van den Oord, Li and Vinyals, arXiv
+    1807.03748, held out). It goes on telling maps apart where recall at 1 is close to 1 for all.
+    Both are means of the two directions.
+
+    Parameters
+    ----------
+    X, Y : ndarray of shape (n_pairs, n_features)
+        Rows of one space. The matrix of all cosines has to fit into memory.
+    groups : ndarray of shape (n_pairs,), dtype int
+        Rows with one label are right answers for each other.
+    temperature : float, default=None
+        None takes the temperature that suits the rows best: maps differ in how far apart they
+        put rows, which a fixed temperature would count for or against them.
+
+    Returns
+    -------
+    log_likelihood, recall : ndarray of shape (n_pairs,)
+        Of every row.
     """
-    return _likelihood_of_cosines(normalize_rows(X) @ normalize_rows(Y).T, groups, temperature)
+    S = normalize_rows(X) @ normalize_rows(Y).T
+    recall = np.mean([rank_translations(side, 0, groups, 1)[0] for side in (S, S.T)], axis=0)
+    if temperature is not None:
+        return _log_likelihood(S, groups, temperature, out=S), recall
+    room = np.empty_like(S)
+    tried = [_log_likelihood(S, groups, t, out=room) for t in _TEMPERATURES]
+    return max(tried, key=lambda values: float(values.mean())), recall
 
 
-def _likelihood_of_cosines(S: NDArray, groups: NDArray[np.intp], temperature: float) -> NDArray:
-    E = np.exp(S / np.asarray(temperature, dtype=S.dtype))
+def _log_likelihood(
+    S: NDArray, groups: NDArray[np.intp], temperature: float, out: NDArray
+) -> NDArray:
+    E = np.divide(S, S.dtype.type(temperature), out=out)
+    np.exp(E, out=E)
     right_row = np.diag(E).copy()
     right_col = right_row.copy()
     for i in np.flatnonzero(np.bincount(groups)[groups] > 1):
         same = groups == groups[i]
         right_row[i], right_col[i] = E[i, same].sum(), E[same, i].sum()
     return np.log(right_row / E.sum(1)) / 2 + np.log(right_col / E.sum(0)) / 2
-
-
-def calibrated_log_likelihood(X: NDArray, Y: NDArray, groups: NDArray[np.intp]) -> NDArray:
-    """`row_log_likelihood` at the temperature that suits the map best.
-
-    Maps differ in how far apart they put rows, which a fixed temperature would count for or
-    against them.
-    """
-    S = normalize_rows(X) @ normalize_rows(Y).T
-    tried = [_likelihood_of_cosines(S, groups, t) for t in _TEMPERATURES]
-    return max(tried, key=lambda values: float(values.mean()))
 
 
 N_FOLDS = 5

@@ -26,9 +26,9 @@ def fits(monkeypatch):
     done = []
     fit = _learn.fit_language_map
 
-    def counted(X, Y, language, plan):
+    def counted(rows, language, plan):
         done.append(plan.method)
-        return fit(X, Y, language, plan)
+        return fit(rows, language, plan)
 
     monkeypatch.setattr(_learn, "fit_language_map", counted)
     yield done

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["POOL", "PairBatches", "PairRows", "n_batches", "spread_of", "unit_of"]
+__all__ = ["POOL", "PairBatches", "PairDataset", "n_batches", "spread_of", "unit_of"]
 
 
 POOL = 4_096  # rows that hard negatives are looked for among, drawn anew in every epoch
 
 
-class PairRows(torch.utils.data.Dataset):
+class PairDataset(torch.utils.data.Dataset):
     """Paired rows in memory, of which some are trained on. Nothing is copied but a batch.
 
     Rows are divided by a unit on the way out, so that learning rates mean the same for
@@ -55,7 +55,7 @@ class PairBatches:
 
     def __init__(
         self,
-        dataset: PairRows,
+        dataset: PairDataset,
         batch_size: int,
         *,
         seed: int,

@@ -1,4 +1,4 @@
-"""What happens around the epochs of a training run."""
+"""skorch callbacks of a training run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from skorch.callbacks import Callback
 
-from ...metrics._core import calibrated_log_likelihood, row_recall
+from ...metrics._core import likelihood_and_recall
 from ..network import Network
-from .batches import PairRows
+from .batches import PairDataset
 from .modules import BothWays
 
 __all__ = ["Deadline", "EpochSeed", "FitTasks", "Kept", "OneCycle", "Progress"]
@@ -32,7 +32,7 @@ class Kept(Callback):
     """
 
     def __init__(
-        self, data: PairRows, held_out: NDArray[np.intp], patience: int, shared: bool
+        self, data: PairDataset, held_out: NDArray[np.intp], patience: int, shared: bool
     ) -> None:
         self.patience, self.shared = patience, shared
         self.rows = data.take(held_out) if len(held_out) else None
@@ -102,10 +102,13 @@ class Kept(Callback):
             compared = [(n(a), b) for n, (a, b) in zip(networks, sides, strict=False)]
         likelihood, recall = [], []
         for a, b in compared:
-            good = np.isfinite(a).all() and np.isfinite(b).all()
-            values = calibrated_log_likelihood(a, b, self.groups) if good else -np.inf
-            likelihood.append(float(np.mean(values)))
-            recall.append(float(row_recall(a, b, self.groups).mean()) if good else 0.0)
+            if np.isfinite(a).all() and np.isfinite(b).all():
+                fits, found = likelihood_and_recall(a, b, self.groups)
+                likelihood.append(float(fits.mean()))
+                recall.append(float(found.mean()))
+            else:
+                likelihood.append(-np.inf)
+                recall.append(0.0)
         return likelihood, recall
 
 

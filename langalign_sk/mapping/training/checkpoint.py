@@ -1,4 +1,4 @@
-"""Training that goes on after it was killed."""
+"""Checkpoints: training that goes on after it was killed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from skorch.callbacks import Callback
 
+from ..._utils.files import replacing
 from ..network import Network
 
 __all__ = ["Checkpoint", "fingerprint"]
@@ -33,7 +34,7 @@ _KEYS = {
 
 
 def fingerprint(X: NDArray, Y: NDArray, settings: dict[str, Any]) -> dict[str, Any]:
-    """What two runs must have in common for one to go on where the other was killed."""
+    """Identity of a run: what another one must share to go on where this one was killed."""
     digest = hashlib.blake2b(digest_size=16)
     for A in (X, Y):
         for start in range(0, len(A), 8192):
@@ -47,7 +48,7 @@ def fingerprint(X: NDArray, Y: NDArray, settings: dict[str, Any]) -> dict[str, A
 
 
 class Checkpoint(Callback):
-    """Writes the state after every epoch to a folder, and takes it up again.
+    """skorch callback that writes the state after every epoch to a folder, and takes it up again.
 
     The file holds tensors and plain values alone, so that reading it executes nothing.
     """
@@ -74,9 +75,9 @@ class Checkpoint(Callback):
             version, known = state["format_version"], state.get("identity", {})
             whole = version != FORMAT_VERSION or state.keys() == _KEYS
         except Exception as error:
-            raise ValueError(f"{self.path} is no checkpoint of an adapter. {remedy}") from error
+            raise ValueError(f"{self.path} is not a checkpoint of an adapter. {remedy}") from error
         if not whole:
-            raise ValueError(f"{self.path} is no checkpoint of an adapter. {remedy}")
+            raise ValueError(f"{self.path} is not a checkpoint of an adapter. {remedy}")
         if version != FORMAT_VERSION:
             raise ValueError(
                 f"{self.path} has format version {version}, and this version of langalign_sk reads "
@@ -114,9 +115,8 @@ class Checkpoint(Callback):
             "best": [_tensors(network) for network in kept.best],
         }
         state.update((name, getattr(kept, name)) for name in _OF_KEPT)
-        part = self.path.with_suffix(".part")
-        torch.save(state, part)
-        os.replace(part, self.path)  # a killed run leaves the old file or the new one, whole
+        with replacing(self.path) as part:  # a killed run leaves the old file or the new one, whole
+            torch.save(state, part)
 
 
 def _tensors(network: Network) -> dict[str, Any]:

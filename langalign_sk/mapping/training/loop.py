@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from skorch.callbacks import GradientNormClipping
 
-from .batches import PairBatches, PairRows, n_batches
+from .batches import PairBatches, PairDataset, n_batches
 from .callbacks import EpochSeed, FitTasks, Kept, OneCycle, Progress
 from .checkpoint import Checkpoint
 from .modules import BothWays
@@ -88,7 +88,7 @@ class PairNet(skorch.NeuralNet):
 
 
 def train(
-    data: PairRows,
+    data: PairDataset,
     held_out: NDArray[np.intp],
     module: BothWays,
     recipe: Recipe,
@@ -97,29 +97,28 @@ def train(
     optimizer_state: dict | None = None,
 ) -> PairNet:
     """Train a module; ``net.kept`` holds the maps to use, ``net.stopped`` why it ended early."""
-    r = recipe
-    kept = Kept(data, held_out, r.patience, r.shared)
+    kept = Kept(data, held_out, recipe.patience, recipe.shared)
     net = PairNet(
         module,
-        criterion=r.criterion,
+        criterion=recipe.criterion,
         optimizer=torch.optim.Adam,
-        lr=r.learning_rate,
-        optimizer__param_groups=_pulled(module, r.weight_decay),
-        max_epochs=r.max_epochs,
-        batch_size=r.batch_size,
+        lr=recipe.learning_rate,
+        optimizer__param_groups=_pulled(module, recipe.weight_decay),
+        max_epochs=recipe.max_epochs,
+        batch_size=recipe.batch_size,
         iterator_train=PairBatches,
-        iterator_train__seed=r.seed,
+        iterator_train__seed=recipe.seed,
         iterator_train__epoch=lambda: len(kept.history),
-        iterator_train__device=r.device,
-        iterator_train__pool=r.pool,
+        iterator_train__device=recipe.device,
+        iterator_train__pool=recipe.pool,
         train_split=None,
-        device=r.device,
+        device=recipe.device,
         verbose=0,
-        callbacks=_callbacks(r, kept, n_batches(len(data), r.batch_size), checkpoint),
+        callbacks=_callbacks(recipe, kept, n_batches(len(data), recipe.batch_size), checkpoint),
         callbacks__valid_loss=None,
         callbacks__print_log=None,
     )
-    net.kept, net.tasks = kept, r.tasks
+    net.kept, net.tasks = kept, recipe.tasks
     net.initialize()
     if optimizer_state is not None:
         # The moments of before, with the settings of now.
@@ -127,26 +126,30 @@ def train(
         net.optimizer_.load_state_dict({**optimizer_state, "param_groups": groups})
     if checkpoint is not None:
         checkpoint.restore(net)
-    left = 0 if kept.stale else r.max_epochs - len(kept.history)
+    left = 0 if kept.stale else recipe.max_epochs - len(kept.history)
     net.partial_fit(data, epochs=left)
     return net
 
 
 def _callbacks(
-    r: Recipe, kept: Kept, steps_per_epoch: int, checkpoint: Checkpoint | None
+    recipe: Recipe, kept: Kept, steps_per_epoch: int, checkpoint: Checkpoint | None
 ) -> list[tuple[str, Any]]:
     named: list[tuple[str, Any]] = [
-        ("clipping", GradientNormClipping(r.max_grad_norm)),
-        ("epoch_seed", EpochSeed(r.seed, kept)),
+        ("clipping", GradientNormClipping(recipe.max_grad_norm)),
+        ("epoch_seed", EpochSeed(recipe.seed, kept)),
     ]
-    if r.one_cycle:
-        named.append(("one_cycle", OneCycle(r.learning_rate, r.max_epochs, steps_per_epoch, kept)))
+    if recipe.one_cycle:
+        named.append(
+            ("one_cycle", OneCycle(recipe.learning_rate, recipe.max_epochs, steps_per_epoch, kept))
+        )
     named.append(("kept", kept))
-    named += [c if isinstance(c, tuple) else (f"user_{i}", c) for i, c in enumerate(r.callbacks)]
-    if r.progress:
-        named.append(("progress", Progress(kept, r.max_epochs)))
-    if r.tasks is not None:
-        named.append(("tasks", r.tasks))
+    named += [
+        c if isinstance(c, tuple) else (f"user_{i}", c) for i, c in enumerate(recipe.callbacks)
+    ]
+    if recipe.progress:
+        named.append(("progress", Progress(kept, recipe.max_epochs)))
+    if recipe.tasks is not None:
+        named.append(("tasks", recipe.tasks))
     if checkpoint is not None:
         named.append(("checkpoint", checkpoint))
     return named

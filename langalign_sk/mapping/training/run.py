@@ -1,10 +1,10 @@
-"""One training run of an adapter: from its parameters and pairs to networks."""
+"""Training run of an adapter: from its parameters and pairs to networks."""
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,27 +12,36 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from ..closed_form import Moments, Solver
 from ..network import Network
-from .batches import POOL, PairRows, spread_of, unit_of
+from ..rows import PairedRows
+from .batches import POOL, PairDataset, spread_of, unit_of
 from .callbacks import FitTasks, Kept
 from .checkpoint import Checkpoint, fingerprint
-from .loop import Recipe, private_generator, train
+from .loop import PairNet, Recipe, private_generator, train
 from .losses import Contrastive, SquaredError
 from .modules import BothWays, Trainable
 from .start import batch_size_for, closed_form, first_layers, hold_out
 
-__all__ = ["Outcome", "run"]
+__all__ = ["Earlier", "Outcome", "run"]
 
 
 _PEAK = 1e-3
-# Not among what makes two runs one: how a run is watched, and where it is computed.
+# Parameters that do not change what a run computes: how it is watched, and where it runs.
 _OF_NO_EFFECT = ("callbacks", "checkpoint", "device", "random_state", "verbose", "warm_start")
 
 
 @dataclass
+class Earlier:
+    """Networks of an earlier fit, which a run goes on from."""
+
+    networks: dict[str, Network]  # by the name of the fitted attribute
+    start: str | None
+    state: dict[str, Any] | None  # of the optimizer and the loss
+
+
+@dataclass
 class Outcome:
-    """What a run leaves."""
+    """Result of one training run."""
 
     networks: dict[str, Network]  # by the name of the fitted attribute
     start: str | None
@@ -44,112 +53,202 @@ class Outcome:
 
 def run(
     aligner: Any,
-    X: NDArray,
-    Y: NDArray,
-    groups: NDArray[np.intp],
+    rows: PairedRows,
     *,
+    architecture: str,
     callbacks: list[Any],
     context: Any,
-    going_on: bool,
+    earlier: Earlier | None,
     one_pass: bool,
 ) -> Outcome:
-    """Train the networks of an AdapterAligner on checked pairs."""
-    a = aligner
-    seed = int(check_random_state(a.random_state).randint(2**31 - 1))
-    checkpoint = None
-    if a.checkpoint is not None and not one_pass:
-        parameters = a.get_params(deep=False)
+    """Train the networks of an AdapterAligner on checked pairs.
+
+    Parameters
+    ----------
+    aligner : AdapterAligner
+        Its parameters, which were checked, say how to train.
+    rows : PairedRows
+        The pairs.
+    architecture : {"residual", "fc", "ae"}
+        Kind of the networks.
+    callbacks : list of skorch.callbacks.Callback or of (name, callback)
+        Of the user.
+    context : CallbackContext or None
+        Of scikit-learn's callbacks.
+    earlier : Earlier or None
+        Networks to go on from; None starts anew.
+    one_pass : bool
+        Whether this is one pass at a constant learning rate, without held-out pairs.
+
+    Returns
+    -------
+    Outcome
+        Networks in the dtype of the rows, and how training went.
+    """
+    return _Run(aligner, rows, architecture, earlier, one_pass).outcome(callbacks, context)
+
+
+class _Run:
+    """State of one run: which rows are trained on, in which units, from which networks."""
+
+    def __init__(
+        self,
+        aligner: Any,
+        rows: PairedRows,
+        architecture: str,
+        earlier: Earlier | None,
+        one_pass: bool,
+    ) -> None:
+        self.aligner, self.rows, self.earlier, self.one_pass = aligner, rows, earlier, one_pass
+        self.architecture, self.residual = architecture, architecture == "residual"
+        self.seed = int(check_random_state(aligner.random_state).randint(2**31 - 1))
+        self.checkpoint = None
+        if aligner.checkpoint is not None and not one_pass:
+            self.checkpoint = self._read_checkpoint()
+        self.trained, self.held_out = np.arange(len(rows)), np.empty(0, dtype=np.intp)
+        if aligner.early_stopping and not one_pass:
+            self.trained, self.held_out = hold_out(
+                rows.groups, aligner.validation_fraction, self.seed
+            )
+        self.units = unit_of(rows.X), unit_of(rows.Y)
+        second = "counterpart_network_" if aligner.shared else "inverse_network_"
+        self.names = ("network_", second)
+        x_unit, y_unit = self.units
+        # Of the rows that go into each of the two networks, and of those that it aims at.
+        self.map_units = [self.units, (y_unit, y_unit if aligner.shared else x_unit)]
+
+    def _read_checkpoint(self) -> Checkpoint:
+        aligner = self.aligner
+        parameters = aligner.get_params(deep=False)
         settings = {k: v for k, v in parameters.items() if k not in _OF_NO_EFFECT}
-        if a.random_state is None or isinstance(a.random_state, numbers.Integral):
-            settings["random_state"] = a.random_state and int(a.random_state)
-        checkpoint = Checkpoint(a.checkpoint, fingerprint(X, Y, settings))
+        if aligner.random_state is None or isinstance(aligner.random_state, Integral):
+            settings["random_state"] = aligner.random_state and int(aligner.random_state)
+        checkpoint = Checkpoint(aligner.checkpoint, fingerprint(self.rows.X, self.rows.Y, settings))
         checkpoint.load()
-        checkpoint.seed = seed = seed if checkpoint.seed is None else checkpoint.seed
-    rows, held_out = np.arange(len(X)), np.empty(0, dtype=np.intp)
-    if a.early_stopping and not one_pass:
-        rows, held_out = hold_out(groups, a.validation_fraction, seed)
-    units = unit_of(X), unit_of(Y)
-    names = ("network_", "counterpart_network_" if a.shared else "inverse_network_")
-    both = [units, (units[1], units[1]) if a.shared else units[::-1]]
-    if going_on:
-        start = a.start_
-        networks = [
-            getattr(a, name).rescaled(1 / u, 1 / v)
-            for name, (u, v) in zip(names, both, strict=True)
+        if checkpoint.seed is not None:
+            self.seed = checkpoint.seed
+        checkpoint.seed = self.seed
+        return checkpoint
+
+    def outcome(self, callbacks: list[Any], context: Any) -> Outcome:
+        """Train, and collect the best networks."""
+        aligner = self.aligner
+        networks, start = self._first_networks()
+        trainable = [
+            Trainable(
+                network,
+                dropout=aligner.dropout,
+                rank=aligner.rank,
+                linear=self.residual and not network.layers,
+                seed=self.seed,
+            )
+            for network in networks
         ]
-    else:
-        networks, start = _starts(a, X, Y, rows, held_out, both, seed)
-    residual = a._architecture == "residual"
-    trainable = [
-        Trainable(n, dropout=a.dropout, rank=a.rank, linear=residual and not n.layers, seed=seed)
-        for n in networks
-    ]
-    contrastive = a.loss == "contrastive"
-    pool = min(POOL, len(rows)) if contrastive and a.hard_negatives else 0
-    criterion: torch.nn.Module = SquaredError()
-    if contrastive:
+        both = aligner.inverse or aligner.shared
+        recipe = self._recipe(callbacks)
+        if context is not None:
+            recipe.tasks = self._tasks(context, networks)
+        state = None if self.earlier is None or not self.one_pass else self.earlier.state
+        if state is not None:
+            state = _converted(state, np.ndarray, torch.from_numpy)
+            recipe.criterion.load_state_dict(state["criterion"])
+        rows = self.rows
+        with private_generator(recipe.device):
+            net = train(
+                PairDataset(rows.X, rows.Y, self.trained, rows.groups, self.units),
+                self.held_out,
+                BothWays(trainable[0], trainable[1] if both else None),
+                recipe,
+                checkpoint=self.checkpoint,
+                optimizer_state=state and state["optimizer"],
+            )
+        fitted = self._fitted(net.kept, networks)
+        return Outcome(fitted, start, net.kept, net.stopped, self.held_out, _state_of(net))
+
+    def _first_networks(self) -> tuple[list[Network], str | None]:
+        """Networks to train, for rows divided by their units, and the method they start from."""
+        if self.earlier is not None:
+            networks = [self.earlier.networks[name] for name in self.names]
+            return self._in_units(networks), self.earlier.start
+        aligner, (d, k) = self.aligner, (self.rows.X.shape[1], self.rows.Y.shape[1])
+        layers = first_layers(
+            self.architecture, aligner.adapter_dim, d, k, aligner.shared, self.seed
+        )
+        if not self.residual:
+            return [Network(None, None, one) for one in layers], None
+        *affine, method = closed_form(
+            self.rows, self.trained, self.held_out, aligner.start, aligner.shared, self.seed
+        )
+        networks = [
+            Network(one.coef, one.intercept, first)
+            for one, first in zip(self._in_units(affine), layers, strict=True)
+        ]
+        return networks, method
+
+    def _in_units(self, networks: list[Network]) -> list[Network]:
+        pairs = zip(networks, self.map_units, strict=True)
+        return [network.rescaled(1 / u, 1 / v) for network, (u, v) in pairs]
+
+    def _criterion(self, pool: int) -> torch.nn.Module:
+        aligner = self.aligner
+        if aligner.loss != "contrastive":
+            return SquaredError()
         # Not by their norms: where all rows have much in common, their differences are small
         # beside these, and would be given away.
-        to_y, to_x = (
-            a.mse_weight * unit**2 / spread_of(A)
-            for A, unit in zip((Y, X), units[::-1], strict=True)
+        x_unit, y_unit = self.units
+        to_y = aligner.mse_weight * y_unit**2 / spread_of(self.rows.Y)
+        to_x = aligner.mse_weight * x_unit**2 / spread_of(self.rows.X)
+        hard_negatives = min(aligner.hard_negatives, pool)
+        return Contrastive(aligner.temperature, (to_y, to_x), hard_negatives, aligner.shared)
+
+    def _recipe(self, callbacks: list[Any]) -> Recipe:
+        aligner = self.aligner
+        pool = 0
+        if aligner.loss == "contrastive" and aligner.hard_negatives:
+            pool = min(POOL, len(self.trained))
+        return Recipe(
+            criterion=self._criterion(pool),
+            learning_rate=aligner.learning_rate or (_PEAK / 2 if aligner.shared else _PEAK),
+            weight_decay=aligner.weight_decay if self.residual else 0.0,
+            batch_size=batch_size_for(len(self.trained), aligner.batch_size),
+            max_epochs=1 if self.one_pass else aligner.max_epochs,
+            patience=aligner.n_iter_no_change,
+            max_grad_norm=aligner.max_grad_norm,
+            seed=self.seed,
+            device=device_of(aligner.device),
+            one_cycle=not self.one_pass,
+            shared=aligner.shared,
+            pool=pool,
+            callbacks=callbacks,
+            progress=bool(aligner.verbose) and not self.one_pass,
         )
-        criterion = Contrastive(a.temperature, (to_y, to_x), min(a.hard_negatives, pool), a.shared)
-    state = a._partial_state if going_on and one_pass else None
-    if state is not None:
-        state = _converted(state, np.ndarray, torch.from_numpy)
-        criterion.load_state_dict(state["criterion"])
 
-    def fitted(kept: Kept) -> dict[str, Network]:
-        parts = zip(names, kept.best, both, strict=False)
-        out = {name: n.rescaled(u, v).astype(X.dtype) for name, n, (u, v) in parts}
-        if a.shared:
-            out["inverse_network_"] = _least_squares(out["counterpart_network_"](Y), X)
-        elif not a.inverse and going_on:
-            out["inverse_network_"] = a.inverse_network_
-        elif not a.inverse:
-            (u, v), back = both[1], networks[1]
-            if residual:
-                back = Network(back.coef, back.intercept).rescaled(u, v).astype(X.dtype)
-            out["inverse_network_"] = back if residual else _least_squares(Y, X)
-        return out
-
-    recipe = Recipe(
-        criterion=criterion,
-        learning_rate=a.learning_rate or (_PEAK / 2 if a.shared else _PEAK),
-        weight_decay=a.weight_decay if residual else 0.0,
-        batch_size=batch_size_for(len(rows), a.batch_size),
-        max_epochs=1 if one_pass else a.max_epochs,
-        patience=a.n_iter_no_change,
-        max_grad_norm=a.max_grad_norm,
-        seed=seed,
-        device=device_of(a.device),
-        one_cycle=not one_pass,
-        shared=a.shared,
-        pool=pool,
-        callbacks=callbacks,
-        progress=bool(a.verbose) and not one_pass,
-    )
-    if context is not None:
-        recipe.tasks = FitTasks(
+    def _tasks(self, context: Any, networks: list[Network]) -> FitTasks:
+        X, Y = self.rows.X, self.rows.Y
+        widths = {"n_features_in_": X.shape[1], "_n_targets": Y.shape[1]}
+        return FitTasks(
             context,
-            a,
+            self.aligner,
             {"X": X, "y": Y},
-            lambda kept: {**fitted(kept), "n_features_in_": X.shape[1], "_n_targets": Y.shape[1]},
+            lambda kept: {**self._fitted(kept, networks), **widths},
         )
-    with private_generator(recipe.device):
-        net = train(
-            PairRows(X, Y, rows, groups, units),
-            held_out,
-            BothWays(trainable[0], trainable[1] if a.inverse or a.shared else None),
-            recipe,
-            checkpoint=checkpoint,
-            optimizer_state=state and state["optimizer"],
-        )
-    state = {"optimizer": net.optimizer_.state_dict(), "criterion": net.criterion_.state_dict()}
-    # As arrays: an estimator is unpickled without torch, and without the device it was trained on.
-    state = _converted(state, torch.Tensor, lambda tensor: tensor.detach().cpu().numpy().copy())
-    return Outcome(fitted(net.kept), start, net.kept, net.stopped, held_out, state)
+
+    def _fitted(self, kept: Kept, first: list[Network]) -> dict[str, Network]:
+        """The best networks, for rows as they came; a map back that was not trained among them."""
+        aligner, X, Y = self.aligner, self.rows.X, self.rows.Y
+        parts = zip(self.names, kept.best, self.map_units, strict=False)
+        out = {name: best.rescaled(u, v).astype(X.dtype) for name, best, (u, v) in parts}
+        if aligner.shared:
+            moved = out["counterpart_network_"](Y)
+            out["inverse_network_"] = _least_squares(PairedRows(moved, X))
+        elif not aligner.inverse and self.earlier is not None:
+            out["inverse_network_"] = self.earlier.networks["inverse_network_"]
+        elif not aligner.inverse and self.residual:
+            back = Network(first[1].coef, first[1].intercept)
+            out["inverse_network_"] = back.rescaled(*self.map_units[1]).astype(X.dtype)
+        elif not aligner.inverse:
+            out["inverse_network_"] = _least_squares(PairedRows(Y, X))
+        return out
 
 
 def device_of(device: str | None) -> str:
@@ -161,24 +260,16 @@ def device_of(device: str | None) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _starts(
-    a: Any,
-    X: NDArray,
-    Y: NDArray,
-    rows: NDArray[np.intp],
-    held_out: NDArray[np.intp],
-    both: list[tuple[float, float]],
-    seed: int,
-) -> tuple[list[Network], str | None]:
-    layers = first_layers(a._architecture, a.adapter_dim, X.shape[1], Y.shape[1], a.shared, seed)
-    if a._architecture != "residual":
-        return [Network(None, None, one) for one in layers], None
-    *affine, method = closed_form(X, Y, rows, held_out, a.start, a.shared, seed)
-    networks = []
-    for one, first, (u, v) in zip(affine, layers, both, strict=True):
-        scaled = one.rescaled(1 / u, 1 / v)
-        networks.append(Network(scaled.coef, scaled.intercept, first))
-    return networks, method
+def _state_of(net: PairNet) -> dict[str, Any]:
+    """State of the optimizer and the loss, to go on with.
+
+    As arrays: an estimator is unpickled without torch, and without the device it was trained on.
+    """
+    state = {"optimizer": net.optimizer_.state_dict(), "criterion": net.criterion_.state_dict()}
+    out: dict[str, Any] = _converted(
+        state, torch.Tensor, lambda tensor: tensor.detach().cpu().numpy().copy()
+    )
+    return out
 
 
 def _converted(tree: Any, kind: type, convert: Callable[[Any], Any]) -> Any:
@@ -188,6 +279,6 @@ def _converted(tree: Any, kind: type, convert: Callable[[Any], Any]) -> Any:
     return convert(tree) if isinstance(tree, kind) else tree
 
 
-def _least_squares(Z: NDArray, X: NDArray) -> Network:
-    back = Solver(Moments.of(Z, X), one_map=True).least_squares()
+def _least_squares(rows: PairedRows) -> Network:
+    back = rows.solver.least_squares()
     return Network(back.coef, back.intercept)

@@ -1,16 +1,15 @@
-"""What an adapter starts from: held-out rows, a closed form, and first weights."""
+"""Start of a training run: held-out rows, a closed form, and first weights."""
 
 from __future__ import annotations
-
-import warnings
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from ..closed_form import Moments, Solver
-from ..linear import LinearAligner
+from ..._utils.validation import warn_user
+from ..candidates import cautious_candidate, linear_candidates
 from ..network import Network
+from ..rows import PairedRows
 from ..selection import choose
 from .modules import initial_layers
 
@@ -30,10 +29,9 @@ def hold_out(
     """Rows to train on and rows held out, which share no duplicate group."""
     n_groups = int(groups.max()) + 1
     if n_groups < _MIN_GROUPS:
-        warnings.warn(
+        warn_user(
             f"There are fewer than {_MIN_GROUPS} distinct pairs, too few to hold any out: training "
-            "runs for all max_epochs. Give more, or early_stopping=False.",
-            stacklevel=7,
+            "runs for all max_epochs. Give more, or early_stopping=False."
         )
         return np.arange(len(groups)), np.empty(0, dtype=np.intp)
     sizes = np.bincount(groups)
@@ -50,31 +48,27 @@ def hold_out(
 
 
 def closed_form(
-    X: NDArray,
-    Y: NDArray,
-    rows: NDArray[np.intp],
+    rows: PairedRows,
+    trained: NDArray[np.intp],
     held_out: NDArray[np.intp],
     method: str,
     shared: bool,
     seed: int,
 ) -> tuple[Network, Network, str]:
-    """The best closed form of some rows, the one back (or of Y, if shared), and its method.
+    """The best closed form of the trained rows, the one back (or of Y, if shared), and its method.
 
     Sums over the held-out rows are subtracted from those over all, so that nothing is copied.
     """
-    candidates = LinearAligner(method, shared=shared)._check_parameters(X.shape[1] == Y.shape[1])
+    candidates = linear_candidates(method, shared=shared, square=rows.square)
     best = candidates[0]
     if len(candidates) > 1:
         draw = check_random_state(seed)
         # Pairs often stand sorted by source, so that the first ones would not do for all.
-        some = rows if len(rows) <= _CHOICE_ROWS else draw.permutation(rows)[:_CHOICE_ROWS]
-        choice = choose(X[some], Y[some], candidates, random_state=draw)
-        best = LinearAligner._cautious(candidates) if choice is None else choice.best
-    moments = Moments.of(X, Y)
-    if len(held_out):
-        origins = moments.x_origin, moments.y_origin
-        moments = moments - Moments.of(X[held_out], Y[held_out], None, origins)
-    solver = Solver(moments, one_map=True)
+        some = trained if len(trained) <= _CHOICE_ROWS else draw.permutation(trained)[:_CHOICE_ROWS]
+        chosen_by = rows if len(some) == len(rows) else rows.take(some)
+        choice = choose(chosen_by, candidates, random_state=draw)
+        best = cautious_candidate(candidates) if choice is None else choice.best
+    solver = rows.solver_without(held_out)
     if shared:
         there, back, _ = solver.canonical(*best.spectral_settings())
     else:
@@ -109,9 +103,8 @@ def batch_size_for(n_rows: int, batch_size: int | None) -> int:
     if batch_size is None:
         return min(n_rows, int(np.clip(n_rows // _BATCHES, *_BATCH_SIZES)))
     if batch_size > n_rows:
-        warnings.warn(
+        warn_user(
             f"batch_size={batch_size} is more than the {n_rows} pairs to train on: one batch holds "
-            "them all.",
-            stacklevel=7,
+            "them all."
         )
     return min(n_rows, batch_size)

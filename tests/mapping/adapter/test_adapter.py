@@ -16,6 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils import check_random_state
 
 from langalign_sk.mapping import AdapterAligner, LinearAligner
+from langalign_sk.mapping.rows import PairedRows
 from langalign_sk.mapping.training import start
 from langalign_sk.mapping.training.start import closed_form, hold_out
 
@@ -1155,10 +1156,10 @@ def test_closed_form_of_many_pairs_is_chosen_on_a_draw_of_all(monkeypatch):
     Y[200:] = X[200:] @ np.linalg.qr(draw.normal(size=(8, 8)))[0]
     seen = []
     monkeypatch.setattr(start, "_CHOICE_ROWS", 200)
-    monkeypatch.setattr(start, "choose", lambda A, B, *rest, **kw: seen.append((A, B)) or None)
+    monkeypatch.setattr(start, "choose", lambda rows, *rest, **kw: seen.append(rows) or None)
     rows = np.arange(400)
-    closed_form(X, Y, rows, np.empty(0, dtype=int), "auto", False, 0)
-    (A, B), *_ = seen
-    assert len(A) == 200
-    copies = (A == B).all(axis=1).mean()
+    closed_form(PairedRows(X, Y), rows, np.empty(0, dtype=int), "auto", False, 0)
+    drawn, *_ = seen
+    assert len(drawn) == 200
+    copies = (drawn.X == drawn.Y).all(axis=1).mean()
     assert 0.3 < copies < 0.7

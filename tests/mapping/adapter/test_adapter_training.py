@@ -18,7 +18,7 @@ from skorch.history import History
 
 from langalign_sk.mapping import AdapterAligner, Network
 from langalign_sk.mapping.training import run
-from langalign_sk.mapping.training.batches import PairBatches, PairRows, n_batches, unit_of
+from langalign_sk.mapping.training.batches import PairBatches, PairDataset, n_batches, unit_of
 from langalign_sk.mapping.training.callbacks import Kept, OneCycle
 from langalign_sk.mapping.training.modules import BothWays, Trainable
 from langalign_sk.mapping.training.start import hold_out
@@ -319,7 +319,7 @@ def test_epoch_that_finds_less_than_the_start_is_not_kept():
     made = [Network(coef, np.zeros(n)) for coef in (start, later, 2 * np.eye(n))]
     history = History()
     net = SimpleNamespace(optimizer_=SimpleNamespace(param_groups=[{"lr": 0.1}]), history=history)
-    kept = Kept(PairRows(rows, rows, np.arange(n), np.arange(n)), np.arange(n), 9, False)
+    kept = Kept(PairDataset(rows, rows, np.arange(n), np.arange(n)), np.arange(n), 9, False)
     epochs = []
     for i, network in enumerate(made):
         there = Trainable(network, dropout=0, rank=None, linear=True, seed=0)
@@ -685,7 +685,7 @@ def test_file_that_is_no_checkpoint(spoil_file, tmp_path):
     else:
         spoilt = {"garbage": b"garbage" * 99, "empty": b"", "cut": whole[: len(whole) // 2]}
         path.write_bytes(spoilt[spoil_file])
-    with pytest.raises(ValueError, match=r"is no checkpoint of an adapter.*another folder"):
+    with pytest.raises(ValueError, match=r"is not a checkpoint of an adapter.*another folder"):
         adapter(checkpoint=tmp_path).fit(X, Y)
 
 
@@ -720,7 +720,7 @@ def numbered(n=100, n_trained=90):
     """Rows that say their number, of which some are trained on."""
     A = np.column_stack([np.arange(n), np.ones(n)]).astype(np.float64)
     rows = np.random.default_rng(0).permutation(n)[:n_trained]
-    return PairRows(A, -A, np.sort(rows), np.arange(n) // 2)
+    return PairDataset(A, -A, np.sort(rows), np.arange(n) // 2)
 
 
 def order_of(made):
@@ -775,7 +775,7 @@ def test_pool_is_drawn_anew_in_every_epoch():
 def test_rows_come_in_units_and_stay_as_they_are():
     A = np.random.default_rng(0).normal(size=(50, 3))
     before = A.copy()
-    data = PairRows(A, 10 * A, np.arange(50), np.arange(50), (2.0, 5.0))
+    data = PairDataset(A, 10 * A, np.arange(50), np.arange(50), (2.0, 5.0))
     for x, y in [data.take(np.array([3, 1])), data.take(np.arange(50))]:
         np.testing.assert_allclose(y, 4 * x, rtol=1e-5)
     np.testing.assert_allclose(data.take(np.arange(50))[0], A / 2, rtol=1e-6)

@@ -10,14 +10,14 @@ from sklearn.metrics import r2_score
 
 from langalign_sk import CrossLingualAligner
 from langalign_sk.mapping import AdapterAligner, LinearAligner
-from langalign_sk.mapping.adapter import Trained
+from langalign_sk.mapping.adapter import AdapterCandidate
 from langalign_sk.mapping.candidates import Candidate
+from langalign_sk.mapping.rows import PairedRows
 from langalign_sk.mapping.selection import choose
 from langalign_sk.metrics._core import (
     N_FOLDS,
-    calibrated_log_likelihood,
     held_out_folds,
-    row_log_likelihood,
+    likelihood_and_recall,
 )
 from tests.toy import ENGLISH, KOREAN, ToyEncoder
 
@@ -41,7 +41,7 @@ def adapter(adapter_dim=16, **params):
 
 
 def trained(adapter_dim=16, **params):
-    return Trained(adapter(adapter_dim, **params))
+    return AdapterCandidate(adapter(adapter_dim, **params))
 
 
 def bent_pairs(n=400, seed=0):
@@ -99,7 +99,7 @@ def candidates_of(aligner):
 def test_an_adapter_wins_where_the_relation_is_bent():
     X, Y = bent_pairs()
     candidate = trained()
-    choice = choose(X, Y, [*CLOSED, candidate], random_state=draw())
+    choice = choose(PairedRows(X, Y), [*CLOSED, candidate], random_state=draw())
     assert choice.best is candidate
     recalls = choice.results["held_out_recall"]
     assert recalls[-1] > max(recalls[:-1]) + 0.1
@@ -108,31 +108,31 @@ def test_an_adapter_wins_where_the_relation_is_bent():
 def test_a_linear_adapter_does_not_win_where_only_a_bent_one_can():
     X, Y = bent_pairs()
     candidates = [*CLOSED, trained(0), trained(16)]
-    assert choose(X, Y, candidates, random_state=draw()).best is candidates[-1]
+    assert choose(PairedRows(X, Y), candidates, random_state=draw()).best is candidates[-1]
 
 
 @pytest.mark.parametrize("dims", [(0,), (16,), (0, 16)])
 def test_the_closed_form_wins_where_the_relation_is_a_rotation(dims):
     X, Y = rotated_pairs()
     candidates = [*CLOSED, *(trained(dim, max_epochs=2) for dim in dims)]
-    choice = choose(X, Y, candidates, random_state=draw())
+    choice = choose(PairedRows(X, Y), candidates, random_state=draw())
     assert choice.best == PROCRUSTES
     assert choice.results["method"][-len(dims) :] == ["contrastive"] * len(dims)
 
 
 def test_no_alignment_wins_where_it_finds_everything():
     X, _ = rotated_pairs()
-    choice = choose(X, X, [*CLOSED, trained(max_epochs=2)], random_state=draw())
+    choice = choose(PairedRows(X, X), [*CLOSED, trained(max_epochs=2)], random_state=draw())
     assert choice.best == IDENTITY
 
 
 def test_held_out_r2_is_that_of_scikit_learn():
     X, Y = bent_pairs()
     candidate = trained()
-    results = choose(X, Y, [IDENTITY, candidate], random_state=draw()).results
-    pool = held_out_folds(np.arange(len(X)), draw())
-    held = np.concatenate(pool)
-    moved = candidate.move_folds(X, Y, pool, np.inf)
+    pairs = PairedRows(X, Y)
+    results = choose(pairs, [IDENTITY, candidate], random_state=0).results
+    held = np.concatenate(held_out_folds(np.arange(len(X)), draw()))
+    moved = candidate.move_folds(pairs.held_out(0, len(X) // 5), np.inf)
     Z = np.concatenate([Z for Z, _ in moved])
     for got, rows in zip(results["held_out_r2"], (X[held], Z), strict=True):
         expected = r2_score(Y[held], rows, multioutput="variance_weighted")
@@ -141,12 +141,15 @@ def test_held_out_r2_is_that_of_scikit_learn():
 
 def test_no_r2_in_a_shared_space():
     X, Y = rotated_pairs()
-    assert np.isnan(choose(X, Y, [SHARED], random_state=draw()).results["held_out_r2"][0])
+    assert np.isnan(
+        choose(PairedRows(X, Y), [SHARED], random_state=draw()).results["held_out_r2"][0]
+    )
 
 
-def far_away(self, X, Y, pool, deadline):
+def far_away(self, held_out, deadline):
     """A map that finds every translation, and puts all rows where no model knows them."""
-    return [(10 * Y[fold], Y[fold]) for fold in pool]
+    Y = held_out.rows.Y
+    return [(10 * Y[fold], Y[fold]) for fold in held_out.folds]
 
 
 @pytest.mark.parametrize(
@@ -154,9 +157,9 @@ def far_away(self, X, Y, pool, deadline):
 )
 def test_an_adapter_that_leaves_the_english_rows_is_for_search_alone(params, taken, monkeypatch):
     X, Y = noisy_pairs()
-    monkeypatch.setattr(Trained, "move_folds", far_away)
+    monkeypatch.setattr(AdapterCandidate, "move_folds", far_away)
     candidate = trained(0, **params)
-    choice = choose(X, Y, [IDENTITY, PROCRUSTES, candidate], random_state=draw())
+    choice = choose(PairedRows(X, Y), [IDENTITY, PROCRUSTES, candidate], random_state=draw())
     assert choice.results["held_out_recall"][2] == 1.0 > choice.results["held_out_recall"][1]
     assert (choice.best is candidate) == taken
 
@@ -165,20 +168,20 @@ def test_an_adapter_that_leaves_the_english_rows_is_for_search_alone(params, tak
 def test_one_standard_error_rule_over_all_candidates(make, wins):
     X, Y = make()
     candidates = [PROCRUSTES, SPECTRAL, trained()]
-    choice = choose(X, Y, candidates, random_state=draw())
+    choice = choose(PairedRows(X, Y), candidates, random_state=draw())
     results = choice.results
     fits = np.array(results["held_out_log_likelihood"])
     within = fits.max() - fits <= np.array(results["standard_error_to_best"]) + 1e-6
     assert choice.best is candidates[int(np.argmax(within))]  # they stand simplest first
-    assert isinstance(choice.best, Trained) == wins
+    assert isinstance(choice.best, AdapterCandidate) == wins
 
 
 def test_the_smaller_of_two_equal_adapters_is_taken():
     X, Y = bent_pairs(300)
     small, large = trained(16), trained(16)
     large.adapter_dim = 17  # in name only: it trains the same map
-    assert choose(X, Y, [PROCRUSTES, small, large], random_state=draw()).best is small
-    assert choose(X, Y, [PROCRUSTES, large, small], random_state=draw()).best is small
+    assert choose(PairedRows(X, Y), [PROCRUSTES, small, large], random_state=draw()).best is small
+    assert choose(PairedRows(X, Y), [PROCRUSTES, large, small], random_state=draw()).best is small
 
 
 def test_complexity_of_adapters_is_above_every_closed_form():
@@ -193,7 +196,7 @@ def test_complexity_of_adapters_is_above_every_closed_form():
 def test_adapters_are_judged_on_rows_they_did_not_see(adapter_dim):
     X, Y = bent_pairs(200)
     candidates = [PROCRUSTES, trained(adapter_dim, max_epochs=2)]
-    results = choose(X, Y, candidates, random_state=draw()).results
+    results = choose(PairedRows(X, Y), candidates, random_state=draw()).results
     folds = held_out_folds(np.arange(200), draw())
     moved = []
     for fold in folds:
@@ -211,7 +214,7 @@ def test_adapters_are_judged_on_rows_they_did_not_see(adapter_dim):
 def test_shared_candidates_are_compared_within_every_fold():
     X, Y = noisy_pairs()
     candidates = [SHARED, trained(16, shared=True, max_epochs=2)]
-    results = choose(X, Y, candidates, random_state=draw()).results
+    results = choose(PairedRows(X, Y), candidates, random_state=draw()).results
     folds = held_out_folds(np.arange(300), draw())
     assert len(folds) == N_FOLDS
     maps = [
@@ -234,9 +237,9 @@ def test_shared_candidates_are_compared_within_every_fold():
 
 def test_closed_forms_alone_keep_the_fixed_temperature():
     X, Y = noisy_pairs()
-    alone = choose(X, Y, [PROCRUSTES, SPECTRAL], random_state=draw()).results
+    alone = choose(PairedRows(X, Y), [PROCRUSTES, SPECTRAL], random_state=draw()).results
     beside = choose(
-        X, Y, [PROCRUSTES, SPECTRAL, trained(0, max_epochs=1)], random_state=draw()
+        PairedRows(X, Y), [PROCRUSTES, SPECTRAL, trained(0, max_epochs=1)], random_state=draw()
     ).results
     assert beside["held_out_recall"][:2] == alone["held_out_recall"]
     for calibrated, fixed in zip(
@@ -250,7 +253,7 @@ def test_duplicates_of_a_pair_do_not_flatter_an_adapter():
     # row would be to find it.
     rng = np.random.default_rng(0)
     X, Y = (np.repeat(rng.normal(size=(20, 8)), 10, axis=0) for _ in range(2))
-    results = choose(X, Y, [PROCRUSTES, trained(64)], random_state=draw()).results
+    results = choose(PairedRows(X, Y), [PROCRUSTES, trained(64)], random_state=draw()).results
     assert results["held_out_recall"][1] < 0.4
     assert adapter(64, max_epochs=30, early_stopping=False).fit(X, Y).score(X, Y) > 0.9
 
@@ -263,12 +266,14 @@ def test_calibrated_log_likelihood_is_that_of_the_best_temperature(duplicates):
     for noise in (0.05, 0.3, 0.6, 1.0, 3.0):
         X = rng.normal(size=(40, 5))
         Y = X + noise * rng.normal(size=X.shape)
-        tried = [row_log_likelihood(X, Y, groups, t) for t in (0.02, 0.03, 0.04, 0.06, 0.09, 0.13)]
+        tried = [
+            likelihood_and_recall(X, Y, groups, t)[0] for t in (0.02, 0.03, 0.04, 0.06, 0.09, 0.13)
+        ]
         if not duplicates:
             assert_allclose(tried[3], slow_log_likelihood(X, Y, 0.06))
         means = [values.mean() for values in tried]
         best.add(int(np.argmax(means)))
-        assert_allclose(calibrated_log_likelihood(X, Y, groups), tried[int(np.argmax(means))])
+        assert_allclose(likelihood_and_recall(X, Y, groups)[0], tried[int(np.argmax(means))])
     assert len(best) > 2
 
 
@@ -281,9 +286,11 @@ def test_calibrated_log_likelihood_ignores_how_far_apart_a_map_puts_rows():
     Y /= np.linalg.norm(Y, axis=1, keepdims=True)
     groups, far = np.arange(60), np.full((60, 1), 1.0)
     A, B = np.hstack([X, far]), np.hstack([Y, far])  # every cosine c is (c + 1) / 2
-    assert_allclose(row_log_likelihood(A, B, groups, 0.03), row_log_likelihood(X, Y, groups, 0.06))
-    fixed = [row_log_likelihood(*Z, groups, 0.13).mean() for Z in ((A, B), (X, Y))]
-    calibrated = [calibrated_log_likelihood(*Z, groups).mean() for Z in ((A, B), (X, Y))]
+    assert_allclose(
+        likelihood_and_recall(A, B, groups, 0.03)[0], likelihood_and_recall(X, Y, groups, 0.06)[0]
+    )
+    fixed = [likelihood_and_recall(*Z, groups, 0.13)[0].mean() for Z in ((A, B), (X, Y))]
+    calibrated = [likelihood_and_recall(*Z, groups)[0].mean() for Z in ((A, B), (X, Y))]
     assert abs(calibrated[0] - calibrated[1]) < 0.2 * abs(fixed[0] - fixed[1])
 
 
@@ -293,7 +300,7 @@ def test_calibrated_log_likelihood_ignores_how_far_apart_a_map_puts_rows():
 def test_results_list_every_candidate():
     X, Y = bent_pairs(200)
     candidates = [PROCRUSTES, SPECTRAL, trained(0, max_epochs=1), trained(8, max_epochs=1)]
-    results = choose(X, Y, candidates, random_state=draw()).results
+    results = choose(PairedRows(X, Y), candidates, random_state=draw()).results
     assert results["method"] == ["procrustes", "spectral", "contrastive", "contrastive"]
     assert results["alpha"] == [None, 1.0, None, None]
     assert results["power"] == [None, 0.5, None, None]
@@ -308,7 +315,9 @@ def test_results_list_every_candidate():
 def test_the_same_seed_gives_the_same_choice():
     X, Y = bent_pairs(200)
     first, again, other = (
-        choose(X, Y, [PROCRUSTES, trained(max_epochs=2)], random_state=draw(seed)).results
+        choose(
+            PairedRows(X, Y), [PROCRUSTES, trained(max_epochs=2)], random_state=draw(seed)
+        ).results
         for seed in (0, 0, 1)
     )
     assert without_seconds(first) == without_seconds(again)
@@ -319,7 +328,7 @@ def test_candidates_are_left_as_they_came():
     X, Y = bent_pairs(200)
     candidate = trained(max_epochs=1, checkpoint="nowhere")
     before = candidate.aligner.get_params()
-    choose(X, Y, [PROCRUSTES, candidate], random_state=draw())
+    choose(PairedRows(X, Y), [PROCRUSTES, candidate], random_state=draw())
     assert candidate.aligner.get_params() == before
     assert not hasattr(candidate.aligner, "network_")
 
@@ -331,7 +340,7 @@ def test_candidates_are_left_as_they_came():
 def test_adapters_that_run_out_of_time_are_never_chosen(budget):
     X, Y = bent_pairs()
     candidates = [*CLOSED, trained(0), trained(16)]
-    choice = choose(X, Y, candidates, random_state=draw(), time_budget=budget)
+    choice = choose(PairedRows(X, Y), candidates, random_state=draw(), time_budget=budget)
     assert isinstance(choice.best, Candidate)
     assert choice.results["method"][-2:] == ["contrastive", "contrastive"]
     for name in ("held_out_recall", "held_out_log_likelihood", "standard_error_to_best"):
@@ -343,7 +352,7 @@ def test_adapters_that_run_out_of_time_are_never_chosen(budget):
 def test_an_adapter_whose_time_runs_out_in_training_is_not_chosen():
     X, Y = bent_pairs()
     endless = trained(16, max_epochs=100_000, n_iter_no_change=100_000)
-    choice = choose(X, Y, [*CLOSED, endless], random_state=draw(), time_budget=0.5)
+    choice = choose(PairedRows(X, Y), [*CLOSED, endless], random_state=draw(), time_budget=0.5)
     assert isinstance(choice.best, Candidate)
     assert np.isnan(choice.results["held_out_recall"][-1])
     assert choice.results["seconds"][-1] < 5
@@ -353,23 +362,23 @@ def test_an_adapter_whose_time_runs_out_in_training_is_not_chosen():
 def test_enough_time_changes_nothing(budget):
     X, Y = bent_pairs()
     candidate = trained()
-    choice = choose(X, Y, [*CLOSED, candidate], random_state=draw(), time_budget=budget)
+    choice = choose(PairedRows(X, Y), [*CLOSED, candidate], random_state=draw(), time_budget=budget)
     assert choice.best is candidate
 
 
 # Ctrl-C
 
 
-def interrupt(self, X, Y, pool, deadline):
+def interrupt(self, held_out, deadline):
     raise KeyboardInterrupt
 
 
 def test_an_interrupted_adapter_leaves_the_best_so_far(monkeypatch):
     X, Y = bent_pairs()
-    monkeypatch.setattr(Trained, "move_folds", interrupt)
+    monkeypatch.setattr(AdapterCandidate, "move_folds", interrupt)
     with pytest.warns(UserWarning, match="interrupted"):
-        choice = choose(X, Y, [*CLOSED, trained(0), trained(16)], random_state=draw())
-    closed = choose(X, Y, CLOSED, random_state=draw())
+        choice = choose(PairedRows(X, Y), [*CLOSED, trained(0), trained(16)], random_state=draw())
+    closed = choose(PairedRows(X, Y), CLOSED, random_state=draw())
     assert isinstance(choice.best, Candidate)
     assert choice.results["method"] == closed.results["method"]
     assert choice.results["held_out_recall"] == closed.results["held_out_recall"]
@@ -377,33 +386,33 @@ def test_an_interrupted_adapter_leaves_the_best_so_far(monkeypatch):
 
 def test_an_adapter_that_finished_before_ctrl_c_may_be_chosen(monkeypatch):
     X, Y = bent_pairs()
-    whole = Trained.move_folds
+    whole = AdapterCandidate.move_folds
 
     def second_is_interrupted(self, *args):
         if self.adapter_dim == 17:
             raise KeyboardInterrupt
         return whole(self, *args)
 
-    monkeypatch.setattr(Trained, "move_folds", second_is_interrupted)
+    monkeypatch.setattr(AdapterCandidate, "move_folds", second_is_interrupted)
     first = trained(16)
     with pytest.warns(UserWarning, match="interrupted"):
-        choice = choose(X, Y, [*CLOSED, first, trained(17)], random_state=draw())
+        choice = choose(PairedRows(X, Y), [*CLOSED, first, trained(17)], random_state=draw())
     assert choice.best is first
     assert choice.results["adapter_dim"][-1] == 16
 
 
 def test_ctrl_c_in_training_ends_the_search(monkeypatch):
     X, Y = bent_pairs(200)
-    fit = AdapterAligner.fit
+    fit = AdapterAligner.fit_rows
 
-    def fit_interrupted(self, X, y):
-        fit(self, X, y)
+    def fit_interrupted(self, rows):
+        fit(self, rows)
         self.stopped_ = "interrupted"
         return self
 
-    monkeypatch.setattr(AdapterAligner, "fit", fit_interrupted)
+    monkeypatch.setattr(AdapterAligner, "fit_rows", fit_interrupted)
     with pytest.warns(UserWarning, match="search for the best method was interrupted"):
-        choice = choose(X, Y, [PROCRUSTES, trained(max_epochs=1)], random_state=draw())
+        choice = choose(PairedRows(X, Y), [PROCRUSTES, trained(max_epochs=1)], random_state=draw())
     assert choice.best == PROCRUSTES
 
 
@@ -413,7 +422,7 @@ def test_ctrl_c_in_a_closed_form_is_raised(monkeypatch):
 
     monkeypatch.setattr(Candidate, "move", stop)
     with pytest.raises(KeyboardInterrupt):
-        choose(*bent_pairs(), [PROCRUSTES, trained()], random_state=draw())
+        choose(PairedRows(*bent_pairs()), [PROCRUSTES, trained()], random_state=draw())
 
 
 # From CrossLingualAligner
@@ -500,7 +509,7 @@ def test_auto_of_a_shared_space_tries_shared_adapters(monkeypatch):
 
 def test_interrupted_auto_fits_the_best_so_far(monkeypatch):
     monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
-    monkeypatch.setattr(Trained, "move_folds", interrupt)
+    monkeypatch.setattr(AdapterCandidate, "move_folds", interrupt)
     with pytest.warns(UserWarning, match="interrupted"):
         aligner = toy().fit(PAIRS)
     assert isinstance(aligner.language_map_, LinearAligner)

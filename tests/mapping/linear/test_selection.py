@@ -6,6 +6,7 @@ from numpy.testing import assert_array_equal
 
 from langalign_sk.mapping import LinearAligner
 from langalign_sk.mapping.candidates import Candidate, candidates_for
+from langalign_sk.mapping.rows import PairedRows
 from langalign_sk.mapping.selection import TEMPERATURE, choose, held_out_pairs
 from langalign_sk.metrics._core import (
     MAX_CROSS_FIT,
@@ -97,8 +98,8 @@ def test_too_few_groups_to_hold_any_out():
     groups = np.arange(100) % 9
     assert held_out_folds(groups, draw()) is None
     X = np.random.default_rng(0).normal(size=(9, 4))[groups]
-    assert choose(X, X, ALL, random_state=draw()) is None
-    assert held_out_pairs(X, X, RIDGE, random_state=draw()) is None
+    assert choose(PairedRows(X, X), ALL, random_state=draw()) is None
+    assert held_out_pairs(PairedRows(X, X), RIDGE, random_state=draw()) is None
 
 
 def test_held_out_rows_follow_the_seed():
@@ -154,7 +155,7 @@ def test_complexity(simple, complex_):
 )
 def test_the_simplest_is_taken_on_ties(candidates, expected):
     X, _ = noisy_copy()  # of X and X all of these are the identity
-    assert choose(X, X, candidates, random_state=draw()).best == expected
+    assert choose(PairedRows(X, X), candidates, random_state=draw()).best == expected
 
 
 @pytest.mark.parametrize("make", [noisy_copy, rotated])
@@ -162,7 +163,7 @@ def test_the_simplest_is_taken_on_ties(candidates, expected):
 def test_every_candidate_is_judged_on_rows_it_did_not_see(make, weighted):
     X, Y = make()
     weight = np.random.default_rng(2).uniform(0.1, 2, len(X)) if weighted else None
-    choice = choose(X, Y, ALL, sample_weight=weight, random_state=draw())
+    choice = choose(PairedRows(X, Y, weight), ALL, random_state=draw())
     folds = held_out_folds(np.arange(len(X)), draw())
     tried = choice.results["method"]
     moved = [refit(X, Y, c, folds, weight) for c in ALL if c.method in tried]
@@ -179,7 +180,7 @@ def test_every_candidate_is_judged_on_rows_it_did_not_see(make, weighted):
 def test_one_standard_error_rule(make, seed):
     X, Y = make(seed=seed)
     candidates = [c for c in ALL if c != SPECTRAL]
-    choice = choose(X, Y, candidates, random_state=draw())
+    choice = choose(PairedRows(X, Y), candidates, random_state=draw())
     folds = held_out_folds(np.arange(len(X)), draw())
     moved = [refit(X, Y, c, folds) for c in candidates]
     target = Y[np.concatenate(folds)]
@@ -198,7 +199,7 @@ def test_no_map_of_lower_recall_than_the_identity_is_chosen():
     tempting = 0
     for seed in range(60):
         X, Y = noisy_copy(40, 2, noise=0.5, seed=seed)
-        choice = choose(X, Y, ALL, random_state=draw())
+        choice = choose(PairedRows(X, Y), ALL, random_state=draw())
         recalls = choice.results["held_out_recall"]
         chosen = [c for c in ALL if c.method in choice.results["method"]].index(choice.best)
         assert recalls[chosen] >= recalls[0]
@@ -207,9 +208,9 @@ def test_no_map_of_lower_recall_than_the_identity_is_chosen():
 
 
 def test_spectral_maps_are_not_tried_within_one_space():
-    near = choose(*noisy_copy(noise=0.1), ALL, random_state=draw())
+    near = choose(PairedRows(*noisy_copy(noise=0.1)), ALL, random_state=draw())
     assert "spectral" not in near.results["method"]
-    far = choose(*rotated(), ALL, random_state=draw())
+    far = choose(PairedRows(*rotated()), ALL, random_state=draw())
     assert "spectral" in far.results["method"]
     assert far.best.method in ("procrustes", "spectral")
 
@@ -219,7 +220,7 @@ def test_duplicates_do_not_flatter_a_map():
     # had seen a copy of a held-out row would find it.
     rng = np.random.default_rng(0)
     X, Y = (np.repeat(rng.normal(size=(20, 30)), 10, axis=0) for _ in range(2))
-    choice = choose(X, Y, [IDENTITY, PROCRUSTES], random_state=draw())
+    choice = choose(PairedRows(X, Y), [IDENTITY, PROCRUSTES], random_state=draw())
     assert max(choice.results["held_out_recall"]) < 0.3
     assert LinearAligner("procrustes").fit(X, Y).score(X, Y) > 0.9
 
@@ -230,7 +231,9 @@ def test_duplicates_do_not_flatter_a_map():
 @pytest.mark.parametrize("candidate", ALL)
 def test_held_out_pairs_equal_refitting(candidate):
     X, Y = rotated()
-    rows, moved, counterparts, groups = held_out_pairs(X, Y, candidate, random_state=draw())
+    rows, moved, counterparts, groups = held_out_pairs(
+        PairedRows(X, Y), candidate, random_state=draw()
+    )
     folds = held_out_folds(duplicate_groups(X, Y), draw())
     assert_array_equal(rows, np.concatenate(folds))
     assert_array_equal(np.sort(rows), np.arange(len(X)))
