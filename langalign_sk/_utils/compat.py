@@ -1,4 +1,4 @@
-"""What differs between versions of scikit-learn, and between what is installed."""
+"""Compatibility with versions of scikit-learn."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ try:
 except ImportError:  # before scikit-learn 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing: this version has no callbacks."""
+        """Placeholder: this version of scikit-learn has no callbacks."""
 
     def with_callbacks(method: Callable) -> Callable:
-        """The method as it is."""
+        """Return the method as it is."""
         return method
 
 
 def fit_context(estimator: Any, max_subtasks: int) -> Any:
-    """Root of the tasks that scikit-learn's callbacks are told of; None where there are none."""
+    """Root context of scikit-learn's callbacks for one fit; None in versions without callbacks."""
     if not hasattr(estimator, "_init_callback_context"):
         return None
     return estimator._init_callback_context(max_subtasks=max_subtasks)

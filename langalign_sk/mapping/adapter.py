@@ -1,4 +1,4 @@
-"""Trained aligners."""
+"""Aligners trained by gradient descent."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ class Solver:
         return self._affine(self._factor(alpha, of_y=reverse).solve(C), reverse)
 
     def least_squares(self) -> AffineMap:
-        """Least squares from X to Y, with a trace of ridge for columns that are no use."""
+        """Least squares from X to Y, with a trace of ridge for columns without information."""
         return self._affine(self._factor(_TRACE, of_y=False).solve(self.cov_xy), False)
 
     def spectral(

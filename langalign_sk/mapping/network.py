@@ -1,4 +1,4 @@
-"""A trained adapter as plain arrays."""
+"""Networks: trained adapters as plain arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Network"]
 
 @dataclass(frozen=True)
 class Network:
-    """``x @ coef + intercept``, plus a perceptron with rectified hidden layers.
+    """Affine map ``x @ coef + intercept`` plus a perceptron with rectified hidden layers.
 
     Adapters are kept in this form after training: it moves rows without torch, from any number
     of threads, on any machine, and is saved as arrays.

@@ -291,8 +291,8 @@ N_FOLDS = 5
 # Above this many pairs one held-out pool is as telling as five folds, at a fifth of the cost.
 MAX_CROSS_FIT = 5_000
 POOL_OF_FOLDS = 2_000
-# Where nearly every translation is found, few held-out rows leave the choice to chance: at 500, no
-# alignment was chosen where maps found 2 % more on other text.
+# Where nearly every translation is found, fewer held-out rows leave the choice to chance
+# (`python -m benchmarks grid`).
 POOL_OF_ONE = 1_000
 
 

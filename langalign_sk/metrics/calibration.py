@@ -1,4 +1,4 @@
-"""How far a classifier's confidence is from its accuracy."""
+"""Calibration error of classifiers."""
 
 from __future__ import annotations
 

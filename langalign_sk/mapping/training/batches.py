@@ -16,7 +16,7 @@ POOL = 4_096  # rows that hard negatives are looked for among, drawn anew in eve
 
 
 class PairDataset(torch.utils.data.Dataset):
-    """Paired rows in memory, of which some are trained on. Nothing is copied but a batch.
+    """Torch dataset of paired rows in memory, which copies one batch at a time.
 
     Rows are divided by a unit on the way out, so that learning rates mean the same for
     embeddings of any scale.
@@ -49,7 +49,7 @@ class PairDataset(torch.utils.data.Dataset):
 class PairBatches:
     """Shuffled batches of about equal size, each gathered in one operation.
 
-    The order hangs on the seed and the number of the epoch alone, so that a resumed run sees
+    The order depends on the seed and the number of the epoch alone, so that a resumed run sees
     the batches of an uninterrupted one.
     """
 

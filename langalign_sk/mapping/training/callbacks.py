@@ -24,7 +24,7 @@ _WARM_UP = 0.1  # share of the steps
 
 
 class Kept(Callback):
-    """The best maps so far by held-out retrieval; the last ones without held-out rows.
+    """skorch callback that keeps the best maps by held-out retrieval, or the last ones without it.
 
     Epochs are compared by the log-likelihood of retrieving the held-out translations, as closed
     forms are: recall at 1 moves by a few rows at a time, and would pick an epoch by luck. Maps
@@ -113,7 +113,7 @@ class Kept(Callback):
 
 
 class OneCycle(Callback):
-    """Linear warm-up, then a cosine down to zero (Smith and Topin, arXiv 1708.07120).
+    """Learning rate: linear warm-up, then a cosine down to zero (Smith and Topin, arXiv 1708.07120).
 
     A function of the step alone: there is nothing to save and restore.
     """
@@ -137,7 +137,7 @@ class OneCycle(Callback):
 
 
 class EpochSeed(Callback):
-    """Seeds dropout anew in every epoch, so that a resumed run draws the same."""
+    """skorch callback that seeds dropout in every epoch, so that a resumed run draws the same."""
 
     def __init__(self, seed: int, kept: Kept) -> None:
         self.seed, self.kept = seed, kept
@@ -152,7 +152,7 @@ class EpochSeed(Callback):
 
 
 class Progress(Callback):
-    """A bar over the epochs."""
+    """Progress bar over the epochs."""
 
     def __init__(self, kept: Kept, n_epochs: int) -> None:
         self.kept, self.n_epochs = kept, n_epochs
@@ -173,7 +173,7 @@ class Progress(Callback):
 
 
 class Deadline(Callback):
-    """Ends training at a point of ``time.perf_counter``."""
+    """skorch callback that ends training at a point of ``time.perf_counter``."""
 
     def __init__(self, at: float) -> None:
         self.at = at
@@ -186,7 +186,7 @@ class Deadline(Callback):
 
 
 class FitTasks(Callback):
-    """Tells scikit-learn's callbacks of every epoch."""
+    """skorch callback that passes every epoch on to scikit-learn's callbacks."""
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ __all__ = ["PairNet", "Recipe", "private_generator", "train"]
 
 @dataclass
 class Recipe:
-    """How to train, apart from the rows and the modules."""
+    """Settings of one training run, apart from the rows and the modules."""
 
     criterion: torch.nn.Module
     learning_rate: float
@@ -43,11 +43,11 @@ class Recipe:
 
 
 class DivergedError(ArithmeticError):
-    """The loss is not a finite number any more."""
+    """Raised when the loss is not finite any more."""
 
 
 class PairNet(skorch.NeuralNet):
-    """A skorch net that stops on time, and says why it stopped."""
+    """skorch net that stops on time and says why."""
 
     kept: Kept
     tasks: FitTasks | None = None

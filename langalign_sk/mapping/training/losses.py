@@ -37,7 +37,7 @@ class Contrastive(nn.Module):
 
     The loss of van den Oord, Li and Vinyals (arXiv 1807.03748, eq. 4), taken from both sides as
     in CLIP (Radford et al., arXiv 2103.00020, figure 3), whose learned temperature it has too.
-    Rows of one duplicate group are no negatives of each other.
+    Rows of one duplicate group are not negatives of each other.
 
     Parameters
     ----------

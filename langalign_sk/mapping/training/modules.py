@@ -34,7 +34,7 @@ def initial_layers(
 
 
 class Trainable(nn.Module):
-    """A :class:`Network` whose change is learned.
+    """Torch module of a :class:`Network` whose change is learned.
 
     The affine part stays as it is, and a correction is added to it: of full rank, or of rank
     `rank` as the product of two thin matrices, the second zero at the start (LoRA: Hu et al.,
@@ -81,7 +81,7 @@ class Trainable(nn.Module):
         return out + moved if self.affine else moved
 
     def network(self) -> Network:
-        """The weights of now, as arrays of their own."""
+        """Current weights, as copies."""
         with torch.no_grad():
             coef = intercept = None
             if self.affine:
@@ -92,7 +92,7 @@ class Trainable(nn.Module):
 
 
 class BothWays(nn.Module):
-    """A map of X and, where one is wanted, a map of Y; they share no weight."""
+    """Torch module of a map of X and, optionally, a map of Y, without common weights."""
 
     def __init__(self, there: Trainable, back: Trainable | None) -> None:
         super().__init__()
