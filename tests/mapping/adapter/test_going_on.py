@@ -13,6 +13,7 @@ from tests.mapping.adapter.cases import (
     noisy_pairs,
     weights,
 )
+from tests.mapping.close import assert_close
 
 
 def test_partial_fit_learns_a_pass_at_a_time():
@@ -41,7 +42,7 @@ def test_first_partial_fit_starts_from_the_closed_form_of_all_its_pairs():
     X, Y = noisy_pairs()
     aligner = adapter(start="procrustes", learning_rate=NO_STEP).partial_fit(X, Y)
     R, _ = orthogonal_procrustes(X - X.mean(0), Y - Y.mean(0))
-    np.testing.assert_allclose(aligner.network_.coef, R, atol=1e-5)
+    assert_close(aligner.network_.coef, R, 1e-5)
     assert (aligner.n_iter_, aligner.held_out_recall_, aligner.start_recall_) == (1, None, None)
 
 
@@ -59,7 +60,7 @@ def test_partial_fit_goes_on_from_the_weights_that_are_there(first, params):
     ]
     before = getattr(adapter(learning_rate=NO_STEP, **params), first)(X, Y).transform(X)
     afresh = adapter(learning_rate=NO_STEP, **params).partial_fit(other_X, other_Y).transform(X)
-    np.testing.assert_allclose(moved[0], before, atol=1e-4)
+    assert_close(moved[0], before, 1e-4)
     assert np.abs(moved[1] - before).max() > 1e-2
     assert np.abs(afresh - before).max() > 1e-2
 
@@ -69,7 +70,7 @@ def test_partial_fit_takes_up_a_changed_learning_rate():
     aligner = adapter(learning_rate=0.01).partial_fit(X, Y)
     before = weights(aligner)
     aligner.set_params(learning_rate=NO_STEP).partial_fit(X, Y)
-    np.testing.assert_allclose(weights(aligner), before, atol=1e-6)
+    assert_close(weights(aligner), before, 1e-6)
 
 
 def test_learning_rate_of_partial_fit_is_constant():
@@ -128,7 +129,7 @@ def test_warm_start_goes_on_where_the_last_fit_ended(params):
     before = aligner.transform(X), aligner.transform_counterparts(Y)
     aligner.set_params(warm_start=True, learning_rate=NO_STEP).fit(X, Y)
     for a, b in zip(before, (aligner.transform(X), aligner.transform_counterparts(Y)), strict=True):
-        np.testing.assert_allclose(b, a, atol=1e-4)
+        assert_close(b, a, 1e-4)
     # Without it the closed form is back.
     cold = clone(aligner).set_params(warm_start=False).fit(X, Y)
     aligner.set_params(warm_start=False).fit(X, Y)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from langalign_sk.mapping import Network
+from tests.mapping.close import assert_close
 from tests.mapping.network_cases import AFFINE, COEF, INTERCEPT, ROWS, flat, rng
 
 # Three layers, so that there is a first, a last and one between.
@@ -30,24 +31,22 @@ def perceptron(X, layers=LAYERS):
 
 def test_affine_network():
     expected = np.einsum("ij,jk->ik", ROWS, COEF) + INTERCEPT
-    np.testing.assert_allclose(AFFINE(ROWS), expected, atol=1e-12)
+    assert_close(AFFINE(ROWS), expected, 1e-12)
 
 
 def test_perceptron_rectifies_the_hidden_layers_alone():
     expected = perceptron(ROWS)
     assert expected.min() < 0
-    np.testing.assert_allclose(PERCEPTRON(ROWS), expected, atol=1e-12)
+    assert_close(PERCEPTRON(ROWS), expected, 1e-12)
 
 
 def test_perceptron_is_added_to_the_affine_part():
     expected = ROWS @ COEF + INTERCEPT + perceptron(ROWS)
-    np.testing.assert_allclose(BOTH(ROWS), expected, atol=1e-12)
+    assert_close(BOTH(ROWS), expected, 1e-12)
 
 
 def test_perceptron_of_one_layer_is_affine():
-    np.testing.assert_allclose(
-        Network(None, None, ((COEF, INTERCEPT),))(ROWS), ROWS @ COEF + INTERCEPT, atol=1e-12
-    )
+    assert_close(Network(None, None, ((COEF, INTERCEPT),))(ROWS), ROWS @ COEF + INTERCEPT, 1e-12)
 
 
 @ALL
@@ -79,7 +78,7 @@ def test_network_in_another_precision(network, dtype):
     assert {a.dtype for a in other.arrays()} == {np.dtype(dtype)}
     moved = other(ROWS.astype(dtype))
     assert moved.dtype == dtype
-    np.testing.assert_allclose(moved, network(ROWS), atol=1e-4)
+    assert_close(moved, network(ROWS), 1e-4)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +114,6 @@ def test_network_moves_rows_one_by_one(network, dtype):
     network, rows = network.astype(dtype), ROWS.astype(dtype)
     alone = np.vstack([network(row[None]) for row in rows])
     tolerance = 1e-4 if dtype == np.float32 else 1e-12
-    np.testing.assert_allclose(alone, network(rows), atol=tolerance)
+    assert_close(alone, network(rows), tolerance)
     order = np.random.default_rng(1).permutation(len(rows))
-    np.testing.assert_allclose(network(rows[order]), network(rows)[order], atol=tolerance)
+    assert_close(network(rows[order]), network(rows)[order], tolerance)

@@ -5,6 +5,7 @@ import pytest
 
 from langalign_sk.mapping import LinearAligner
 from tests.mapping.adapter.cases import NO_STEP, adapter, noisy_pairs, recall, unit_rows
+from tests.mapping.close import assert_close
 
 
 def shared_pairs(n=150, seed=0, dx=8, dy=6):
@@ -53,7 +54,7 @@ def test_way_back_from_the_shared_space():
     Z = np.column_stack([aligner.transform_counterparts(Y), np.ones(len(Y))])
     expected = Z @ np.linalg.lstsq(Z, X, rcond=None)[0]
     moved_back = aligner.inverse_transform(aligner.transform_counterparts(Y))
-    np.testing.assert_allclose(moved_back, expected, atol=0.05)
+    assert_close(moved_back, expected, 0.05)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_linear_shared_space_is_canonical_correlation_analysis(dx, dy, power):
     Zx, Zy, s = canonical_variates(X, Y)
     stretch = np.sqrt(Y.var(axis=0).sum() / (s ** (2 * power)).sum())
     # Inner products do not see the signs of the variates.
-    np.testing.assert_allclose(A @ B.T, (Zx * s ** (2 * power)) @ Zy.T * stretch**2, atol=1e-6)
+    assert_close(A @ B.T, (Zx * s ** (2 * power)) @ Zy.T * stretch**2, 1e-6)
     assert aligner.score(X, Y) == pytest.approx(recall(Zx * s**power, Zy * s**power))
 
 
@@ -108,7 +109,7 @@ def test_linear_shared_space_is_centred_with_the_variance_of_y(dx, dy, alpha, po
     assert B.var(axis=0).sum() == pytest.approx(Y.var(axis=0).sum())
     back = aligner.inverse_transform(B)
     assert back.shape == X.shape
-    np.testing.assert_allclose(back.mean(axis=0), X.mean(axis=0), atol=1e-9)
+    assert_close(back.mean(axis=0), X.mean(axis=0), 1e-9)
 
 
 @WIDTHS
@@ -119,9 +120,9 @@ def test_linear_canonical_variates_are_uncorrelated_and_of_one_variance(dx, dy):
     k = min(dx, dy)
     variance = Y.var(axis=0).sum() / k
     for moved in (A, B):
-        np.testing.assert_allclose(moved.T @ moved / len(X), variance * np.eye(k), atol=1e-7)
+        assert_close(moved.T @ moved / len(X), variance * np.eye(k), 1e-7)
     s = canonical_variates(X, Y)[2]
-    np.testing.assert_allclose(A.T @ B / len(X), variance * np.diag(s), atol=1e-7)
+    assert_close(A.T @ B / len(X), variance * np.diag(s), 1e-7)
 
 
 def test_linear_shared_space_with_ridge():
@@ -137,7 +138,7 @@ def test_linear_shared_space_with_ridge():
     stretch = np.sqrt(y.var(axis=0).sum() / B.var(axis=0).sum())
     aligner = LinearAligner(shared=True, alpha=0.5, power=0.7).fit(X, Y)
     moved = aligner.transform(X) @ aligner.transform_counterparts(Y).T
-    np.testing.assert_allclose(moved, stretch**2 * A @ B.T, atol=1e-8)
+    assert_close(moved, stretch**2 * A @ B.T, 1e-8)
 
 
 def test_shared_start_is_the_linear_shared_space():
@@ -145,7 +146,5 @@ def test_shared_start_is_the_linear_shared_space():
     params = {"shared": True, "early_stopping": False, "learning_rate": NO_STEP}
     aligner = adapter(**params).fit(X, Y)
     linear = LinearAligner(shared=True).fit(X, Y)
-    np.testing.assert_allclose(aligner.transform(X), linear.transform(X), atol=1e-4)
-    np.testing.assert_allclose(
-        aligner.transform_counterparts(Y), linear.transform_counterparts(Y), atol=1e-4
-    )
+    assert_close(aligner.transform(X), linear.transform(X), 1e-4)
+    assert_close(aligner.transform_counterparts(Y), linear.transform_counterparts(Y), 1e-4)

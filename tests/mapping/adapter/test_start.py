@@ -1,10 +1,10 @@
 """The closed form that an adapter starts from."""
 
-import numpy as np
 import pytest
 from scipy.linalg import orthogonal_procrustes
 
 from tests.mapping.adapter.cases import NO_STEP, adapter, noisy_pairs, recall, split
+from tests.mapping.close import assert_close
 
 
 def test_start_is_the_closed_form_of_the_pairs_that_are_not_held_out():
@@ -14,17 +14,17 @@ def test_start_is_the_closed_form_of_the_pairs_that_are_not_held_out():
     assert len(held_out) == 12
     x, y = X[rows], Y[rows]
     R, _ = orthogonal_procrustes(x - x.mean(0), y - y.mean(0))
-    np.testing.assert_allclose(aligner.network_.coef, R, atol=1e-5)
-    np.testing.assert_allclose(aligner.inverse_network_.coef, R.T, atol=1e-5)
-    np.testing.assert_allclose(aligner.network_.intercept, y.mean(0) - x.mean(0) @ R, atol=1e-5)
+    assert_close(aligner.network_.coef, R, 1e-5)
+    assert_close(aligner.inverse_network_.coef, R.T, 1e-5)
+    assert_close(aligner.network_.intercept, y.mean(0) - x.mean(0) @ R, 1e-5)
     assert aligner.start_ == "procrustes"
 
 
 def test_identity_start_moves_nothing():
     X, Y = noisy_pairs()
     aligner = adapter(start="identity", max_epochs=1, learning_rate=NO_STEP).fit(X, Y)
-    np.testing.assert_allclose(aligner.transform(X), X, atol=1e-5)
-    np.testing.assert_allclose(aligner.inverse_transform(Y), Y, atol=1e-5)
+    assert_close(aligner.transform(X), X, 1e-5)
+    assert_close(aligner.inverse_transform(Y), Y, 1e-5)
     assert aligner.start_recall_ == pytest.approx(recall(X[split(120)[1]], Y[split(120)[1]]))
 
 
@@ -34,7 +34,7 @@ def test_residual_start_is_the_linear_start():
         adapter(adapter_dim=width, max_epochs=1, learning_rate=NO_STEP).fit(X, Y)
         for width in (0, 4)
     )
-    np.testing.assert_allclose(residual.transform(X), linear.transform(X), atol=1e-5)
+    assert_close(residual.transform(X), linear.transform(X), 1e-5)
 
 
 def test_auto_start_is_a_method_of_the_linear_aligner():

@@ -19,6 +19,7 @@ from langalign_sk.metrics._core import (
     held_out_folds,
     likelihood_and_recall,
 )
+from tests.mapping.close import assert_close
 from tests.toy import ENGLISH, KOREAN, ToyEncoder
 
 PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
@@ -537,4 +538,4 @@ def test_auto_under_a_global_frame_output(monkeypatch, output_space):
     with sklearn.config_context(transform_output="pandas"):
         aligner = toy(adapter_dim=0, output_space=output_space).fit(PAIRS)
         moved = aligner.transform(KOREAN)
-    assert_allclose(moved.to_numpy(), expected.transform(KOREAN), atol=1e-6)
+    assert_close(moved.to_numpy(), expected.transform(KOREAN), 1e-6)

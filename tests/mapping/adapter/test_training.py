@@ -20,6 +20,7 @@ from tests.mapping.adapter.cases import (
     unit_rows,
     weights,
 )
+from tests.mapping.close import assert_close
 
 # Training
 
@@ -54,7 +55,7 @@ def test_map_back_is_a_map_from_y_to_x():
     params |= {"start": "spectral", "max_epochs": 4}
     there, back = adapter(**params).fit(X, Y), adapter(**params).fit(Y, X)
     still = adapter(**params).set_params(learning_rate=NO_STEP).fit(X, Y)
-    np.testing.assert_allclose(there.inverse_transform(Y), back.transform(Y), atol=1e-3)
+    assert_close(there.inverse_transform(Y), back.transform(Y), 1e-3)
     assert np.abs(there.inverse_transform(Y) - still.inverse_transform(Y)).max() > 1e-2
 
 
@@ -66,10 +67,8 @@ def test_map_back_that_is_not_trained_is_the_closed_form(params):
     rows, _ = split(len(X))
     x, y = X[rows], Y[rows]
     R, _ = orthogonal_procrustes(y - y.mean(0), x - x.mean(0))
-    np.testing.assert_allclose(aligner.inverse_network_.coef, R, atol=1e-5)
-    np.testing.assert_allclose(
-        aligner.inverse_transform(Y), (Y - y.mean(0)) @ R + x.mean(0), atol=1e-4
-    )
+    assert_close(aligner.inverse_network_.coef, R, 1e-5)
+    assert_close(aligner.inverse_transform(Y), (Y - y.mean(0)) @ R + x.mean(0), 1e-4)
     assert np.abs(aligner.network_.coef - R.T).max() > 1e-2 or aligner.network_.layers
     assert not any("inverse" in name for h in aligner.history_ for name in h)
 
@@ -80,7 +79,7 @@ def test_map_back_that_has_no_closed_form_is_least_squares(loss):
     aligner = adapter(loss, inverse=False).fit(X, Y)
     Z = np.column_stack([Y, np.ones(len(Y))])
     expected = Z @ np.linalg.lstsq(Z, X, rcond=None)[0]
-    np.testing.assert_allclose(aligner.inverse_transform(Y), expected, atol=0.05)
+    assert_close(aligner.inverse_transform(Y), expected, 0.05)
 
 
 @pytest.mark.parametrize("params", [{"adapter_dim": 4}, {"loss": "mse", "adapter_dim": 16}])
@@ -89,7 +88,7 @@ def test_map_there_does_not_need_the_map_back(params):
     # Without common clipping the two maps have nothing to do with each other.
     params = {"max_grad_norm": 1e6, "early_stopping": False, "dropout": 0, **params}
     alone, both = (learner(inverse=inverse, **params).fit(X, Y) for inverse in (False, True))
-    np.testing.assert_allclose(alone.transform(X), both.transform(X), atol=1e-4)
+    assert_close(alone.transform(X), both.transform(X), 1e-4)
 
 
 @pytest.mark.parametrize("params", [{"adapter_dim": 4}, {"loss": "mse"}])
@@ -177,7 +176,7 @@ def test_all_pairs_are_trained_on_without_early_stopping():
     X, Y = noisy_pairs()
     params = {"start": "procrustes", "learning_rate": NO_STEP, "early_stopping": False}
     R, _ = orthogonal_procrustes(X - X.mean(0), Y - Y.mean(0))
-    np.testing.assert_allclose(adapter(**params).fit(X, Y).network_.coef, R, atol=1e-5)
+    assert_close(adapter(**params).fit(X, Y).network_.coef, R, 1e-5)
 
 
 def test_pulled_adapter_stays_near_the_closed_form():

@@ -6,6 +6,7 @@ from scipy.linalg import orthogonal_procrustes
 from sklearn.base import clone
 
 from langalign_sk.mapping import LinearAligner
+from tests.mapping.close import assert_close
 from tests.mapping.linear.cases import FIXED, assert_maps_equal, random_pairs, rotation, weights_of
 
 TWO_WIDTHS = FIXED[1:]
@@ -57,8 +58,8 @@ def test_ridge_without_strength_is_least_squares(dx, dy):
     aligner = LinearAligner("ridge", alpha=0).fit(X, Y)
     Xc, Yc = centred(X, Y)
     coef = np.linalg.lstsq(Xc, Yc, rcond=None)[0]
-    np.testing.assert_allclose(aligner.coef_, coef, atol=1e-10)
-    np.testing.assert_allclose(aligner.transform(X), Xc @ coef + Y.mean(axis=0), atol=1e-10)
+    assert_close(aligner.coef_, coef, 1e-10)
+    assert_close(aligner.transform(X), Xc @ coef + Y.mean(axis=0), 1e-10)
 
 
 @WIDTHS
@@ -66,8 +67,8 @@ def test_ridge_without_strength_is_least_squares(dx, dy):
 def test_ridge_equals_its_formula(dx, dy, alpha):
     X, Y = random_pairs(dx=dx, dy=dy)
     aligner = LinearAligner("ridge", alpha=alpha).fit(X, Y)
-    np.testing.assert_allclose(aligner.coef_, ridge_formula(X, Y, alpha), atol=1e-10)
-    np.testing.assert_allclose(aligner.inverse_coef_, ridge_formula(Y, X, alpha), atol=1e-10)
+    assert_close(aligner.coef_, ridge_formula(X, Y, alpha), 1e-10)
+    assert_close(aligner.inverse_coef_, ridge_formula(Y, X, alpha), 1e-10)
 
 
 @pytest.mark.parametrize("n", [2, 4])
@@ -75,21 +76,21 @@ def test_ridge_without_strength_of_few_rows_has_least_norm_towards_zero(n):
     X, Y = random_pairs(n, dx=6, dy=4)
     Xc, Yc = centred(X, Y)
     coef = LinearAligner("ridge", alpha=0).fit(X, Y).coef_
-    np.testing.assert_allclose(coef, np.linalg.pinv(Xc) @ Yc, atol=1e-8)
+    assert_close(coef, np.linalg.pinv(Xc) @ Yc, 1e-8)
 
 
 def test_strong_ridge_moves_the_means_only():
     X, Y = random_pairs()
     aligner = LinearAligner("ridge", alpha=1e9).fit(X, Y)
     shift = Y.mean(axis=0) - X.mean(axis=0)
-    np.testing.assert_allclose(aligner.transform(X), X + shift, atol=1e-6)
-    np.testing.assert_allclose(aligner.inverse_transform(Y), Y - shift, atol=1e-6)
+    assert_close(aligner.transform(X), X + shift, 1e-6)
+    assert_close(aligner.inverse_transform(Y), Y - shift, 1e-6)
 
 
 def test_strong_ridge_between_two_widths_gives_the_mean():
     X, Y = random_pairs(dy=3)
     moved = LinearAligner("ridge", alpha=1e9).fit(X, Y).transform(X)
-    np.testing.assert_allclose(moved, np.tile(Y.mean(axis=0), (len(X), 1)), atol=1e-6)
+    assert_close(moved, np.tile(Y.mean(axis=0), (len(X), 1)), 1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -99,14 +100,14 @@ def test_procrustes_finds_a_rotation(dtype):
     shift = np.arange(5, dtype=dtype)
     aligner = LinearAligner("procrustes").fit(X, X @ R + shift)
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
-    np.testing.assert_allclose(aligner.coef_, R, atol=tolerance)
-    np.testing.assert_allclose(aligner.intercept_, shift, atol=10 * tolerance)
+    assert_close(aligner.coef_, R, tolerance)
+    assert_close(aligner.intercept_, shift, 10 * tolerance)
 
 
 def test_procrustes_equals_scipy():
     X, Y = random_pairs(dx=8, dy=8)
     R, _ = orthogonal_procrustes(*centred(X, Y))
-    np.testing.assert_allclose(LinearAligner("procrustes").fit(X, Y).coef_, R, atol=1e-10)
+    assert_close(LinearAligner("procrustes").fit(X, Y).coef_, R, 1e-10)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_procrustes_is_orthogonal(n, dx, dy, x_rank, dtype):
     aligner = LinearAligner("procrustes").fit(X.astype(dtype), Y.astype(dtype))
     M = aligner.coef_ if dx >= dy else aligner.coef_.T
     tolerance = 1e-5 if dtype == np.float32 else 1e-10
-    np.testing.assert_allclose(M.T @ M, np.eye(min(dx, dy)), atol=tolerance)
+    assert_close(M.T @ M, np.eye(min(dx, dy)), tolerance)
     np.testing.assert_array_equal(aligner.inverse_coef_, aligner.coef_.T)
 
 
@@ -137,7 +138,7 @@ def test_procrustes_is_orthogonal(n, dx, dy, x_rank, dtype):
 def test_procrustes_between_two_widths_is_the_polar_factor(dx, dy):
     X, Y = random_pairs(dx=dx, dy=dy)
     U, _, Vt = np.linalg.svd(covariances(X, Y)[2], full_matrices=False)
-    np.testing.assert_allclose(LinearAligner("procrustes").fit(X, Y).coef_, U @ Vt, atol=1e-10)
+    assert_close(LinearAligner("procrustes").fit(X, Y).coef_, U @ Vt, 1e-10)
 
 
 @WIDTHS
@@ -149,10 +150,8 @@ def test_spectral_equals_its_formula(dx, dy, power, alpha):
         Y = np.random.default_rng(1).normal(size=Y.shape) + X[:, :1]  # of full rank
     aligner = LinearAligner("spectral", alpha=alpha, power=power).fit(X, Y)
     there = spectral_formula(X, Y, alpha, power)
-    np.testing.assert_allclose(aligner.coef_, there, atol=1e-8)
-    np.testing.assert_allclose(
-        aligner.inverse_coef_, spectral_formula(Y, X, alpha, power), atol=1e-8
-    )
+    assert_close(aligner.coef_, there, 1e-8)
+    assert_close(aligner.inverse_coef_, spectral_formula(Y, X, alpha, power), 1e-8)
     np.testing.assert_allclose(aligner.transform(X).mean(axis=0), Y.mean(axis=0))
 
 
@@ -163,14 +162,14 @@ def test_spectral_of_power_one_is_ridge_towards_zero(dx, dy, alpha):
     X, Y = random_pairs(dx=dx, dy=dy)
     Cx, _, Cxy = covariances(X, Y)
     coef = LinearAligner("spectral", alpha=alpha, power=1).fit(X, Y).coef_
-    np.testing.assert_allclose(coef, np.linalg.solve(Cx + alpha * unit(Cx), Cxy), atol=1e-10)
+    assert_close(coef, np.linalg.solve(Cx + alpha * unit(Cx), Cxy), 1e-10)
 
 
 def test_spectral_of_power_zero_recolours():
     X, Y = random_pairs()
     aligner = LinearAligner("spectral", alpha=0, power=0).fit(X, Y)
-    np.testing.assert_allclose(np.cov(aligner.transform(X).T), np.cov(Y.T), atol=1e-8)
-    np.testing.assert_allclose(np.cov(aligner.inverse_transform(Y).T), np.cov(X.T), atol=1e-8)
+    assert_close(np.cov(aligner.transform(X).T), np.cov(Y.T), 1e-8)
+    assert_close(np.cov(aligner.inverse_transform(Y).T), np.cov(X.T), 1e-8)
 
 
 @pytest.mark.parametrize("rank", [1, 2, 4])
@@ -178,7 +177,7 @@ def test_spectral_keeps_the_first_directions(rank):
     X, Y = random_pairs(dx=6, dy=4)
     aligner = LinearAligner("spectral", alpha=0.1, power=0.5, rank=rank).fit(X, Y)
     assert np.linalg.matrix_rank(aligner.coef_) == rank
-    np.testing.assert_allclose(aligner.coef_, spectral_formula(X, Y, 0.1, 0.5, rank), atol=1e-9)
+    assert_close(aligner.coef_, spectral_formula(X, Y, 0.1, 0.5, rank), 1e-9)
     assert aligner.rank_ == rank
 
 
@@ -194,15 +193,15 @@ def test_identity_leaves_rows_as_they_are():
 def test_map_back_is_the_map_from_y_to_x(aligner, dx, dy):
     X, Y = random_pairs(dx=dx, dy=dy)
     there, back = clone(aligner).fit(X, Y), clone(aligner).fit(Y, X)
-    np.testing.assert_allclose(there.inverse_transform(Y), back.transform(Y), atol=1e-8)
-    np.testing.assert_allclose(there.transform(X), back.inverse_transform(X), atol=1e-8)
+    assert_close(there.inverse_transform(Y), back.transform(Y), 1e-8)
+    assert_close(there.transform(X), back.inverse_transform(X), 1e-8)
 
 
 @pytest.mark.parametrize("method", ["identity", "procrustes"])
 def test_map_back_is_the_inverse(method):
     X, Y = random_pairs()
     aligner = LinearAligner(method).fit(X, Y)
-    np.testing.assert_allclose(aligner.inverse_transform(aligner.transform(X)), X, atol=1e-12)
+    assert_close(aligner.inverse_transform(aligner.transform(X)), X, 1e-12)
 
 
 @pytest.mark.parametrize("aligner", FIXED)
@@ -214,7 +213,7 @@ def test_matched_scale_has_the_variance_of_the_target(aligner):
     assert matched.inverse_transform(Y).var(axis=0).sum() == pytest.approx(X.var(axis=0).sum())
     np.testing.assert_allclose(matched.transform(X).mean(axis=0), Y.mean(axis=0))
     stretch = matched.coef_[0, 0] / plain.coef_[0, 0]
-    np.testing.assert_allclose(matched.coef_, stretch * plain.coef_, atol=1e-12)
+    assert_close(matched.coef_, stretch * plain.coef_, 1e-12)
 
 
 # Sample weights
@@ -266,13 +265,13 @@ def test_float32_is_near_float64(aligner):
     X, Y = random_pairs()
     exact = clone(aligner).fit(X, Y).transform(X)
     X, Y = X.astype(np.float32), Y.astype(np.float32)
-    np.testing.assert_allclose(clone(aligner).fit(X, Y).transform(X), exact, atol=1e-3)
+    assert_close(clone(aligner).fit(X, Y).transform(X), exact, 1e-3)
 
 
 def test_integers_and_lists_are_taken_as_float64():
     X, Y = [[0, 1], [2, 1], [3, 5]], [[1, 0], [1, 2], [5, 3]]
     moved = LinearAligner("procrustes").fit(X, Y).transform(X)
-    np.testing.assert_allclose(moved, Y, atol=1e-12)
+    assert_close(moved, Y, 1e-12)
     assert moved.dtype == np.float64
 
 
@@ -280,4 +279,4 @@ def test_large_means_cost_no_digits():
     X, Y = random_pairs()
     near = LinearAligner("ridge", alpha=0.1).fit(X, Y)
     far = LinearAligner("ridge", alpha=0.1).fit(X + 1e6, Y - 1e6)
-    np.testing.assert_allclose(far.coef_, near.coef_, atol=1e-7)
+    assert_close(far.coef_, near.coef_, 1e-7)

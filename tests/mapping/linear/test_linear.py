@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from langalign_sk.mapping import LinearAligner
+from tests.mapping.close import assert_close
 from tests.mapping.linear.cases import (
     FIXED,
     assert_maps_equal,
@@ -141,7 +142,7 @@ def test_frames_are_taken():
     aligner = LinearAligner("procrustes").fit(pd.DataFrame(X, columns=columns), pd.DataFrame(Y))
     assert aligner.feature_names_in_.tolist() == columns
     plain = LinearAligner("procrustes").fit(X, Y)
-    np.testing.assert_allclose(aligner.coef_, plain.coef_, atol=1e-12)
+    assert_close(aligner.coef_, plain.coef_, 1e-12)
     with pytest.raises(ValueError, match="feature names"):
         aligner.transform(pd.DataFrame(X, columns=columns[::-1]))
 
@@ -211,7 +212,7 @@ def test_pipeline_behind_a_scaler():
     X, Y = random_pairs()
     pipe = make_pipeline(StandardScaler(), LinearAligner("ridge", alpha=0)).fit(X, Y)
     plain = LinearAligner("ridge", alpha=0).fit(X, Y)  # least squares does not see the scaling
-    np.testing.assert_allclose(pipe.transform(X), plain.transform(X), atol=1e-10)
+    assert_close(pipe.transform(X), plain.transform(X), 1e-10)
     assert pipe.score(X, Y) == pytest.approx(plain.score(X, Y))
 
 
@@ -276,4 +277,4 @@ def test_procrustes_is_exact_for_an_ill_conditioned_cross_covariance():
     X = np.random.default_rng(0).normal(size=(400, 16))
     X = np.linalg.qr(X - X.mean(0))[0] * np.geomspace(1, 1e-4, 16) @ rotation(1)
     fitted = LinearAligner("procrustes").fit(X, X @ rotation(2))
-    np.testing.assert_allclose(fitted.coef_, rotation(2), atol=1e-6)
+    assert_close(fitted.coef_, rotation(2), 1e-6)

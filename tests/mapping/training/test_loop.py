@@ -15,6 +15,7 @@ from langalign_sk.mapping import Network
 from langalign_sk.mapping.training.batches import PairDataset
 from langalign_sk.mapping.training.callbacks import Kept
 from langalign_sk.mapping.training.modules import BothWays, Trainable
+from tests.mapping.close import assert_close
 from tests.mapping.training.cases import (
     KINDS,
     NO_STEP,
@@ -75,7 +76,7 @@ def test_learning_rate_that_is_far_too_high(early_stopping):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         start = adapter(learning_rate=NO_STEP, **params, max_epochs=1).fit(X, Y)
-    np.testing.assert_allclose(aligner.transform(X), start.transform(X), atol=1e-6)
+    assert_close(aligner.transform(X), start.transform(X), 1e-6)
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
@@ -120,7 +121,7 @@ def test_fit_interrupted_in_its_first_epoch_is_the_closed_form(event):
     with pytest.warns(UserWarning, match="interrupted after 0 epochs.*epoch 0 are kept"):
         aligner = adapter(callbacks=[stop], early_stopping=False).fit(X, Y)
     start = adapter(**UNTRAINED).fit(X, Y)
-    np.testing.assert_allclose(aligner.transform(X), start.transform(X), atol=1e-6)
+    assert_close(aligner.transform(X), start.transform(X), 1e-6)
     assert aligner.n_iter_ == 0
 
 

@@ -6,6 +6,7 @@ import torch
 
 from langalign_sk.mapping import Network
 from langalign_sk.mapping.training.modules import BothWays, Trainable, initial_layers
+from tests.mapping.close import assert_close
 from tests.mapping.network_cases import AFFINE, COEF, INTERCEPT, ROWS, flat
 
 # First weights
@@ -79,7 +80,7 @@ def test_untrained_module_is_the_network_it_started_from(start, rank, linear):
     assert len(made.arrays()) == len(start.arrays())
     for a, b in zip(made.arrays(), start.arrays(), strict=True):
         np.testing.assert_array_equal(a, b.astype(np.float32))
-    np.testing.assert_allclose(through(module), start(ROWS), atol=1e-5)
+    assert_close(through(module), start(ROWS), 1e-5)
 
 
 @KINDS
@@ -87,7 +88,7 @@ def test_module_and_network_move_rows_alike(start, rank, linear):
     module = shaken(trainable(start, rank, linear))
     network = module.network()
     assert np.abs(network(ROWS) - start(ROWS)).max() > 0.1
-    np.testing.assert_allclose(through(module), network(ROWS), atol=1e-3)
+    assert_close(through(module), network(ROWS), 1e-3)
     assert {a.dtype for a in network.arrays()} == {np.dtype(np.float32)}
 
 
