@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from ..metrics._core import POOL_OF_ONE, duplicate_groups, held_out_folds
+from ..metrics._core import MAX_CROSS_FIT, POOL_OF_ONE, duplicate_groups, held_out_folds
 from .closed_form import Moments, Solver, origins_of
 
 __all__ = ["HeldOutRows", "PairedRows"]
@@ -35,7 +35,7 @@ class PairedRows:
     def __init__(self, X: NDArray, Y: NDArray, weight: NDArray | None = None) -> None:
         self.X, self.Y, self.weight = X, Y, weight
         self._cross: Solver | None = None
-        self._held_out: dict[tuple[object, int], HeldOutRows | None] = {}
+        self._held_out: dict[tuple[object, int | None], HeldOutRows | None] = {}
 
     def __len__(self) -> int:
         return len(self.X)
@@ -117,7 +117,7 @@ class PairedRows:
         HeldOutRows or None
             None where too few distinct rows exist to hold any out.
         """
-        key = random_state, pool_of_one
+        key = random_state, pool_of_one if len(self) > MAX_CROSS_FIT else None
         if key in self._held_out:
             return self._held_out[key]
         folds = held_out_folds(self.groups, check_random_state(random_state), pool_of_one)

@@ -91,6 +91,8 @@ def test_folds_of_one_int_are_drawn_once():
     assert made.held_out(0) is made.held_out(np.int64(0))
     assert made.held_out(0) is not made.held_out(1)
     assert made.held_out(0) is not made.held_out(0, 500)
+    few = PairedRows(*pairs())
+    assert few.held_out(0) is few.held_out(0, 50)  # five folds, whatever the size of one would be
     draw = np.random.RandomState(0)
     assert made.held_out(draw) is not made.held_out(draw)
 

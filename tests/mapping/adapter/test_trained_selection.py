@@ -499,6 +499,7 @@ def test_auto_repeats_with_its_seed(monkeypatch):
     assert_allclose(first.transform(KOREAN), again.transform(KOREAN), rtol=0)
 
 
+@pytest.mark.slow
 def test_auto_of_a_shared_space_tries_shared_adapters(monkeypatch):
     monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
     X, Y = bent_pairs()

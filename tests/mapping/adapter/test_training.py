@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.linalg import orthogonal_procrustes
 
+from langalign_sk.mapping.rows import PairedRows
 from langalign_sk.mapping.training.start import closed_form
 from tests.mapping.adapter.cases import (
     NO_STEP,
@@ -211,7 +212,7 @@ def test_rank_of_the_correction(rank):
     params = {"rank": rank, "early_stopping": False, "max_epochs": 4, "learning_rate": 0.01}
     aligner = adapter(**params).fit(X, Y)
     start, back, _ = closed_form(
-        X, Y, np.arange(len(X)), np.empty(0, dtype=int), "auto", False, seed_of(0)
+        PairedRows(X, Y), np.arange(len(X)), np.empty(0, dtype=int), "auto", False, seed_of(0)
     )
     for fitted, first in ((aligner.network_, start), (aligner.inverse_network_, back)):
         s = np.linalg.svd(fitted.coef - first.coef, compute_uv=False)

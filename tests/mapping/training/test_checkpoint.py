@@ -80,6 +80,7 @@ aligner.fit(arrays["X"], arrays["Y"])
 """
 
 
+@pytest.mark.slow
 def test_fit_of_a_killed_process_is_taken_up(tmp_path):
     np.savez(tmp_path / "pairs.npz", X=X, Y=Y)
     kinds = {"residual": {"adapter_dim": 4}, "fc": {"loss": "mse", "dropout": 0.5}}
