@@ -20,8 +20,6 @@ _TRACE = 1e-3
 _ROWS_AT_ONCE = 16_384
 _SAMPLED = 1_000  # rows that an origin is taken from
 
-_Side = tuple[NDArray, NDArray]
-
 
 @dataclass(frozen=True)
 class AffineMap:
@@ -137,7 +135,7 @@ class Solver:
         self._cov_y = None if moments.yy is None else covariance(moments.yy, dy, dy)
         self.square = self.cov_xy.shape[0] == self.cov_xy.shape[1]
         self._factors: dict[tuple[float, bool], _Factor] = {}
-        self._correlations: dict[float, tuple[NDArray, _Side, _Side]] = {}
+        self._correlations: dict[float, _Variates] = {}
 
     @property
     def cov_x(self) -> NDArray:
@@ -199,11 +197,15 @@ class Solver:
         self, alpha: float, power: float, rank: int | None = None, reverse: bool = False
     ) -> AffineMap:
         """(Cx + lI)^-1/2 U S^power V' (Cy + lI)^1/2 and its mirror image."""
-        s, (in_x, to_x), (in_y, to_y) = self._variates(alpha)
+        variates = self._variates(alpha)
+        s = variates.correlations
         rank = min(rank or len(s), *self.cov_xy.shape)  # beyond, a side has no direction left
         # U S is there, so that a power less remains.
         gain = _gain(s)[:rank] ** (power - 1)
-        source, target = (in_y, to_x) if reverse else (in_x, to_y)
+        if reverse:
+            source, target = variates.in_y, variates.to_x
+        else:
+            source, target = variates.in_x, variates.to_y
         return self._affine((source[:, :rank] * gain) @ target[:rank], reverse)
 
     def canonical(
@@ -215,10 +217,10 @@ class Solver:
         alike, until the moved rows of Y have the total variance of Y. The map to X is the least
         squares one from the moved rows of Y, with a trace of ridge.
         """
-        s, (in_x, _), (in_y, _) = self._variates(alpha)
-        rank = min(rank or len(s), *self.cov_xy.shape)
-        gain = _gain(s)[:rank]
-        A, B = in_x[:, :rank] * gain ** (power - 1), in_y[:, :rank] * gain**power
+        variates = self._variates(alpha)
+        rank = min(rank or len(variates.correlations), *self.cov_xy.shape)
+        gain = _gain(variates.correlations)[:rank]
+        A, B = variates.in_x[:, :rank] * gain ** (power - 1), variates.in_y[:, :rank] * gain**power
         moved = B.T @ self.cov_y @ B
         size = float(np.trace(moved))
         stretch = np.sqrt(np.trace(self.cov_y) / size) if size > 0 else 1.0
@@ -230,22 +232,11 @@ class Solver:
             AffineMap(back, self.x_mean),
         )
 
-    def _variates(self, alpha: float) -> tuple[NDArray, _Side, _Side]:
-        """Singular values s of the whitened cross-covariance ``K = U S V'``, and its variates.
-
-        Of each side the matrices into the variates and back: those of X times s, those of Y
-        plain. All maps are products of one side's first and the other's second.
-        """
+    def _variates(self, alpha: float) -> _Variates:
+        """Canonical variates with ridge."""
         if alpha not in self._correlations:
             left, right = self._factor(alpha, of_y=False), self._factor(alpha, of_y=True)
-            K = np.ascontiguousarray(right.whiten(left.whiten(self.cov_xy).T).T)
-            squares, V = _eigh(K.T @ K)
-            V = np.ascontiguousarray(V[:, ::-1])
-            s = np.sqrt(np.clip(squares[::-1], 0, 1))
-            US = K @ V
-            sides = ((left, US), (right, V))
-            of_x, of_y = ((f.whiten_transposed(Z), f.color(Z.T)) for f, Z in sides)
-            self._correlations[alpha] = s, of_x, of_y
+            self._correlations[alpha] = _Variates(left, right, self.cov_xy)
         return self._correlations[alpha]
 
     def match_scale(self, affine: AffineMap, reverse: bool = False) -> AffineMap:
@@ -255,6 +246,38 @@ class Solver:
         if have <= 0:
             return affine
         return self._affine(affine.coef * np.sqrt(np.trace(wanted) / have), reverse)
+
+
+class _Variates:
+    """Singular value decomposition of the whitened cross-covariance ``K = U S V'``.
+
+    Maps are products of one side's matrix into the variates and another's out of them. Those of X
+    hold S as well.
+    """
+
+    def __init__(self, left: _Factor, right: _Factor, cov_xy: NDArray) -> None:
+        self._left, self._right = left, right
+        K = np.ascontiguousarray(right.whiten(left.whiten(cov_xy).T).T)
+        squares, V = _eigh(K.T @ K)
+        self._V = np.ascontiguousarray(V[:, ::-1])
+        self._US = K @ self._V
+        self.correlations = np.sqrt(np.clip(squares[::-1], 0, 1))
+
+    @cached_property
+    def in_x(self) -> NDArray:
+        return self._left.whiten_transposed(self._US)
+
+    @cached_property
+    def to_x(self) -> NDArray:
+        return self._left.color(self._US.T)
+
+    @cached_property
+    def in_y(self) -> NDArray:
+        return self._right.whiten_transposed(self._V)
+
+    @cached_property
+    def to_y(self) -> NDArray:
+        return self._right.color(self._V.T)
 
 
 def _gain(s: NDArray) -> NDArray:
