@@ -27,9 +27,9 @@ class LinearAligner(PairedMap):
 
     Learns ``x @ coef_ + intercept_`` that puts rows of one space (say, Korean sentences in a
     multilingual encoder) where their counterparts of another space are (their English
-    translations, in the same or in another encoder), and a map back of its own. All
-    regularisation strengths, powers and ranks are tried on held-out rows for the price of one
-    eigendecomposition a side.
+    translations, in the same or in another encoder), and a map back of its own. Candidates are
+    compared on held-out rows; their sums are made once, and powers and ranks share one
+    decomposition.
 
     Parameters
     ----------
