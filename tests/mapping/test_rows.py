@@ -9,7 +9,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from langalign_sk import CrossLingualAligner, LinearAligner
 from langalign_sk.mapping import closed_form, rows
 from langalign_sk.mapping.rows import PairedRows
-from langalign_sk.metrics._core import duplicate_groups, held_out_folds
 
 EPS = np.finfo(np.float64).eps
 SUMS = ("weight", "sum_x", "sum_y", "xy", "xx", "yy")
@@ -78,9 +77,9 @@ def test_sums_of_folds_make_those_of_all(n):
 def test_groups_and_folds_equal_direct_computation():
     X, Y = pairs()
     made = PairedRows(X, Y)
-    assert_array_equal(made.groups, duplicate_groups(X, Y))
+    assert_array_equal(made.groups, rows.duplicate_groups(X, Y))
     held_out = made.held_out(3)
-    expected = held_out_folds(made.groups, np.random.RandomState(3))
+    expected = rows.held_out_folds(made.groups, np.random.RandomState(3))
     for fold, same in zip(held_out.folds, expected, strict=True):
         assert_array_equal(fold, same)
     assert_array_equal(held_out.indices, np.concatenate(expected))

@@ -8,14 +8,6 @@ from langalign_sk.mapping import LinearAligner
 from langalign_sk.mapping.candidates import Candidate, candidates_for
 from langalign_sk.mapping.rows import PairedRows
 from langalign_sk.mapping.selection import TEMPERATURE, choose, held_out_pairs
-from langalign_sk.metrics._core import (
-    MAX_CROSS_FIT,
-    N_FOLDS,
-    POOL_OF_FOLDS,
-    POOL_OF_ONE,
-    duplicate_groups,
-    held_out_folds,
-)
 from langalign_sk.metrics.pairs import retrieval_scores
 
 IDENTITY, PROCRUSTES = Candidate("identity"), Candidate("procrustes")
@@ -63,50 +55,11 @@ def recall(X, Y):
     return np.mean([S.argmax(axis=0) == range(len(S)), S.argmax(axis=1) == range(len(S))])
 
 
-# Rows held out
-
-
-@pytest.mark.parametrize("n", [10, 57, 300, 5000, 5001, 8000])
-@pytest.mark.parametrize("rows_per_group", [1, 1.7, 4])
-def test_held_out_rows_share_no_group_with_the_rest(n, rows_per_group):
-    groups = draw(1).permutation((np.arange(n) / rows_per_group).astype(int))
-    folds = held_out_folds(groups, draw())
-    if groups.max() + 1 < 10:
-        assert folds is None
-        return
-    assert len(folds) == (N_FOLDS if n <= MAX_CROSS_FIT else 1)
-    for fold in folds:
-        rest = np.setdiff1d(np.arange(n), fold)
-        assert len(fold)
-        assert len(rest)
-        assert not set(groups[fold]) & set(groups[rest])
-    together = np.concatenate(folds)
-    assert len(set(together)) == len(together)
-    size = min(n, POOL_OF_FOLDS if n <= MAX_CROSS_FIT else POOL_OF_ONE)
-    assert size - 8 <= len(together) <= size
-
-
-def test_held_out_rows_of_one_frequent_sentence():
-    groups = np.array([0] * 190 + list(range(1, 11)))
-    for seed in range(20):
-        for fold in held_out_folds(groups, draw(seed)):
-            assert np.count_nonzero(groups[fold] == 0) in (0, 190)
-            assert len(fold) < 200
-
-
 def test_too_few_groups_to_hold_any_out():
     groups = np.arange(100) % 9
-    assert held_out_folds(groups, draw()) is None
     X = np.random.default_rng(0).normal(size=(9, 4))[groups]
     assert choose(PairedRows(X, X), ALL, random_state=draw()) is None
     assert held_out_pairs(PairedRows(X, X), RIDGE, random_state=draw()) is None
-
-
-def test_held_out_rows_follow_the_seed():
-    groups = np.arange(100)
-    first, again, other = (held_out_folds(groups, draw(seed)) for seed in (0, 0, 1))
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
 # Candidates
@@ -164,7 +117,7 @@ def test_every_candidate_is_judged_on_rows_it_did_not_see(make, weighted):
     X, Y = make()
     weight = np.random.default_rng(2).uniform(0.1, 2, len(X)) if weighted else None
     choice = choose(PairedRows(X, Y, weight), ALL, random_state=draw())
-    folds = held_out_folds(np.arange(len(X)), draw())
+    folds = PairedRows(X, Y).held_out(draw()).folds
     tried = choice.results["method"]
     moved = [refit(X, Y, c, folds, weight) for c in ALL if c.method in tried]
     target = Y[np.concatenate(folds)]
@@ -181,7 +134,7 @@ def test_one_standard_error_rule(make, seed):
     X, Y = make(seed=seed)
     candidates = [c for c in ALL if c != SPECTRAL]
     choice = choose(PairedRows(X, Y), candidates, random_state=draw())
-    folds = held_out_folds(np.arange(len(X)), draw())
+    folds = PairedRows(X, Y).held_out(draw()).folds
     moved = [refit(X, Y, c, folds) for c in candidates]
     target = Y[np.concatenate(folds)]
     allowed = [i for i, Z in enumerate(moved) if recall(Z, target) >= recall(moved[0], target)]
@@ -234,7 +187,7 @@ def test_held_out_pairs_equal_refitting(candidate):
     rows, moved, counterparts, groups = held_out_pairs(
         PairedRows(X, Y), candidate, random_state=draw()
     )
-    folds = held_out_folds(duplicate_groups(X, Y), draw())
+    folds = PairedRows(X, Y).held_out(draw()).folds
     assert_array_equal(rows, np.concatenate(folds))
     assert_array_equal(np.sort(rows), np.arange(len(X)))
     assert_array_equal(groups, rows)
