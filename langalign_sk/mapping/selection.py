@@ -178,18 +178,28 @@ class _Trial(Generic[C]):
 
 def _choice(tried: list[_Score[C]], has_identity: bool) -> Choice[C]:
     """The simplest candidate within one standard error of the best."""
-    finished = [t for t in tried if len(t.likelihoods)]
-    # Where no alignment finds all that a map finds, nothing speaks for the map.
-    floor = finished[0].recall if has_identity else -1.0
-    allowed = [t for t in finished if t.recall > floor or t is finished[0]]
-    if has_identity:
-        # Retrieval does not feel where a trained map puts all rows, and an English head does.
-        allowed = [t for t in allowed if not (t.candidate.may_stray and t.r2 < finished[0].r2)]
+    allowed = _allowed([t for t in tried if len(t.likelihoods)], has_identity)
     top = max(allowed, key=lambda t: t.likelihood)
     eligible = [t for t in allowed if top.likelihood - t.likelihood <= t.error_to(top) + 1e-6]
     best = min(eligible, key=lambda t: t.candidate.complexity)
+    return Choice(best.candidate, _results(tried, top))
+
+
+def _allowed(finished: list[_Score[C]], has_identity: bool) -> list[_Score[C]]:
+    """Candidates that may be chosen, no alignment first where it is one of them."""
+    if not has_identity:
+        return finished
+    identity, *others = finished
+    # A map has to find more than no alignment does.
+    others = [t for t in others if t.recall > identity.recall]
+    # Retrieval does not depend on where a trained map puts all rows, and an English head does.
+    return [identity, *(t for t in others if not (t.candidate.may_stray and t.r2 < identity.r2))]
+
+
+def _results(tried: list[_Score[C]], top: _Score[C]) -> dict[str, list]:
+    """Settings and held-out scores of all candidates, one list per key."""
     settings = [t.candidate.settings for t in tried]
-    results = {
+    return {
         **{name: [s[name] for s in settings] for name in settings[0]},
         "held_out_log_likelihood": [t.likelihood for t in tried],
         "standard_error_to_best": [t.error_to(top) for t in tried],
@@ -197,7 +207,6 @@ def _choice(tried: list[_Score[C]], has_identity: bool) -> Choice[C]:
         "held_out_r2": [t.r2 for t in tried],
         "seconds": [t.seconds for t in tried],
     }
-    return Choice(best.candidate, results)
 
 
 class HeldOutPairs(NamedTuple):
