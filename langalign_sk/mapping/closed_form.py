@@ -376,6 +376,8 @@ def _eigen(G: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def _eigh(G: NDArray) -> tuple[NDArray, NDArray]:
+    if len(G) == 1:  # scipy before 1.12 asks for too little room here
+        return G[0], np.ones_like(G)
     # Divide and conquer, in half the time of numpy's.
     values, vectors = eigh(G, driver="evd", check_finite=False)
     return values, vectors

@@ -262,7 +262,9 @@ def likelihood_and_recall(
 
     Returns
     -------
-    log_likelihood, recall : ndarray of shape (n_pairs,)
+    log_likelihood : ndarray of shape (n_pairs,)
+        Of every row.
+    recall : ndarray of shape (n_pairs,)
         Of every row.
     """
     S = normalize_rows(X) @ normalize_rows(Y).T

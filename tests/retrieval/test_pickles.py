@@ -15,11 +15,14 @@ from numpy.testing import assert_array_equal
 from tests.retrieval.references import assert_distances, assert_same, score_error
 from tests.retrieval.toy import every_kind, few, of_kind
 
-# and what it answered then: as it was pickled, and after one removal and two additions.
+# A pickle made before DocumentIndex, and beside it what it answered then: as it was pickled, and
+# after one removal and two additions.
 OLD = Path(__file__).with_name("pickles") / "exact-csls.pickle"
 
 
 def load_old():
+    if not hasattr(np, "_core"):
+        pytest.skip("numpy before 2 does not read pickles of numpy 2")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of the release that wrote it
         return pickle.loads(OLD.read_bytes())
