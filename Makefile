@@ -30,7 +30,7 @@ docstrings:  ## sections and layout of docstrings
 test:  ## all tests, and the examples of all docstrings
 	$(PYTHON) -m pytest
 
-fast:  ## the tests that take less than five seconds each
+fast:  ## the tests that take less than a second or two each
 	$(PYTHON) -m pytest -m "not slow"
 
 kernels:  ## numerical tests under other kernels of the processor, and on busy cores

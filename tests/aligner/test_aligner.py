@@ -255,6 +255,7 @@ def test_bridge_output_has_the_scale_of_english_vectors():
     assert moved.var(axis=0).sum() == pytest.approx(real.var(axis=0).sum(), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_same_encoder_on_both_sides_is_no_bridge():
     encoder = ToyEncoder()
     assert toy(encoder=encoder, english_encoder=encoder).fit(PAIRS).bridge_map_ is None
@@ -342,6 +343,7 @@ def test_every_distinct_text_is_encoded_once():
     assert len(system.calls) == len(set(system.calls))
 
 
+@pytest.mark.slow
 def test_grid_search_over_pairs_also_in_parallel():
     grid = {"method": ["identity", "ridge"], "alpha": [1.0, 10.0]}
     search = GridSearchCV(toy(), grid, cv=3).fit(PAIRS)
@@ -455,6 +457,7 @@ def test_failed_fit_keeps_what_was_fitted():
     assert_array_equal(aligner.transform(KOREAN[:3]), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module", ["langalign_sk", "langalign_sk.aligner", "langalign_sk.datasets"]
 )
@@ -467,6 +470,7 @@ def test_import_is_light(module):
     assert out.stdout.split() == []
 
 
+@pytest.mark.slow
 def test_default_encoder_loads_no_torch():
     code = (
         "import sys; from langalign_sk import CrossLingualAligner; "

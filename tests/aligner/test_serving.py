@@ -17,6 +17,7 @@ def head():
     return LogisticRegression(C=10, max_iter=2000)
 
 
+@pytest.mark.slow
 def test_english_requests_serve_three_languages():
     X, y = load_service_requests(return_X_y=True)
     pipe = make_pipeline(CrossLingualAligner(LANGUAGES, random_state=0), head()).fit(X, y)
@@ -33,6 +34,7 @@ def _rows(path):
     return list(texts), np.array(labels)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_bridge_without_pairs_on_sib200(data_folder):
     folder = data_folder / "eval" / "sib200"
@@ -50,6 +52,7 @@ def test_bridge_without_pairs_on_sib200(data_folder):
         assert pipe.score(texts, labels) > 0.76
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_alignment_in_one_encoder_is_not_below_none_on_sib200_dev(data_folder):
     folder = data_folder / "eval" / "sib200"

@@ -50,6 +50,7 @@ def test_a_process_has_the_threads_that_are_asked_for(monkeypatch):
     assert in_own_process(blas_threads, threads=1) == 1
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_says_why():
     with pytest.raises(SystemExit, match="KeyError: 'x'"):
         in_own_process(fits.measure_case, "x", 10, 1, 1, fits.FLOOR, 1, 2)

@@ -193,6 +193,7 @@ def test_fingerprint_of_half_a_surrogate_pair():
     assert len(make(["\ud800"], ["a"]).fingerprint) == 16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_fingerprint_and_hash_in_another_process(seed):
     code = (

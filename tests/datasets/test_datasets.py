@@ -258,6 +258,7 @@ def test_starter_corpus_unknown_language(target_lang):
         load_starter_corpus(target_lang)
 
 
+@pytest.mark.slow
 def test_import_is_light():
     code = (
         "import sys, langalign_sk.datasets;"

@@ -105,6 +105,7 @@ def test_texts_are_read_lazily(path):
     assert max(pending) == 8
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_texts(path):
     n, width = 200_000, 64  # 51 MB of rows
     toy = Toy(width=width)

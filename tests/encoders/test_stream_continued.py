@@ -231,6 +231,7 @@ run("run10", 0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_goes_on_after_being_killed(path):
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}

@@ -62,6 +62,7 @@ def test_what_holds_no_map(onnx, export):
         export(fitted, side="english")
 
 
+@pytest.mark.slow
 def test_import_stays_light():
     code = (
         "import sys, langalign_sk.export; "

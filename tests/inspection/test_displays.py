@@ -132,6 +132,7 @@ def test_missing_matplotlib_is_named_before_any_text_is_encoded(monkeypatch):
             call()
 
 
+@pytest.mark.slow
 def test_import_needs_neither_matplotlib_nor_torch():
     code = (
         "import sys; sys.modules['matplotlib'] = None; "

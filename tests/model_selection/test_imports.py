@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_import_needs_no_torch():
     code = (
         "import sys, langalign_sk.model_selection as m; [getattr(m, n) for n in m.__all__]; "

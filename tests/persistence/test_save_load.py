@@ -257,6 +257,7 @@ for folder in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 def test_adapters_are_loaded_without_torch(models, tmp_path):
     made = models["contrastive"], models["adapter"]
     np.save(tmp_path / "X.npy", X)

@@ -194,6 +194,7 @@ def _real(data_folder, monkeypatch):
     return quality
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("size", [640, 3_000])
 @pytest.mark.parametrize("language", ["ko", "ja", "zh"])

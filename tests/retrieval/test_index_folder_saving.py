@@ -80,6 +80,7 @@ retriever.save_index(folder)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "fatal", "n_documents"),
     [("fsync", 0, 350), ("fsync", 4, 350), ("replace", 0, 350), ("unlink", 0, 400)],

@@ -330,6 +330,7 @@ def test_a_threshold_is_a_number(threshold):
         mine_pairs(np.eye(3), np.eye(3), threshold=threshold)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("language", ["ko", "ja", "zh"])
 def test_shuffled_halves_of_real_text(embedded, language):

@@ -116,6 +116,7 @@ def hang():
     over.set()
 
 
+@pytest.mark.slow
 def test_answer_that_does_not_come(server, hang):
     encoder = loaded(server, timeout=1, max_retries=1)
     server.always = hang
@@ -124,6 +125,7 @@ def test_answer_that_does_not_come(server, hang):
     assert len(server.seen) == 2
 
 
+@pytest.mark.slow
 def test_slow_answer_is_asked_for_again(server, hang):
     encoder = loaded(server, timeout=1)
     server.plan = [hang]

@@ -82,6 +82,7 @@ def load_with_an_empty_cache(folder, port):
 
 
 # A download, or the loader of transformers, would try again for minutes: `run` has a deadline.
+@pytest.mark.slow
 def test_hub_that_never_answers_is_given_up(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         message = load_with_an_empty_cache(tmp_path, server.getsockname()[1])
@@ -124,6 +125,7 @@ def test_name_that_the_hub_does_not_allow(name):
     assert_explains(name, "is neither a folder nor a name that the hub allows")
 
 
+@pytest.mark.slow
 def test_no_network_fails(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]  # of nothing, once the server is closed

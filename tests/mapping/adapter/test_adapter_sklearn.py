@@ -56,6 +56,7 @@ print("moved without torch")
 """
 
 
+@pytest.mark.slow
 def test_serving_a_pickle_does_not_load_torch(tmp_path):
     X, Y = (A.astype(np.float32) for A in noisy_pairs(60))
     paths = []
