@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 
 import numpy as np
 
@@ -13,9 +14,12 @@ PAIRS = list(zip(KOREAN, ENGLISH, strict=True))
 JAPANESE = [f"文のばんごう {i}" for i in range(200)]
 
 
+@cache
 def _noise(key: str, width: int) -> np.ndarray:
     seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "little")
-    return np.random.default_rng(seed).normal(size=width)
+    out = np.random.default_rng(seed).normal(size=width)
+    out.flags.writeable = False  # all who ask for this key have the same array
+    return out
 
 
 def rotated(n: int = 200, noise: float = 0.5, width: int = 8, seed: int = 0):

@@ -113,6 +113,7 @@ def test_given_axes_are_used(curve):
     assert plt.get_fignums() == [figure.number]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [1, -1], ids=["high first", "low first"])
 def test_two_curves_on_the_same_axes_are_both_seen(order):
     curves = [made([0.8, 0.9]), made([0.2, 0.3])][::order]

@@ -85,6 +85,7 @@ def test_grid_over_corpora_on_labelled_target_rows(tmp_path):
     assert search.best_params_ == {"align__corpus": paths[0]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("routing", [False, True])
 def test_adapter_width_by_grid_and_by_halving(routing):
     X, Y = rotated(300)

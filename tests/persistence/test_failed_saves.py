@@ -67,6 +67,7 @@ def killing(call, calls):
     return counted
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_a_process_that_is_killed_leaves_a_whole_model(tmp_path):
     old, new = (LinearAligner("ridge", alpha=alpha).fit(X, Y) for alpha in (1.0, 2.0))

@@ -225,6 +225,7 @@ def test_what_is_no_model_of_this_package(tmp_path):
     assert not (tmp_path / "never-made").exists()
 
 
+@pytest.mark.slow
 def test_a_model_of_the_default_encoder_is_small(tmp_path):
     fitted = CrossLingualAligner("ko", random_state=0).fit(["Good morning."])
     again = there_and_back(fitted, tmp_path)

@@ -131,6 +131,7 @@ def test_lists_frames_and_float64_are_one():
         assert_allclose(found[0], expected[0], rtol=0, atol=2 * cosine_error(4))
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("language", ["ko", "ja", "zh"])
 def test_bank_of_queries_raises_recall_on_real_text(embedded, language):

@@ -131,6 +131,7 @@ def search(encoder, n_jobs, n_requests):
     return {*X, *pairs["ko"], *pairs["en"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder_too", [False, True])
 def test_grid_search_encodes_a_text_once(model, tmp_path, folder_too):
     model.width = 64

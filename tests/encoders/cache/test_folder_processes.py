@@ -70,6 +70,7 @@ def start(script, *args):
     return process
 
 
+@pytest.mark.slow
 def test_processes_encode_a_text_once(tmp_path):
     cache = FolderCache(tmp_path / "rows")
     cache.info()
