@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._utils.compat import CallbackSupportMixin, fit_context, with_callbacks
 from .._utils.validation import check_choice, check_number, forget, warn_user
 from ._base import PairedMap
-from .candidates import METHODS
+from .candidates import AUTO_METHODS
 from .network import Network
 from .rows import HeldOutRows, PairedRows
 from .selection import HeldOutPairs
@@ -450,7 +450,7 @@ def check_adapter_parameters(aligner: AdapterAligner, square: bool) -> None:
     """
     check_choice("loss", aligner.loss, tuple(ARCHITECTURES))
     check_choice("architecture", aligner.architecture, (None, *ARCHITECTURES.values()))
-    check_choice("start", aligner.start, ("auto", *METHODS))
+    check_choice("start", aligner.start, ("auto", *AUTO_METHODS))
     if aligner.start == "identity" and not square:
         raise ValueError('start="identity" needs X and y of one width. Use "auto".')
     _check_kind(aligner)

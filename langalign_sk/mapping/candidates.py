@@ -16,6 +16,7 @@ from .closed_form import AffineMap, Solver
 from .rows import HeldOutRows
 
 __all__ = [
+    "AUTO_METHODS",
     "METHODS",
     "Candidate",
     "MapCandidate",
@@ -30,7 +31,8 @@ ALPHAS = (1.0, 3.0, 10.0, 30.0)
 ZERO_PRIOR_ALPHAS = (0.1, 0.3, 1.0)  # towards zero, where the widths differ
 SPECTRAL_ALPHAS = (1.0,)
 POWERS = (0.25, 0.5)
-METHODS = ("identity", "ridge", "procrustes", "spectral")  # simplest first
+METHODS = ("identity", "centre", "ridge", "procrustes", "spectral")  # simplest first
+AUTO_METHODS = ("identity", "ridge", "procrustes", "spectral")
 # With too few pairs to hold any out, nothing supports leaving the identity by more than this.
 _CAUTIOUS_ALPHA = 10.0
 
@@ -84,6 +86,8 @@ class Candidate:
         """The map from X to Y, or the one back."""
         if self.method == "identity":
             return solver.identity(reverse)
+        if self.method == "centre":
+            return solver.centre(reverse)
         if self.method == "procrustes":
             return solver.procrustes(reverse)
         if self.method == "ridge":
@@ -145,11 +149,13 @@ def candidates_for(
     power: Iterable[float] | None = None,
     rank: Iterable[int | None] = (None,),
 ) -> list[Candidate]:
-    """All maps of a method, or of every method for "auto"; None stands for the default grid."""
-    wanted = METHODS if method == "auto" else (method,)
+    """All maps of a method, or of those that "auto" chooses from; None is the default grid."""
+    wanted = AUTO_METHODS if method == "auto" else (method,)
     out: list[Candidate] = []
     if "identity" in wanted and square:
         out.append(Candidate("identity"))
+    if "centre" in wanted:
+        out.append(Candidate("centre"))
     if "ridge" in wanted:
         default = ALPHAS if square else ZERO_PRIOR_ALPHAS
         out += [Candidate("ridge", float(a)) for a in (default if alpha is None else alpha)]
@@ -197,9 +203,9 @@ def linear_candidates(
         raise ValueError(f"method must be one of {('auto', *METHODS)}, got {method!r}.")
     if shared:
         return [_shared_candidate(method, {"alpha": alpha, "power": power, "rank": rank})]
-    if method == "identity" and not square:
+    if method in ("identity", "centre") and not square:
         raise ValueError(
-            'method="identity" needs X and y of one width. Use "spectral", "ridge" or '
+            f'method="{method}" needs X and y of one width. Use "spectral", "ridge" or '
             '"procrustes" between two widths.'
         )
     alphas, powers = _grid("alpha", alpha), _grid("power", power)

@@ -172,6 +172,12 @@ class Solver:
         d, dtype = len(self.x_mean), self.x_mean.dtype
         return AffineMap(np.eye(d, dtype=dtype), np.zeros(d, dtype=dtype))
 
+    def centre(self, reverse: bool = False) -> AffineMap:
+        """The difference of the means alone."""
+        d, dtype = len(self.x_mean), self.x_mean.dtype
+        shift = self.x_mean - self.y_mean if reverse else self.y_mean - self.x_mean
+        return AffineMap(np.eye(d, dtype=dtype), shift)
+
     @cached_property
     def _rotation(self) -> NDArray:
         U, _, Vt = svd(self.cov_xy, full_matrices=False, check_finite=False)

@@ -33,8 +33,10 @@ class LinearAligner(PairedMap):
 
     Parameters
     ----------
-    method : {"auto", "identity", "procrustes", "ridge", "spectral"}, default="auto"
+    method : {"auto", "identity", "centre", "procrustes", "ridge", "spectral"}, default="auto"
         - "identity": no map; the widths must agree.
+        - "centre": the difference of the means, ``x + mean(Y) - mean(X)``; the widths must
+          agree. "auto" does not try it.
         - "ridge": least squares shrunk towards the identity,
           ``(G + a t I)^-1 (C + a t I)`` with ``G = Xc'Xc / n``, ``C = Xc'Yc / n`` and
           ``t = trace(G) / d``; towards zero where the widths differ.
@@ -45,7 +47,7 @@ class LinearAligner(PairedMap):
           value decomposition of the whitened cross-covariance. ``p=1`` is reduced-rank ridge,
           ``p=0`` whitens, rotates and recolours (compare Artetxe, Labaka and Agirre,
           "Generalizing and improving bilingual word embedding mappings", AAAI 2018).
-        - "auto": the simplest of these within one standard error of the best log-likelihood of
+        - "auto": the simplest of the others within one standard error of the best log-likelihood of
           retrieving held-out translations. The identity is always a candidate where the widths
           agree, and is kept unless another map has a higher recall at 1. There "spectral" is
           tried only, and "ridge" is not, where the identity finds at most half of what
@@ -110,7 +112,7 @@ class LinearAligner(PairedMap):
     Notes
     -----
     Means and scales are those of the fit, so that `transform` treats every row alone. The map
-    back is fitted as a map from Y to X; it is the matrix inverse for "identity" and, for equal
+    back is fitted as a map from Y to X; it is the inverse for "identity", "centre" and, for equal
     widths, "procrustes".
 
     Examples
@@ -192,8 +194,8 @@ class LinearAligner(PairedMap):
                 )
             else:
                 best, self.cv_results_ = choice.best, choice.results
-        # A rotation needs one of the three products, and no alignment none.
-        cross_only = best.method in ("identity", "procrustes") and not self.match_scale
+        # A rotation needs one of the three products, no alignment and a shift none.
+        cross_only = best.method in ("identity", "centre", "procrustes") and not self.match_scale
         self._keep(best, rows.cross_solver if cross_only else rows.solver)
         self.n_features_in_, self._n_targets = rows.X.shape[1], rows.Y.shape[1]
         return self

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._utils.validation import warn_user
 from ..metrics._core import POOL_OF_ONE, likelihood_and_recall
-from .candidates import METHODS, Candidate, MapCandidate
+from .candidates import AUTO_METHODS, Candidate, MapCandidate
 from .rows import HeldOutRows, PairedRows
 
 __all__ = ["Choice", "HeldOutPairs", "choose", "held_out_pairs"]
@@ -80,7 +80,7 @@ def choose(
         return None
     trial: _Trial[C] = _Trial(held_out, trained, time_budget)
     has_identity = candidates[0].method == "identity"
-    if has_identity and {c.method for c in candidates} >= set(METHODS):
+    if has_identity and {c.method for c in candidates} >= set(AUTO_METHODS):
         candidates = _of_one_space_or_two(trial, candidates)
     finished: list[_Score[C]] = []
     for candidate in candidates:

@@ -12,6 +12,7 @@ LABELS = np.array(["even", "odd", "third"])[np.arange(200) % 3]
 EPOCH = {"max_epochs": 1, "device": "cpu"}
 LINEAR = [
     {"method": "identity"},
+    {"method": "centre"},
     {"method": "ridge", "alpha": 1.0},
     {"method": "procrustes"},
     {"method": "spectral", "alpha": 0.1},

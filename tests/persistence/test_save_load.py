@@ -38,6 +38,7 @@ from tests.toy import ENGLISH, JAPANESE, KOREAN, PAIRS, EnglishOnly, ToyEncoder
 
 SYSTEMS = {
     "identity": {"method": "identity"},
+    "centre": {"method": "centre"},
     "ridge": {},
     "grid": {"alpha": (0.1, 1.0)},
     "procrustes": {"method": "procrustes"},
@@ -121,7 +122,13 @@ def test_round_trip_of_a_fit_on_embeddings(method, tmp_path):
 @pytest.mark.parametrize("dtype", ["f4", "f8", ">f8"])
 @pytest.mark.parametrize(
     "parameters",
-    [{}, {"method": "identity"}, {"shared": True}, {"method": "procrustes", "match_scale": True}],
+    [
+        {},
+        {"method": "identity"},
+        {"method": "centre"},
+        {"shared": True},
+        {"method": "procrustes", "match_scale": True},
+    ],
 )
 def test_round_trip_of_a_linear_aligner(parameters, dtype, tmp_path):
     A, B = X.astype(dtype), Y.astype(dtype)

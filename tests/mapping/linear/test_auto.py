@@ -100,7 +100,13 @@ def test_cv_results_hold_one_entry_a_candidate(params, n_candidates):
 
 
 @pytest.mark.parametrize(
-    "params", [{"method": "identity"}, {"method": "procrustes"}, {"method": "ridge", "alpha": [2]}]
+    "params",
+    [
+        {"method": "identity"},
+        {"method": "centre"},
+        {"method": "procrustes"},
+        {"method": "ridge", "alpha": [2]},
+    ],
 )
 def test_no_cv_results_without_a_choice(params):
     assert LinearAligner(**params).fit(*random_pairs()).cv_results_ is None

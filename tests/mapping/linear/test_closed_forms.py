@@ -9,7 +9,7 @@ from langalign_sk.mapping import LinearAligner
 from tests.mapping.close import assert_close
 from tests.mapping.linear.cases import FIXED, assert_maps_equal, random_pairs, rotation, weights_of
 
-TWO_WIDTHS = FIXED[1:]
+TWO_WIDTHS = [a for a in FIXED if a.method not in ("identity", "centre")]
 
 
 def centred(*arrays):
@@ -197,7 +197,22 @@ def test_map_back_is_the_map_from_y_to_x(aligner, dx, dy):
     assert_close(there.transform(X), back.inverse_transform(X), 1e-8)
 
 
-@pytest.mark.parametrize("method", ["identity", "procrustes"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_centre_moves_by_the_difference_of_the_means(weighted):
+    X, Y = random_pairs()
+    weight = weights_of(len(X)) if weighted else None
+    aligner = LinearAligner("centre").fit(X, Y, weight)
+    shift = np.average(Y, axis=0, weights=weight) - np.average(X, axis=0, weights=weight)
+    np.testing.assert_array_equal(aligner.coef_, np.eye(5))
+    assert_close(aligner.transform(X), X + shift, 1e-12)
+    assert_close(aligner.inverse_transform(Y), Y - shift, 1e-12)
+    assert (aligner.method_, aligner.alpha_, aligner.power_, aligner.rank_) == (
+        "centre",
+        *3 * [None],
+    )
+
+
+@pytest.mark.parametrize("method", ["identity", "centre", "procrustes"])
 def test_map_back_is_the_inverse(method):
     X, Y = random_pairs()
     aligner = LinearAligner(method).fit(X, Y)

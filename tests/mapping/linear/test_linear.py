@@ -53,9 +53,18 @@ def test_parameters_out_of_range(params, message):
         LinearAligner(**params).fit(*random_pairs())
 
 
-def test_identity_needs_one_width():
-    with pytest.raises(ValueError, match='method="identity" needs X and y of one width'):
-        LinearAligner("identity").fit(*random_pairs(dy=3))
+@pytest.mark.parametrize("method", ["identity", "centre"])
+def test_one_width_is_needed(method):
+    with pytest.raises(ValueError, match=f'method="{method}" needs X and y of one width'):
+        LinearAligner(method).fit(*random_pairs(dy=3))
+
+
+def test_centre_is_a_method_of_its_own_and_auto_does_not_try_it():
+    X, Y = random_pairs()
+    tried = LinearAligner(random_state=0).fit(X, Y + 5).cv_results_["method"]
+    assert set(tried) <= {"identity", "ridge", "procrustes", "spectral"}
+    with pytest.raises(ValueError, match='shared=True goes with method="spectral"'):
+        LinearAligner("centre", shared=True).fit(X, Y)
 
 
 X_OK, Y_OK = random_pairs(12)

@@ -68,6 +68,7 @@ def test_too_few_groups_to_hold_any_out():
 def test_candidates_of_auto():
     of_one_width = candidates_for("auto", square=True)
     assert {c.method for c in of_one_width} == {"identity", "ridge", "procrustes", "spectral"}
+    assert [c.method for c in candidates_for("centre", square=True)] == ["centre"]
     of_two = candidates_for("auto", square=False)
     assert {c.method for c in of_two} == {"ridge", "procrustes", "spectral"}
 
@@ -82,7 +83,8 @@ def test_candidates_of_a_grid():
 @pytest.mark.parametrize(
     ("simple", "complex_"),
     [
-        (IDENTITY, STRONG_RIDGE),
+        (IDENTITY, Candidate("centre")),
+        (Candidate("centre"), STRONG_RIDGE),
         (STRONG_RIDGE, RIDGE),
         (RIDGE, PROCRUSTES),
         (PROCRUSTES, SPECTRAL),
