@@ -22,7 +22,8 @@ from ..encoders.base import TextEncoder
 from ..languages import LanguageRouter, languages_of
 from ..mapping._base import PairedMap, check_counterparts
 from ..metrics._core import duplicate_groups, row_recall
-from ._learn import Learned, learn
+from ._cross_fit import check_cross_fit, cross_fitted_rows
+from ._learn import Learned, fit_planned
 from ._plan import FLOATS, plan_fit
 from ._report import AlignmentReport
 from ._route import read_rows, route_of, transform_pairs, transform_rows
@@ -163,6 +164,8 @@ class CrossLingualAligner(
     {'method': 'ridge'}
     """
 
+    # What `fit_transform` alone takes is requested with the rest of a fit.
+    __metadata_request__fit = {"cross_fit": None}  # noqa: RUF012
     language_map_: PairedMap | dict[str, PairedMap]
     bridge_map_: PairedMap | None
     method_: str | dict[str, str]
@@ -242,24 +245,71 @@ class CrossLingualAligner(
             If the input is none of these, is broken or too small, if a language cannot be told
             by script, or an encoder is not found. All of it before any text is encoded.
         """
-        return self._keep(learn(plan_fit(self, X, y, parallel), EncodingSession()))
+        fitted: CrossLingualAligner = fit_planned(
+            self, plan_fit(self, X, y, parallel), EncodingSession()
+        )
+        return fitted
 
-    def fit_transform(self, X: Any, y: Any = None, *, parallel: Any = None) -> NDArray:
+    def fit_transform(
+        self, X: Any, y: Any = None, *, parallel: Any = None, cross_fit: int | None = None
+    ) -> NDArray:
         """Fit, then transform the same rows; every distinct text is encoded once.
 
         Parameters
         ----------
         X, y, parallel
             As in `fit`.
+        cross_fit : int, default=None
+            Number of folds, at least 2, for task text and an `english_encoder`. English rows then
+            come as target rows do, moved from the multilingual to the English encoder, each by a
+            bridge that did not see it: a classifier behind the aligner learns the noise that it
+            will meet in target rows. Equal texts share a fold; the folds are drawn from
+            `random_state`. In a Pipeline pass ``align__cross_fit=``; with metadata routing, request
+            it by ``set_fit_request(cross_fit=True)``. A frozen English model has no use for it, as
+            it is not trained on these rows.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features_out)
-            The same as ``fit(X, y, parallel=parallel).transform(X)``.
+            The same as ``fit(X, y, parallel=parallel).transform(X)``, but for English rows with
+            `cross_fit`.
+
+        Raises
+        ------
+        ValueError
+            For whatever `fit` refuses, or if there is no bridge to cross-fit, or too little English
+            text; before any text is encoded.
+
+        See Also
+        --------
+        sklearn.preprocessing.TargetEncoder : Cross-fits in `fit_transform` as well.
+
+        Examples
+        --------
+        >>> from langalign_sk import CrossLingualAligner
+        >>> from langalign_sk.datasets import load_service_requests
+        >>> X, y = load_service_requests(language="en", return_X_y=True)
+        >>> aligner = CrossLingualAligner("ko", english_encoder="minilm-english", random_state=0)
+        >>> bridged = aligner.fit_transform(X, y, cross_fit=5)
+        >>> bridged.shape == aligner.transform(X).shape
+        True
         """
         session = EncodingSession()
-        self._keep(learn(plan_fit(self, X, y, parallel), session))
-        return self._transform(X, session)
+        plan = plan_fit(self, X, y, parallel)
+        if cross_fit is None:
+            fit_planned(self, plan, session)
+            return self._transform(X, session)
+        check_cross_fit(plan, cross_fit)
+        fit_planned(self, plan, session)
+        data = read_rows(self, X)
+        assert isinstance(data, Text)
+        rows = data.rows
+        languages = LanguageRouter(languages_of(self.target_lang), self.detect)(rows)
+        english = [i for i, language in enumerate(languages) if language == "en"]
+        out = transform_rows(self, rows, languages, session)
+        texts = [rows[i] for i in english]
+        out[english] = cross_fitted_rows(plan, texts, session, cross_fit, plan.seed)
+        return out
 
     def transform(self, X: Any) -> NDArray:
         """Encode text and move it to the output space.

@@ -9,7 +9,8 @@ from sklearn.utils import check_random_state
 from ..encoders import EncodingSession
 from ..mapping import LinearAligner
 from ..mapping._base import PairedMap
-from ..mapping.rows import PairedRows
+from ..mapping.candidates import Candidate
+from ..mapping.rows import HeldOutRows, PairedRows
 from ._evidence import measured, scores_of_pairs
 from ._plan import ADAPTERS, MIN_BRIDGE_ROWS, Plan
 from ._report import Evaluation
@@ -69,6 +70,31 @@ class Bridge:
             "spectral", alpha=plan.bridge_alpha, power=BRIDGE_POWER, match_scale=True
         )
         return aligner.fit_rows(rows)
+
+    def move_held_out(self, folds: list[NDArray[np.intp]]) -> list[NDArray]:
+        """Rows of each fold, moved by a map of the rows outside the fold.
+
+        The sums over a fold are subtracted from those over all rows; adapters are trained anew.
+
+        Parameters
+        ----------
+        folds : list of ndarray of int
+            Indices of the rows of every fold; none is empty.
+
+        Returns
+        -------
+        list of ndarray of shape (n_rows_of_fold, n_features_out)
+            In the order of the folds.
+        """
+        X, everyone = self.rows.X, np.arange(len(self.texts))
+        if self.plan.bridge_method in ADAPTERS:
+            return [self.fit(np.setdiff1d(everyone, fold)).move(X[fold]) for fold in folds]
+        spectral = Candidate("spectral", float(self.plan.bridge_alpha), BRIDGE_POWER)
+        held_out, moved = HeldOutRows(self.rows, folds), []
+        for i, fold in enumerate(folds):
+            solver = held_out.solver(i)
+            moved.append(solver.match_scale(spectral.solve(solver))(X[fold]))
+        return moved
 
     def fit_and_evaluate(self) -> tuple[PairedMap, Evaluation]:
         """Fit the map on all rows, and evaluate it on held-out English rows."""

@@ -19,6 +19,7 @@ from ._frozen import thawed
 
 __all__ = [
     "Route",
+    "bridged_rows",
     "encoders_of",
     "models_seen",
     "read_rows",
@@ -143,10 +144,7 @@ def transform_rows(
     aligner: Any, rows: list[str], languages: Sequence[str], session: EncodingSession
 ) -> NDArray:
     """Texts of known languages, encoded and moved to the output space; float32."""
-    source, system = encoders_of(aligner)
-    for encoder, seen in zip((source, system), aligner._models_seen, strict=True):
-        if seen is not None:
-            expect_model(encoder, seen)  # it warns where there is another model by this name now
+    source, system = _encoders_of_fit(aligner)
     route = route_of(aligner)
     codes = np.array(languages)
     out = np.empty((len(rows), route.n_features_out), dtype=np.float32)
@@ -173,6 +171,50 @@ def transform_rows(
     # Another model than in `fit` is warned of once.
     aligner._models_seen = seen_model(source), seen_model(system)
     return out
+
+
+def bridged_rows(aligner: Any, texts: Sequence[str], session: EncodingSession) -> NDArray:
+    """English texts in the English system's space by the bridge, as target rows come there.
+
+    Parameters
+    ----------
+    aligner : CrossLingualAligner or FrozenEstimator
+        Fitted, with a bridge.
+    texts : sequence of str
+        English texts; no language map moves them.
+    session : EncodingSession
+        Keeps every distinct text encoded.
+
+    Returns
+    -------
+    ndarray of shape (n_texts, n_features_out), float32
+        One row per text.
+
+    Raises
+    ------
+    ValueError
+        If the aligner has no bridge.
+    """
+    aligner, route = thawed(aligner), route_of(aligner)
+    if route.bridge is None:
+        raise ValueError(
+            "The aligner has no bridge: fit it with another English encoder in english_encoder and "
+            'output_space="english".'
+        )
+    source, system = _encoders_of_fit(aligner)
+    Z = session.encode(source, texts)
+    route.check_width(Z.shape[1], next(iter(route.maps)))
+    aligner._models_seen = seen_model(source), seen_model(system)
+    return route.bridge.move(Z)
+
+
+def _encoders_of_fit(aligner: Any) -> tuple[Encoder, Encoder]:
+    """Both encoders; they warn where there is another model by the name of the fit now."""
+    encoders = encoders_of(aligner)
+    for encoder, seen in zip(encoders, aligner._models_seen, strict=True):
+        if seen is not None:
+            expect_model(encoder, seen)
+    return encoders
 
 
 def transform_pairs(
