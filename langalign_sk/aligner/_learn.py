@@ -28,10 +28,10 @@ from ..metrics._core import duplicate_groups
 from ._bridge import Bridge
 from ._evidence import doubts, failures, measured
 from ._fit_cache import fit_cache, key_of
-from ._plan import ADAPTERS, Plan, plan_fit
+from ._plan import ADAPTERS, Plan
 from ._report import AlignmentReport, AlignmentWarning, Evaluation
 
-__all__ = ["Learned", "fit_in_session", "fit_planned", "learn"]
+__all__ = ["Learned", "fit_planned", "learn"]
 
 # With fewer pairs, adapters find no more held-out translations than closed forms do
 # (`python -m benchmarks grid`).
@@ -135,33 +135,6 @@ def fit_planned(aligner: Any, plan: Plan, session: EncodingSession) -> Any:
         The aligner itself.
     """
     return aligner._keep(learn(plan, session))
-
-
-def fit_in_session(aligner: Any, texts: list[str], parallel: Any, session: EncodingSession) -> Any:
-    """The aligner, fitted on task text; what a session has encoded is not encoded again.
-
-    Parameters
-    ----------
-    aligner : CrossLingualAligner
-        A clone of the caller's own, whose fitted attributes are set.
-    texts : list of str
-        Task text.
-    parallel : object
-        Translation pairs, as in ``CrossLingualAligner.fit``.
-    session : EncodingSession
-        Keeps every distinct text encoded, also over several fits.
-
-    Returns
-    -------
-    CrossLingualAligner
-        The aligner itself, the same as by ``fit(texts, parallel=parallel)``.
-
-    Raises
-    ------
-    ValueError
-        For whatever `fit` refuses, before any text is encoded.
-    """
-    return fit_planned(aligner, plan_fit(aligner, texts, None, parallel), session)
 
 
 def _encoded(plan: Plan, language: str, session: EncodingSession) -> tuple[NDArray, NDArray]:

@@ -19,11 +19,11 @@ from ._frozen import thawed
 
 __all__ = [
     "Route",
-    "bridged_rows",
     "encoders_of",
     "models_seen",
     "read_rows",
     "route_of",
+    "source_rows",
     "transform_pairs",
     "transform_rows",
 ]
@@ -173,39 +173,31 @@ def transform_rows(
     return out
 
 
-def bridged_rows(aligner: Any, texts: Sequence[str], session: EncodingSession) -> NDArray:
-    """English texts in the English system's space by the bridge, as target rows come there.
+def source_rows(aligner: Any, texts: list[str], session: EncodingSession) -> NDArray:
+    """Rows of texts in the multilingual encoder, whose model is compared with that of the fit.
 
     Parameters
     ----------
-    aligner : CrossLingualAligner or FrozenEstimator
-        Fitted, with a bridge.
-    texts : sequence of str
-        English texts; no language map moves them.
+    aligner : CrossLingualAligner
+        Fitted on text.
+    texts : list of str
+        In any languages.
     session : EncodingSession
         Keeps every distinct text encoded.
 
     Returns
     -------
-    ndarray of shape (n_texts, n_features_out), float32
-        One row per text.
-
-    Raises
-    ------
-    ValueError
-        If the aligner has no bridge.
+    ndarray of shape (n_texts, n_features), float32
+        Rows that no map has moved.
     """
-    aligner, route = thawed(aligner), route_of(aligner)
-    if route.bridge is None:
-        raise ValueError(
-            "The aligner has no bridge: fit it with another English encoder in english_encoder and "
-            'output_space="english".'
-        )
-    source, system = _encoders_of_fit(aligner)
-    Z = session.encode(source, texts)
-    route.check_width(Z.shape[1], next(iter(route.maps)))
-    aligner._models_seen = seen_model(source), seen_model(system)
-    return route.bridge.move(Z)
+    source, _ = encoders_of(aligner)
+    seen, seen_of_system = aligner._models_seen
+    if seen is not None:
+        expect_model(source, seen)  # it warns where there is another model by this name now
+    rows = session.encode(source, texts)
+    # Another model than in `fit` is warned of once.
+    aligner._models_seen = seen_model(source), seen_of_system
+    return rows
 
 
 def _encoders_of_fit(aligner: Any) -> tuple[Encoder, Encoder]:

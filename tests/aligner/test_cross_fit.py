@@ -13,9 +13,9 @@ from sklearn.pipeline import Pipeline
 
 from langalign_sk import CrossLingualAligner, LinearAligner
 from langalign_sk.aligner._cross_fit import cross_fitted_rows
-from langalign_sk.aligner._learn import fit_in_session, fit_planned
+from langalign_sk.aligner._learn import fit_planned
 from langalign_sk.aligner._plan import plan_fit
-from langalign_sk.aligner._route import bridged_rows
+from langalign_sk.aligner._route import source_rows
 from langalign_sk.encoders import EncodingSession
 from tests.toy import ENGLISH, KOREAN, PAIRS, EnglishOnly, NeverEncode, ToyEncoder
 
@@ -43,6 +43,11 @@ class NoisyEnglish(EnglishOnly):
         seeds = [int.from_bytes(text.encode()[-8:], "little") for text in texts]
         own = [np.random.default_rng(seed).normal(size=7) for seed in seeds]
         return super().encode(texts) + np.stack(own)
+
+
+def bridged(aligner):
+    """English rows moved by a bridge that saw them."""
+    return aligner.bridge_map_.transform(ToyEncoder().encode(TASK))
 
 
 def scale_of(rows):
@@ -98,9 +103,7 @@ def test_the_bridge_of_a_row_knows_nothing_of_the_row():
     assert len(TASK) * 0.6 < others.sum() <= len(TASK) * 0.75 + 1  # the three folds that saw it
     full = toy().fit(TASK, parallel=PAIRS)
     moved = toy(english_encoder=Other()).fit(TASK, parallel=PAIRS)
-    change = bridged_rows(full, TASK, EncodingSession()) - bridged_rows(
-        moved, TASK, EncodingSession()
-    )
+    change = bridged(full) - bridged(moved)
     assert np.abs(change[7]).max() > 0.01 * scale_of(rows)  # the full bridge did see it
 
 
@@ -155,7 +158,7 @@ def test_equal_texts_share_a_fold():
 def test_rows_are_noisier_than_those_of_a_bridge_that_saw_them():
     out = toy().fit_transform(TASK, parallel=PAIRS, cross_fit=5)
     aligner = toy().fit(TASK, parallel=PAIRS)
-    seen = bridged_rows(aligner, TASK, EncodingSession())
+    seen = bridged(aligner)
     truth = NoisyEnglish().encode(TASK)
     assert np.square(out - truth).mean() > np.square(seen - truth).mean()
 
@@ -167,7 +170,7 @@ def test_a_trained_bridge_is_trained_for_every_fold():
     aligner = toy(**trained)
     out = aligner.fit_transform(TASK, parallel=PAIRS, cross_fit=2)
     assert_array_equal(out, toy(**trained).fit_transform(TASK, parallel=PAIRS, cross_fit=2))
-    seen = bridged_rows(aligner, TASK, EncodingSession())
+    seen = bridged(aligner)
     assert np.abs(out - seen).max(axis=1).min() > 1e-3 * scale_of(seen)
 
 
@@ -191,23 +194,11 @@ def test_a_session_serves_several_fits():
     for aligner, plan in zip(aligners, plans, strict=True):
         assert fit_planned(aligner, plan, session) is aligner
         cross_fitted_rows(plan, TASK, session, 3, 0)
-        bridged_rows(aligner, TASK, session)
+        source_rows(aligner, TASK, session)
     assert len(source.calls) == len(set(source.calls))
     assert len(system.calls) == len(set(system.calls))
     plain = toy().fit(TASK, parallel=PAIRS)
     assert_array_equal(aligners[0].transform(KOREAN), plain.transform(KOREAN))
-    again = fit_in_session(toy(encoder=source, english_encoder=system), TASK, PAIRS, session)
-    assert_array_equal(again.transform(KOREAN), plain.transform(KOREAN))
-
-
-@pytest.mark.parametrize("frozen", [False, True])
-def test_bridged_rows_take_no_language_map(frozen):
-    aligner = toy().fit(TASK, parallel=PAIRS)
-    expected = aligner.bridge_map_.transform(ToyEncoder().encode(TASK))
-    asked = aligner.freeze() if frozen else aligner
-    assert_array_equal(bridged_rows(asked, TASK, EncodingSession()), expected)
-    with pytest.raises(ValueError, match="The aligner has no bridge"):
-        bridged_rows(toy(english_encoder=None).fit(PAIRS), TASK, EncodingSession())
 
 
 # In scikit-learn
