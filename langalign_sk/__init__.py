@@ -13,7 +13,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .aligner import CrossLingualAligner
-    from .classifier import AlignedClassifier
+    from .classifier import AlignedClassifier, KernelRidgeClassifier
     from .corpus import ParallelCorpus
     from .encoders import SentenceEncoder, list_encoders
     from .inspection import AlignmentReport
@@ -27,6 +27,7 @@ __all__ = [
     "AlignmentReport",
     "CrossLingualAligner",
     "CrossLingualRetriever",
+    "KernelRidgeClassifier",
     "LinearAligner",
     "ParallelCorpus",
     "SentenceEncoder",
@@ -43,6 +44,7 @@ _HOMES = {
     "AlignmentReport": "inspection",
     "CrossLingualAligner": "aligner",
     "CrossLingualRetriever": "retrieval",
+    "KernelRidgeClassifier": "classifier",
     "LinearAligner": "mapping",
     "ParallelCorpus": "corpus",
     "SentenceEncoder": "encoders",

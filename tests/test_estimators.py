@@ -24,6 +24,7 @@ from langalign_sk import (
     AlignedClassifier,
     CrossLingualAligner,
     CrossLingualRetriever,
+    KernelRidgeClassifier,
     LinearAligner,
     SentenceEncoder,
 )
@@ -170,6 +171,11 @@ CASES = {
         fit=lambda estimator: estimator.fit(TEXTS),
         ask=lambda estimator: estimator.transform(TEXTS),
         meanwhile=endpoint,
+    ),
+    KernelRidgeClassifier: Case(
+        lambda: [KernelRidgeClassifier(), KernelRidgeClassifier(1.0, 0.1, max_rows=20)],
+        fit=lambda estimator: estimator.fit(X, LABELS),
+        ask=lambda estimator: estimator.predict_proba(X),
     ),
     LinearAligner: Case(
         lambda: [

@@ -114,8 +114,10 @@ def fit_temperature(scores: NDArray, labels: NDArray, log_ratio: NDArray | float
 
     Parameters
     ----------
-    scores, labels
+    scores : ndarray of shape (n_samples, n_classes), float64
         As in `fit_calibration`.
+    labels : ndarray of shape (n_samples,), dtype int, or (n_samples, n_classes), float64
+        Columns of the right classes, or the weight of each class in each row.
     log_ratio : ndarray of shape (n_classes,) or float, default=0.0
         Added to the scores that are divided by the temperature.
 
@@ -124,9 +126,12 @@ def fit_temperature(scores: NDArray, labels: NDArray, log_ratio: NDArray | float
     float
         The temperature.
     """
-    n_samples, n_classes = scores.shape
+    n_classes = scores.shape[1]
+    counts = np.eye(n_classes)[labels] if labels.ndim == 1 else labels
+    rows = counts.sum(axis=1, keepdims=True)
+    n = rows.sum()
     # Laplace's rule: after n right rows, the next one is wrong with probability 1 / (n + 2).
-    smoothed = (np.eye(n_classes)[labels] * (n_samples + 1) + 1 / n_classes) / (n_samples + 2)
+    smoothed = (counts * (n + 1) + rows / n_classes) / (n + 2)
 
     def loss(log_t: float) -> float:
         return -float((smoothed * log_softmax(scores / np.exp(log_t) + log_ratio, axis=1)).sum())

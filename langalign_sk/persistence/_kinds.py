@@ -11,7 +11,7 @@ from .._quality import TextModel, TextQuality, VectorModel, VectorQuality
 from ..aligner import CrossLingualAligner
 from ..aligner._evidence import PairChecks
 from ..aligner._report import AlignmentReport, Evaluation
-from ..classifier import AlignedClassifier
+from ..classifier import AlignedClassifier, KernelRidgeClassifier
 from ..encoders import EndpointEncoder, SentenceEncoder
 from ..mapping import AdapterAligner, LinearAligner, Network
 from ..metrics import RetrievalScores
@@ -79,6 +79,7 @@ KINDS = (
         inside=("skops",),
         old_addresses=("langalign_sk.classifier.AlignedClassifier",),
     ),
+    Kind(KernelRidgeClassifier, inside=("skops",)),
     Kind(Pipeline, "skops", inside=()),  # skops trusts it by itself
     Kind(AlignmentReport, old_addresses=("langalign_sk.inspection.report.AlignmentReport",)),
     Kind(Evaluation, old_addresses=("langalign_sk.inspection.report.Evaluation",)),
