@@ -2,7 +2,6 @@
 
 from langalign_sk import SentenceEncoder
 
-from . import e5_folder
 from .paths import CACHE
 
 
@@ -12,5 +11,5 @@ def encoder(name: str, **settings) -> SentenceEncoder:
 
 
 def e5() -> SentenceEncoder:
-    """multilingual-e5-small with 4-bit weights, with the prompt that its makers ask for."""
-    return encoder(str(e5_folder.build(CACHE / "multilingual-e5-small-4bit")), prompt="query: ")
+    """multilingual-e5-small with the weights of the extra e5, and the prompt of its makers."""
+    return encoder("multilingual-e5-small")
