@@ -13,7 +13,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .aligner import CrossLingualAligner
-    from .classifier import AlignedClassifier, KernelRidgeClassifier
+    from .classifier import AlignedClassifier, CrossLingualClassifier, KernelRidgeClassifier
     from .corpus import ParallelCorpus
     from .encoders import SentenceEncoder, list_encoders
     from .inspection import AlignmentReport
@@ -26,6 +26,7 @@ __all__ = [
     "AlignedClassifier",
     "AlignmentReport",
     "CrossLingualAligner",
+    "CrossLingualClassifier",
     "CrossLingualRetriever",
     "KernelRidgeClassifier",
     "LinearAligner",
@@ -43,6 +44,7 @@ _HOMES = {
     "AlignedClassifier": "classifier",
     "AlignmentReport": "inspection",
     "CrossLingualAligner": "aligner",
+    "CrossLingualClassifier": "classifier",
     "CrossLingualRetriever": "retrieval",
     "KernelRidgeClassifier": "classifier",
     "LinearAligner": "mapping",

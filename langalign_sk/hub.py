@@ -61,7 +61,7 @@ def push_to_hub(
     TypeError
         If the estimator cannot be saved; nothing is sent then.
     ImportError
-        If the estimator is a Pipeline or an AlignedClassifier and skops is not installed.
+        If the estimator is a Pipeline or a classifier and skops is not installed.
     ValueError
         If `repo_id` is not a name that the Hub allows.
     OSError
@@ -145,7 +145,7 @@ def from_pretrained(
         If there is no such repository, if it is not in the cache and the Hub cannot be reached, or
         if the model is damaged.
     ImportError
-        If the model is a Pipeline or an AlignedClassifier and skops is not installed.
+        If the model is a Pipeline or a classifier and skops is not installed.
 
     Examples
     --------

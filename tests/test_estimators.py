@@ -23,6 +23,7 @@ from langalign_sk import (
     AdapterAligner,
     AlignedClassifier,
     CrossLingualAligner,
+    CrossLingualClassifier,
     CrossLingualRetriever,
     KernelRidgeClassifier,
     LinearAligner,
@@ -160,6 +161,14 @@ CASES = {
         fit=lambda estimator: estimator.fit(X, Y),
         ask=lambda estimator: estimator.transform(X),
         expected=PAIRED,
+    ),
+    CrossLingualClassifier: Case(
+        lambda: [
+            CrossLingualClassifier(CrossLingualAligner(), random_state=0),
+            CrossLingualClassifier(CrossLingualAligner(), head=KernelRidgeClassifier(1.0, 0.1)),
+        ],
+        fit=lambda estimator: estimator.fit(X, LABELS),
+        ask=lambda estimator: estimator.predict_proba(X),
     ),
     CrossLingualRetriever: Case(
         lambda: [CrossLingualRetriever(), CrossLingualRetriever(n_neighbors=1)],

@@ -1,6 +1,7 @@
 """English classifiers that serve other languages, with calibrated probabilities."""
 
 from ._classifier import AlignedClassifier
+from ._cross_lingual import CrossLingualClassifier
 from ._kernel_ridge import KernelRidgeClassifier
 
-__all__ = ["AlignedClassifier", "KernelRidgeClassifier"]
+__all__ = ["AlignedClassifier", "CrossLingualClassifier", "KernelRidgeClassifier"]

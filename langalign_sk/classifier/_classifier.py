@@ -39,6 +39,7 @@ from ._calibration import (
     fit_temperature,
     prior_of_unlabelled,
 )
+from ._cross_lingual import CrossLingualClassifier
 
 __all__ = ["AlignedClassifier"]
 
@@ -77,8 +78,9 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         steps after the aligner. It is neither fitted nor copied, and a clone shares it. Where
         scikit-learn clones the classifier by itself, as in a grid of heads, pass
         ``FrozenEstimator(classifier)``.
-    aligner : CrossLingualAligner, or a frozen one
+    aligner : CrossLingualAligner, or a frozen one, default=None
         `fit` clones it and fits the clone; ``aligner.freeze()`` keeps one that is fitted already.
+        None is for a CrossLingualClassifier, which has aligners of its own.
     calibration : str, default="auto"
         How probabilities of target rows are changed.
 
@@ -103,8 +105,8 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     ----------
     classifier_ : classifier
         The head.
-    aligner_ : CrossLingualAligner or FrozenEstimator
-        The fitted aligner.
+    aligner_ : CrossLingualAligner, FrozenEstimator or None
+        The fitted aligner; None for a CrossLingualClassifier.
     classes_ : ndarray of shape (n_classes,)
         Classes of the head.
     calibration_ : str
@@ -169,7 +171,7 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         classifier: Any,
-        aligner: Any,
+        aligner: Any = None,
         *,
         calibration: str = "auto",
         class_prior: ArrayLike | None = None,
@@ -215,16 +217,19 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         labels = None if y is None else _columns_of(y, classes)
         if labels is not None:
             check_consistent_length(data.rows, labels)
-        target = _target_rows(self.aligner, data)
+        own = self._own_aligner()
+        target = _target_rows(own, data)
         pairs = self._pairs(data, parallel, labels is not None)
         candidates = self._candidates(prior, labels, target, pairs)
-        aligner = fitted_aligner(self.aligner, texts, parallel, "X holds")
-        self._check_width(aligner)
+        aligner = None
+        if self.aligner is not None:
+            aligner = fitted_aligner(self.aligner, texts, parallel, "X holds")
+            self._check_width(aligner)
 
         if candidates == ["none"]:
             calibration, chosen = Calibration(), "none"
         elif labels is not None:
-            scores = _scores_of(self.classifier, aligner.transform(data.rows))[target]
+            scores = _scores_of(self.classifier, _moved(aligner, data.rows))[target]
             chosen = choose_calibration(candidates, scores, labels[target], prior)
             calibration = fit_calibration(chosen, scores, labels[target], prior)
         else:
@@ -310,14 +315,26 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _move(self, X: Any) -> tuple[Any, NDArray]:
         """Rows for the head, and which of them are target rows."""
         data = self._read(X)
-        return self.aligner_.transform(data.rows), _target_rows(self.aligner_, data)
+        own = self._own_aligner() if self.aligner_ is None else self.aligner_
+        return _moved(self.aligner_, data.rows), _target_rows(own, data)
+
+    def _aligns_itself(self) -> bool:
+        """Whether the head takes text, and moves rows by aligners of its own."""
+        return self.aligner is None and isinstance(thawed(self.classifier), CrossLingualClassifier)
+
+    def _own_aligner(self) -> Any:
+        """The aligner that tells languages apart and names the corpus."""
+        if not self._aligns_itself():
+            return thawed(self.aligner)
+        return thawed(thawed(self.classifier).first_aligner)
 
     def _classes_and_prior(self) -> tuple[NDArray, NDArray | None]:
         """Classes of the head, and the class prior as frequencies; errors for bad parameters."""
         check_choice("calibration", self.calibration, _CALIBRATIONS)
-        if not hasattr(self.aligner, "transform"):
+        if not hasattr(self.aligner, "transform") and not self._aligns_itself():
             raise TypeError(
-                f"aligner must be a CrossLingualAligner or a frozen one, got {self.aligner!r}."
+                "aligner must be a CrossLingualAligner or a frozen one, or None for a "
+                f"CrossLingualClassifier, got {self.aligner!r}."
             )
         check_is_fitted(
             self.classifier,
@@ -361,10 +378,11 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 )
             moving = check_array(parallel[0], dtype=_FLOATS, input_name="parallel")
             return {"": (moving, check_counterparts(moving, parallel[1]))}
-        languages = languages_of(self.aligner.target_lang)
+        own = self._own_aligner()
+        languages = languages_of(own.target_lang)
         if parallel is None:
-            return pairs_of_corpus(self.aligner.corpus, languages)
-        return pairs_from(parallel, LanguageRouter(languages, self.aligner.detect), languages)
+            return pairs_of_corpus(own.corpus, languages)
+        return pairs_from(parallel, LanguageRouter(languages, own.detect), languages)
 
     def _candidates(
         self,
@@ -451,13 +469,12 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if "prior_shift" not in name:
             return Calibration(temperature)
         assert prior is not None
-        scores = _scores_of(self.classifier, aligner.transform(rows))[target]
+        scores = _scores_of(self.classifier, _moved(aligner, rows))[target]
         shifted = prior_of_unlabelled(softmax(scores / temperature, axis=1), prior)
         return Calibration(temperature, shifted, np.log(shifted / prior))
 
     def _temperature_of_pairs(self, aligner: Any, pairs: dict[str, tuple[Any, Any]]) -> float:
         """Temperature fitted to the classes that the head gives the English sides of pairs."""
-        fitted = thawed(aligner)
         scores, classes = [], []
         for language, (target, english) in pairs.items():
             n_pairs = len(target)
@@ -466,12 +483,11 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 texts = Pairs(
                     [target[i] for i in at], [english[i] for i in at], [language] * len(at)
                 )
-                moved, english_rows = transform_pairs(fitted, texts)
+                sides = _moved_texts(aligner, texts)
             else:
-                moved = fitted.transform(target[at])
-                english_rows = route_of(fitted).english(english[at])
-            scores.append(_scores_of(self.classifier, moved))
-            classes.append(self.classifier.predict(english_rows))
+                sides = _moved_rows(aligner, target[at], english[at])
+            scores.append(_scores_of(self.classifier, sides[0]))
+            classes.append(self.classifier.predict(sides[1]))
         labels = _columns_of(np.concatenate(classes), self.classifier.classes_)
         return fit_temperature(np.vstack(scores), labels)
 
@@ -502,6 +518,26 @@ def _columns_of(y: Any, classes: NDArray) -> NDArray[np.intp]:
             f"{classes.tolist()}. Rename them, or take such rows out."
         )
     return np.array([column[label] for label in labels], dtype=np.intp)
+
+
+def _moved(aligner: Any, rows: Any) -> Any:
+    """Rows for the head, which takes them as they are where there is no aligner."""
+    return rows if aligner is None else aligner.transform(rows)
+
+
+def _moved_texts(aligner: Any, pairs: Pairs) -> tuple[Any, Any]:
+    """Both sides of pairs of text, for the head."""
+    if aligner is None:
+        return pairs.target, pairs.english
+    return transform_pairs(thawed(aligner), pairs)
+
+
+def _moved_rows(aligner: Any, target: NDArray, english: NDArray) -> tuple[NDArray, NDArray]:
+    """Both sides of pairs of embeddings, for the head."""
+    if aligner is None:
+        return target, english
+    fitted = thawed(aligner)
+    return fitted.transform(target), route_of(fitted).english(english)
 
 
 def _target_rows(aligner: Any, data: Text | Embeddings) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from typing import Any
 from .._utils.files import replacing
 from .._version import __version__
 from ..aligner._frozen import thawed
-from ..classifier import AlignedClassifier
+from ..classifier import AlignedClassifier, CrossLingualClassifier
 
 __all__ = ["CARD", "merged", "model_card", "write_card"]
 
@@ -67,6 +67,9 @@ def model_card(estimator: Any) -> str:
         parts.append("\n".join(facts))
     if classifier is not None:
         parts.append(_calibration(classifier))
+    viewing = next((e for e in _within(estimator) if isinstance(e, CrossLingualClassifier)), None)
+    if viewing is not None:
+        parts.append(f"## Views, on held-out labelled rows\n\n```text\n{viewing.report_}\n```\n")
     if aligner is not None:
         parts.append(f"## Held-out retrieval\n\n```text\n{aligner.alignment_report_}\n```\n")
     return _CARD.format(
@@ -115,7 +118,8 @@ def _within(estimator: Any) -> Iterator[Any]:
     inner = thawed(estimator)
     yield inner
     steps = [step for _, step in getattr(inner, "steps", ())]
-    for part in (getattr(inner, "aligner_", None), *steps):
+    own = (getattr(inner, "aligner_", None), getattr(inner, "classifier_", None))
+    for part in (*own, *getattr(inner, "aligners_", ()), *steps):
         if part is not None:
             yield from _within(part)
 

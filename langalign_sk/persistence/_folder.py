@@ -60,7 +60,7 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
     ----------
     estimator : fitted estimator
         A CrossLingualAligner, LinearAligner, AdapterAligner or CrossLingualRetriever; with skops
-        (the extra "skops"), an AlignedClassifier or a whole Pipeline too.
+        (the extra "skops"), a CrossLingualClassifier, an AlignedClassifier or a whole Pipeline too.
     folder : path
         Created if it does not exist.
 
@@ -70,7 +70,7 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
         If the estimator is of another class, or holds something that cannot be saved; the message
         names it.
     ImportError
-        If the estimator is a Pipeline or an AlignedClassifier and skops is not installed.
+        If the estimator is a Pipeline or a classifier and skops is not installed.
 
     See Also
     --------
@@ -81,7 +81,7 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
     An encoder that is an object of your own or runs code of its repository
     (``trust_remote_code=True``), and a `detect` function, are not saved: pass them to `load`. The
     state of an unfinished training (`partial_fit`) is not saved either: keep the estimator
-    itself, or a `checkpoint`. A Pipeline or an AlignedClassifier is saved by skops with everything
+    itself, or a `checkpoint`. A Pipeline or a classifier is saved by skops with everything
     in it, objects of your own too, but `load` refuses types that neither skops nor this package
     trusts.
 
@@ -144,7 +144,7 @@ def load(
     """Load a model that `save` wrote.
 
     Every file is compared with its checksum, only classes of this package (and, in a Pipeline or
-    an AlignedClassifier, types that skops trusts) are built, and no file outside the folder is
+    a classifier, types that skops trusts) are built, and no file outside the folder is
     read.
 
     Parameters
@@ -158,7 +158,7 @@ def load(
     -------
     fitted estimator
         An estimator of the class that was saved: CrossLingualAligner, LinearAligner, AdapterAligner,
-        CrossLingualRetriever, AlignedClassifier or Pipeline.
+        CrossLingualRetriever, CrossLingualClassifier, AlignedClassifier or Pipeline.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def load(
         If the model is damaged or of another format version, or if it was built with other
         objects than those passed.
     ImportError
-        If the model is a Pipeline or an AlignedClassifier and skops is not installed.
+        If the model is a Pipeline or a classifier and skops is not installed.
 
     Examples
     --------

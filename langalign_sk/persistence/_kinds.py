@@ -11,7 +11,10 @@ from .._quality import TextModel, TextQuality, VectorModel, VectorQuality
 from ..aligner import CrossLingualAligner
 from ..aligner._evidence import PairChecks
 from ..aligner._report import AlignmentReport, Evaluation
-from ..classifier import AlignedClassifier, KernelRidgeClassifier
+from ..classifier import AlignedClassifier, CrossLingualClassifier, KernelRidgeClassifier
+from ..classifier._heads import Head, KeptRows
+from ..classifier._report import AdaptationReport, ClassifierReport, ViewReport
+from ..classifier._views import View
 from ..encoders import EndpointEncoder, SentenceEncoder
 from ..mapping import AdapterAligner, LinearAligner, Network
 from ..metrics import RetrievalScores
@@ -79,7 +82,14 @@ KINDS = (
         inside=("skops",),
         old_addresses=("langalign_sk.classifier.AlignedClassifier",),
     ),
+    Kind(CrossLingualClassifier, "skops", inside=("skops",)),
     Kind(KernelRidgeClassifier, inside=("skops",)),
+    Kind(View, inside=("skops",)),
+    Kind(Head, inside=("skops",)),
+    Kind(KeptRows, inside=("skops",)),
+    Kind(ClassifierReport, inside=("skops",)),
+    Kind(ViewReport, inside=("skops",)),
+    Kind(AdaptationReport, inside=("skops",)),
     Kind(Pipeline, "skops", inside=()),  # skops trusts it by itself
     Kind(AlignmentReport, old_addresses=("langalign_sk.inspection.report.AlignmentReport",)),
     Kind(Evaluation, old_addresses=("langalign_sk.inspection.report.Evaluation",)),

@@ -67,7 +67,7 @@ def read_dumped(saved: Bundle, kind: Kind, path: Path) -> Any:
 
 
 def _skops() -> Any:
-    need = "A Pipeline or AlignedClassifier is saved by skops, which is not installed"
+    need = "A Pipeline or a classifier is saved by skops, which is not installed"
     return import_extra("skops.io", need, "skops")
 
 

@@ -26,6 +26,27 @@ def classes_of(texts):
 LABELS = classes_of(ENGLISH)
 
 
+class Topics(ToyEncoder):
+    """Vector of the last word but one, which is the topic, with noise of the whole text."""
+
+    def __init__(self) -> None:
+        super().__init__(width=24, shift=0.5)
+
+    def _vector(self, text: str) -> np.ndarray:
+        return super()._vector(text.split()[-2:][0]) + 0.5 * super()._vector(f"own {hash_of(text)}")
+
+
+def hash_of(text: str) -> str:
+    """The digits of a text."""
+    return "".join(c for c in text if c.isdigit())
+
+
+def on_topics(topics, language="text", n=40):
+    """Texts on topics, and their topics."""
+    labels = [topic for topic in topics for _ in range(n)]
+    return [f"{language} {topic} {i}" for i, topic in enumerate(labels)], np.array(labels)
+
+
 def aligner(encoder, **params):
     params = {"corpus": None, "method": "ridge", "alpha": 0.1, "random_state": 0, **params}
     return CrossLingualAligner("ko", encoder=encoder, **params)

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from langalign_sk import (
     AdapterAligner,
     CrossLingualAligner,
+    CrossLingualClassifier,
     LinearAligner,
     SentenceEncoder,
     load,
@@ -95,6 +96,32 @@ def test_round_trip_of_a_classifier_of_texts(tmp_path):
     assert_array_equal(again.predict_proba(MIXED), fitted.predict_proba(MIXED))
 
 
+@pytest.mark.parametrize("head", ["kernel", LogisticRegression(C=10)])
+def test_round_trip_of_a_cross_lingual_classifier(head, tmp_path):
+    moving = CrossLingualAligner("ko", method="ridge", alpha=1.0, random_state=0)
+    fitted = CrossLingualClassifier(moving, head=head, random_state=0)
+    labels = np.array(["a", "b"])[np.arange(60) % 2]
+    fitted.fit(ENGLISH[:60], labels, target=KOREAN, parallel=(KOREAN[:40], ENGLISH[:40]))
+    again = there_and_back(fitted, tmp_path)
+    assert_array_equal(again.predict_proba(MIXED), fitted.predict_proba(MIXED))
+    assert again.report_ == fitted.report_
+    assert "## Views, on held-out labelled rows" in (tmp_path / "README.md").read_text("utf-8")
+    if head == "kernel":
+        for one in (fitted, again):
+            one.partial_adapt(KOREAN[100:])
+        assert_array_equal(again.predict_proba(MIXED), fitted.predict_proba(MIXED))
+
+
+def test_a_cross_lingual_classifier_of_own_objects_is_not_loaded(tmp_path):
+    moving = CrossLingualAligner("ko", encoder=ToyEncoder(), method="ridge", alpha=1.0)
+    fitted = CrossLingualClassifier(moving).fit(
+        ENGLISH[:60], np.arange(60) % 2, parallel=(KOREAN[:40], ENGLISH[:40])
+    )
+    save(fitted, tmp_path)
+    with pytest.raises(ValueError, match=r"holds 'tests\.toy\.ToyEncoder', which"):
+        load(tmp_path)
+
+
 def test_a_pipeline_with_a_classifier(tmp_path):
     fitted = classifier()
     pipeline = make_pipeline(StandardScaler(with_mean=False, with_std=False), fitted)
@@ -164,7 +191,7 @@ def test_without_skops(tmp_path, monkeypatch):
     pipeline = make_pipeline(FrozenEstimator(LinearAligner().fit(X, Y)), LogisticRegression())
     monkeypatch.setitem(sys.modules, "skops", None)
     monkeypatch.setitem(sys.modules, "skops.io", None)
-    match = r"A Pipeline or AlignedClassifier is saved by skops.* \"langalign-sk\[skops\]\""
+    match = r"A Pipeline or a classifier is saved by skops.* \"langalign-sk\[skops\]\""
     for model in (pipeline.fit(X, LABELS), classifier()):
         with pytest.raises(ImportError, match=match):
             save(model, tmp_path / "never-made")

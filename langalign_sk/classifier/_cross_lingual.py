@@ -1,0 +1,880 @@
+"""CrossLingualClassifier: a classifier of other languages, learned from English labels."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_array, check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from .._utils.stamp import VersionStampMixin
+from .._utils.validation import check_choice, check_number, forget, warn_user
+from ..aligner import CrossLingualAligner
+from ..aligner._cross_fit import check_cross_fit, cross_fitted_rows
+from ..aligner._frozen import thawed
+from ..aligner._learn import fit_planned
+from ..aligner._plan import Plan, plan_fit
+from ..aligner._route import Route, encoders_of, route_of, source_rows
+from ..corpus._inputs import Embeddings, Text, text_column
+from ..encoders import EncodingSession
+from ..encoders.base import TextEncoder
+from ..languages import LanguageRouter, languages_of
+from ..mapping import LinearAligner
+from ..mapping._base import PairedMap
+from ..mapping.rows import PairedRows
+from ._adaptation import (
+    MIN_ROWS,
+    PSEUDO_WEIGHT,
+    PseudoLabels,
+    mean_confidence,
+    pseudo_labels,
+    refusal,
+    teachers,
+)
+from ._heads import KERNEL, Head, KeptRows, check_head, fit_head, takes_weights
+from ._map_choice import choose_map
+from ._report import AdaptationReport, ClassifierReport, ViewReport
+from ._views import Source, Task, View, agreement, mean_kappa
+
+__all__ = ["CrossLingualClassifier"]
+
+
+_FLOATS = [np.float64, np.float32]
+_VIEWS = ("own", "bridge")
+_ADAPT = ("auto", "self-training", "co-training", "none")
+# Two views that agree less than this beyond chance say nothing together.
+_MIN_KAPPA = 0.2
+# Rows with predicted labels that a stream keeps, as long as there are fewer labelled ones.
+_MAX_PSEUDO = 1_000
+# Of more unlabelled texts than this, some are drawn before any is encoded.
+_MAX_UNLABELLED = 2_000
+_RIDGE_ALPHA = 1.0  # in units of the mean eigenvalue
+
+
+class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Classifier of other languages, learned from English labels.
+
+    Text is seen through several *views*: rows of each multilingual encoder, and the same rows
+    bridged into another English encoder. Every view has a head of its own, by default kernel ridge
+    regression of the classes, and the calibrated probabilities of the views are averaged.
+    Unlabelled text of the target language, where there is some, teaches the heads once more
+    (self-training). Labels or translations of the target language are not needed.
+
+    Parameters
+    ----------
+    aligner : CrossLingualAligner, a frozen one, or a list of them
+        The encoders, and the maps between their rows. `fit` clones an aligner and fits the clone;
+        ``aligner.freeze()`` keeps one that is fitted already. A list has one aligner per
+        multilingual encoder, all for the same languages. With ``method="auto"``, the language map of
+        each view is chosen by its head and not by retrieval: among no alignment, the difference of
+        the means, ridge and the aligner's own choice among closed forms, the one under which the
+        head gives both sides of held-out translation pairs the same answer; no alignment stays
+        unless another map is better by a standard error.
+    head : "kernel" or classifier, default="kernel"
+        Classifier of each view, with `predict_proba`, which is cloned. "kernel" is
+        ``KernelRidgeClassifier()``. Other classifiers are calibrated by a temperature from 5 folds.
+    views : {"auto", "own", "bridge"} or a sequence of them, default="auto"
+        "own": rows of the multilingual encoder. "bridge": rows bridged into `english_encoder`; those
+        of English text by bridges that did not see it, so that the head learns the noise of the
+        bridge. "auto": both, where the aligner has another English encoder.
+    adapt : {"auto", "self-training", "co-training", "none"}, default="auto"
+        How unlabelled rows (`target` in `fit`) are used: the more confident half of every predicted
+        class is added to the labelled rows of each view, at weight 0.5, and the heads are fitted
+        again, once. In "self-training" the mean of all views predicts the labels, in "co-training"
+        (Blum and Mitchell, COLT 1998) that of the other views; "auto" is
+        co-training where there are several views.
+        Nothing is learned from fewer than 100 rows, or from rows on which the views are much less
+        confident than on English ones; `report_` and a warning say so.
+    encoder : list of encoders, default=None
+        Multilingual encoders in place of that of a single `aligner`: one view or two for each, such
+        as ``["use-multilingual", "multilingual-e5-small"]``.
+    cross_fit : int, default=5
+        Folds of English rows that are bridged by a bridge that did not see them.
+    random_state : int, RandomState instance or None, default=None
+        Draws folds and landmarks. Pass an int for the same fit in every call.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    aligners_ : list of CrossLingualAligner or FrozenEstimator
+        The fitted aligners, one per multilingual encoder. Empty after a fit on embeddings of
+        English rows without `parallel`.
+    views_ : list of View
+        The views, each with its `name`, language `maps`, `bridge` and `head`.
+    report_ : ClassifierReport
+        Held-out accuracy and log loss of every view, their agreement, and what unlabelled text
+        did. ``print`` it.
+    n_features_in_ : int
+        Width of X, only after a fit on embeddings.
+
+    See Also
+    --------
+    KernelRidgeClassifier : The default head, for use behind any aligner.
+    AlignedClassifier : Serves an English classifier that is fitted already.
+
+    Notes
+    -----
+    Held-out scores in `report_` are of English rows. They say nothing about the target language.
+
+    The confidence of the views on unlabelled rows tells rows of another task apart, but not rows
+    of which the classes are as English ones in other proportions; self-training on the latter
+    neither gains nor loses much.
+
+    `predict` encodes a text once per multilingual encoder; the English encoder is not needed.
+
+    Examples
+    --------
+    English requests teach a classifier of Korean ones; unlabelled Korean text would go to `target`:
+
+    >>> from langalign_sk import CrossLingualAligner, CrossLingualClassifier
+    >>> from langalign_sk.datasets import load_service_requests
+    >>> X, y = load_service_requests(language="en", return_X_y=True)
+    >>> aligner = CrossLingualAligner("ko", english_encoder="minilm-english")
+    >>> classifier = CrossLingualClassifier(aligner, random_state=0).fit(X, y)
+    >>> classifier.predict(["카드를 잃어버렸어요. 바로 정지해 주세요."]).tolist()
+    ['lost_card']
+    >>> [view.view for view in classifier.report_.views]
+    ['use-multilingual', 'use-multilingual, bridged']
+    """
+
+    n_features_in_: int
+    classes_: NDArray
+    aligners_: list[Any]
+    views_: list[View]
+    report_: ClassifierReport
+    _n_labelled: int
+    _confidence: float  # mean of the labelled rows, held out
+    _waiting: list[NDArray] | None  # rows of a stream, by view
+
+    def __init__(
+        self,
+        aligner: Any,
+        *,
+        head: Any = KERNEL,
+        views: Any = "auto",
+        adapt: str = "auto",
+        encoder: Any = None,
+        cross_fit: int = 5,
+        random_state: Any = None,
+    ) -> None:
+        self.aligner = aligner
+        self.head = head
+        self.views = views
+        self.adapt = adapt
+        self.encoder = encoder
+        self.cross_fit = cross_fit
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        target: Any = None,
+        sample_weight: Any = None,
+        parallel: Any = None,
+    ) -> CrossLingualClassifier:
+        """Fit the aligners, a head per view, and adapt the heads to unlabelled text.
+
+        Parameters
+        ----------
+        X : one column of text, or array-like of shape (n_samples, n_features), float
+            English text; labelled target rows may be among it, and count like English ones. Or
+            embeddings of English rows in the multilingual encoder.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        target : one column of text, or array-like of shape (n_unlabelled, n_features), default=None
+            Unlabelled text of the target languages, such as yesterday's requests; or embeddings, if
+            X holds some. English rows in it are left out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows of X.
+        parallel : as in CrossLingualAligner.fit, or (target, english) embeddings, default=None
+            Translation pairs. None takes the `corpus` of each aligner, for text.
+
+        Returns
+        -------
+        CrossLingualClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        TypeError
+            If `aligner` is not a CrossLingualAligner or a list of them.
+        ValueError
+            If a parameter is out of its range, `y` has one class only, X has no English row, or
+            `target` holds labels, no target rows, or more than one column. All of this is checked
+            before any text is encoded.
+        """
+        check_head(self.head)
+        check_choice("adapt", self.adapt, _ADAPT)
+        check_number(
+            "cross_fit", self.cross_fit, Integral, lambda n: n >= 2, "an int of at least 2"
+        )
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        aligners = self._aligners(seed)
+        data = self._read(X, reset=True)
+        of_text = isinstance(data, Text)
+        kinds = self._kinds(aligners, of_text)
+        y = _checked_labels(y, len(data.rows))
+        weight = _weights(sample_weight, len(data.rows))
+        rows, y, weight = _counted(data.rows, y, weight)
+        classes, labels = _classes_and_columns(y)
+        labelled = {"labels": labels, "weight": weight, "seed": seed}
+        if of_text:
+            forget(self, "n_features_in_", "feature_names_in_")
+            texts = _read_texts(aligners[0], rows, target, classes, seed)
+            aligners, task = self._task_of_texts(aligners, texts, parallel, labelled)
+        else:
+            aligners, task = _task_of_embeddings(aligners, rows, target, parallel, labelled)
+        fitted = [self._fit_view(task, *kind) for kind in kinds]
+        views, references = [view for view, _, _ in fitted], [P for _, P, _ in fitted]
+        held_out: NDArray = np.mean(references, axis=0)
+        self._n_labelled, self._confidence = len(labels), mean_confidence(held_out)
+        self._waiting = None
+        adaptation = AdaptationReport(False, "there was no unlabelled text")
+        if target is not None and self.adapt != "none":
+            train = [
+                task.training_rows(*kind, view.maps)
+                for kind, view in zip(kinds, views, strict=True)
+            ]
+            unlabelled = [source.unlabelled for source in task.sources]
+            moved = [view.move(unlabelled, task.unlabelled_languages) for view in views]
+            views, adaptation = self._adapted(views, views, train, moved)
+        self.classes_, self.aligners_, self.views_ = classes, aligners, views
+        self.report_ = ClassifierReport(
+            tuple(report for _, _, report in fitted),
+            *_held_out_scores(held_out, labels, weight),
+            agreement(references),
+            adaptation,
+            _doubts(references),
+        )
+        return self
+
+    def partial_adapt(self, target: Any) -> CrossLingualClassifier:
+        """Adapt the heads to more unlabelled rows, as they come in.
+
+        Rows are collected until there are 100; then the heads as they were fitted on labelled rows
+        predict their labels, and learn from the more confident half of every predicted class beside
+        the labelled rows, and the latest rows that were learned from before.
+
+        Parameters
+        ----------
+        target : as in `fit`
+            Unlabelled rows.
+
+        Returns
+        -------
+        CrossLingualClassifier
+            The classifier itself. `report_` says whether the rows were used.
+
+        Raises
+        ------
+        ValueError
+            If the heads do not keep their rows: other heads than "kernel", or more labelled rows
+            than its `max_rows`. Then fit again with ``target=``.
+        """
+        check_is_fitted(self)
+        kept = self._kept_rows()
+        rows, languages = self._unlabelled(target)
+        moved = [view.move(rows, languages) for view in self.views_]
+        if self._waiting is not None:
+            moved = [np.vstack(pair) for pair in zip(self._waiting, moved, strict=True)]
+        if len(moved[0]) < MIN_ROWS:
+            self._waiting = moved
+            reason = f"{len(moved[0])} rows wait until there are {MIN_ROWS}"
+            self._report(AdaptationReport(False, reason, len(moved[0])))
+            return self
+        n = self._n_labelled
+        untaught = [
+            replace(view, head=view.head.refitted(Z[:n], view.labels[:n], view.weight[:n]))
+            for view, Z in zip(self.views_, kept, strict=True)
+        ]
+        views, adaptation = self._adapted(untaught, self.views_, kept, moved)
+        self.views_, self._waiting = views, None
+        self._report(adaptation)
+        return self
+
+    def predict(self, X: Any) -> NDArray:
+        """Predict classes.
+
+        Parameters
+        ----------
+        X : one column of text, or array-like of shape (n_samples, n_features)
+            Text in the target languages or English, in any mixture; or embeddings of target rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Elements of `classes_`.
+        """
+        P = self.predict_proba(X)
+        return self.classes_[P.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Predict probabilities: the mean of those of the views.
+
+        Parameters
+        ----------
+        X : as in `predict`
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float64
+            In the order of `classes_`; no row depends on the others.
+        """
+        check_is_fitted(self)
+        data = self._read(X)
+        if isinstance(data, Text):
+            rows, languages = self._encoded(data.rows)
+        else:
+            rows, languages = self._embedded(data.rows)
+        P = [view.head.predict_proba(view.move(rows, languages)) for view in self.views_]
+        mean: NDArray[np.float64] = np.mean(P, axis=0)
+        return mean
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Logarithms of the probabilities; of two classes, the log odds of the second.
+
+        Parameters
+        ----------
+        X : as in `predict`
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes), float64
+            Scores.
+        """
+        logs = np.log(np.clip(self.predict_proba(X), np.finfo(np.float64).tiny, None))
+        return logs[:, 1] - logs[:, 0] if len(self.classes_) == 2 else logs
+
+    @property
+    def first_aligner(self) -> Any:
+        """The first of the aligners; all declare the same languages."""
+        return self.aligner[0] if isinstance(self.aligner, list | tuple) else self.aligner
+
+    def _aligners(self, seed: int) -> list[Any]:
+        """Unfitted clones of the aligners, or frozen ones; errors for others."""
+        given = self.aligner if isinstance(self.aligner, list | tuple) else [self.aligner]
+        for aligner in given:
+            if not isinstance(thawed(aligner), CrossLingualAligner):
+                raise TypeError(
+                    f"aligner must be a CrossLingualAligner, a frozen one or a list of them, got "
+                    f"{aligner!r}."
+                )
+        if not given:
+            raise ValueError("aligner is an empty list: pass at least one CrossLingualAligner.")
+        if self.encoder is not None:
+            given = _with_encoders(given, self.encoder)
+        for aligner in map(thawed, given):
+            if aligner.output_space != "english":
+                raise ValueError(
+                    f"aligner has output_space={aligner.output_space!r}, and views lie where English "
+                    'rows are: leave it at "english".'
+                )
+            if languages_of(aligner.target_lang) != languages_of(thawed(given[0]).target_lang):
+                raise ValueError(
+                    "The aligners declare different languages: give all of them one target_lang."
+                )
+        bridged = "bridge" in self._asked_views()
+        return [_prepared(aligner, seed, bridged) for aligner in given]
+
+    def _asked_views(self) -> list[str]:
+        """Kinds of views that `views` stands for."""
+        asked = self.views
+        kinds = _VIEWS if isinstance(asked, str) and asked == "auto" else asked
+        kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+        if not kinds or any(kind not in _VIEWS for kind in kinds):
+            raise ValueError(
+                f'views must be "auto", "own", "bridge" or a list of the last two, got {asked!r}.'
+            )
+        return kinds
+
+    def _kinds(self, aligners: list[Any], of_text: bool) -> list[tuple[int, str]]:
+        """Places of the encoders and the kind of each view: an encoder has one view of its own."""
+        kinds = self._asked_views()
+        if not of_text and "own" in kinds:
+            return [(0, "own")]
+        bridged = [of_text and _has_bridge(aligner) for aligner in aligners]
+        if self.views != "auto" and "bridge" in kinds and not all(bridged):
+            raise ValueError(
+                'views has "bridge", which needs text and aligners with another English encoder: pass '
+                'english_encoder="minilm-english" to the aligner, or views="own".'
+            )
+        encoders = [encoders_of(thawed(aligner))[0] for aligner in aligners]
+        out = []
+        for place, encoder in enumerate(encoders):
+            if "own" in kinds and encoder not in encoders[:place]:
+                out.append((place, "own"))
+            if "bridge" in kinds and bridged[place]:
+                out.append((place, "bridge"))
+        return out
+
+    def _task_of_texts(
+        self, aligners: list[Any], texts: _Texts, parallel: Any, labelled: dict[str, Any]
+    ) -> tuple[list[Any], Task]:
+        """Fitted aligners, and all texts encoded, every distinct one once per encoder."""
+        # All checks of all aligners come before the first text is encoded.
+        plans = [
+            None if isinstance(one, FrozenEstimator) else plan_fit(one, texts.rows, None, parallel)
+            for one in aligners
+        ]
+        for plan in plans:
+            if plan is not None and plan.bridged:
+                check_cross_fit(plan, self.cross_fit)
+        session = EncodingSession()
+        fitted, sources = [], []
+        for aligner, plan in zip(aligners, plans, strict=True):
+            fitted.append(aligner if plan is None else fit_planned(aligner, plan, session))
+            seed = labelled["seed"]
+            sources.append(self._source(thawed(fitted[-1]), plan, texts, session, seed))
+        languages = texts.languages, texts.unlabelled_languages
+        return fitted, Task(
+            languages=languages[0], unlabelled_languages=languages[1], sources=sources, **labelled
+        )
+
+    def _source(
+        self, aligner: Any, plan: Plan | None, texts: _Texts, session: EncodingSession, seed: int
+    ) -> Source:
+        """Rows of one encoder, and the maps of its aligner."""
+        route = route_of(aligner)
+        bridged, pairs = None, {}
+        if plan is not None and route.bridge is not None:
+            bridged = cross_fitted_rows(plan, texts.english, session, self.cross_fit, seed)
+        if plan is not None and plan.method == "auto":
+            pairs = {
+                language: LinearAligner().check_rows(
+                    session.encode(plan.source, target), session.encode(plan.source, english)
+                )
+                for language, (target, english) in plan.pairs.items()
+            }
+        labelled = source_rows(aligner, texts.rows, session)
+        unlabelled = labelled[:0]
+        if texts.unlabelled:
+            unlabelled = source_rows(aligner, texts.unlabelled, session)
+        name = _name_of(aligner.encoder)
+        return Source(name, route.maps, route.bridge, labelled, unlabelled, bridged, pairs)
+
+    def _fit_view(self, task: Task, place: int, kind: str) -> tuple[View, NDArray, ViewReport]:
+        """A view whose maps are chosen by its head, its held-out probabilities, its report."""
+        source, english = task.sources[place], task.english
+        bridge = source.bridge if kind == "bridge" else None
+        maps, choices = source.maps, dict[str, dict[str, list]]()
+        Z = task.training_rows(place, kind, maps)
+        weight = task.weight
+        known = np.ones(len(Z), dtype=bool)
+        if source.pairs and not english.all():
+            known = english  # rows that the maps do not move
+        labels = np.unique(task.labels[known], return_inverse=True)[1]
+        head, reference = fit_head(
+            self.head, Z[known], labels, None if weight is None else weight[known], task.seed
+        )
+        if source.pairs:
+            maps, choices = _chosen_maps(source, bridge, head, task.seed)
+        if not known.all():
+            Z = task.training_rows(place, kind, maps)
+            head, reference = fit_head(self.head, Z, task.labels, weight, task.seed)
+        weights = np.ones(len(Z)) if weight is None else weight
+        name = source.name if bridge is None else f"{source.name}, bridged"
+        kept = KeptRows.of(head.model, Z)
+        view = View(name, place, maps, bridge, head, task.labels, weights, kept)
+        model = head.model
+        report = ViewReport(
+            name,
+            Z.shape[1],
+            *_held_out_scores(reference, task.labels, weight),
+            {language: fitted.fitted_method for language, fitted in maps.items()},
+            getattr(model, "gamma_", None),
+            getattr(model, "alpha_", None),
+            getattr(model, "temperature_", head.temperature),
+            choices,
+        )
+        return view, reference, report
+
+    def _adapted(
+        self,
+        untaught: list[View],
+        views: list[View],
+        train: list[NDArray],
+        unlabelled: list[NDArray],
+    ) -> tuple[list[View], AdaptationReport]:
+        """Views that learned from unlabelled rows, or the same ones and why they did not.
+
+        The untaught views predict the labels. `train` are the rows that the views learned from.
+        """
+        n_rows = len(unlabelled[0])
+        P = [view.head.predict_proba(U) for view, U in zip(untaught, unlabelled, strict=True)]
+        ratio = mean_confidence(np.mean(P, axis=0)) / self._confidence
+        reason = refusal(n_rows, ratio)
+        if not takes_weights(self.head):
+            reason = f"fit of the head {self.head!r} takes no sample_weight"
+        if reason is not None:
+            warn_user(f"Nothing was learned from the unlabelled rows: {reason}.")
+            return views, AdaptationReport(False, reason, n_rows, 0, ratio, agreement(P))
+        chosen = [pseudo_labels(Q) for Q in teachers(P, self.adapt != "self-training")]
+        taught = [
+            _taught(view, self._n_labelled, Z, U, pseudo)
+            for view, Z, U, pseudo in zip(views, train, unlabelled, chosen, strict=True)
+        ]
+        after = [view.head.predict_proba(U) for view, U in zip(taught, unlabelled, strict=True)]
+        n_pseudo = round(np.mean([len(pseudo) for pseudo in chosen]))
+        reason = f"{n_pseudo} of {n_rows} unlabelled rows were taken with a predicted label"
+        return taught, AdaptationReport(
+            True, reason, n_rows, n_pseudo, ratio, agreement(P), agreement(after)
+        )
+
+    def _kept_rows(self) -> list[NDArray]:
+        """Rows that the heads of the views learned from."""
+        rows = [
+            view.kept.restored(view.head.model) for view in self.views_ if view.kept is not None
+        ]
+        if len(rows) < len(self.views_):
+            raise ValueError(
+                "partial_adapt needs heads that keep their rows, which KernelRidgeClassifier does up "
+                "to max_rows: fit again, with all unlabelled text as target=."
+            )
+        return rows
+
+    def _report(self, adaptation: AdaptationReport) -> None:
+        self.report_ = replace(self.report_, adaptation=adaptation)
+
+    def _read(self, X: Any, reset: bool = False) -> Text | Embeddings:
+        """One column of text, or validated embeddings."""
+        data = text_column(X, "rows")
+        if isinstance(data, Text):
+            if not reset and hasattr(self, "n_features_in_"):
+                raise ValueError(
+                    "X is text, and the classifier was fitted on embeddings: pass those."
+                )
+            return data
+        return Embeddings(validate_data(self, data.rows, dtype=_FLOATS, reset=reset))
+
+    def _unlabelled(self, target: Any) -> tuple[list[NDArray], NDArray[np.str_]]:
+        """Unlabelled rows of every encoder, and their languages."""
+        if hasattr(self, "n_features_in_"):
+            return self._embedded(_unlabelled_rows(target, self.n_features_in_))
+        router = _router_of(self.aligners_[0])
+        return self._encoded(*_unlabelled_texts(target, self.classes_, router))
+
+    def _encoded(
+        self, texts: list[str], languages: NDArray[np.str_] | None = None
+    ) -> tuple[list[NDArray], NDArray[np.str_]]:
+        """Rows of texts in every encoder, and their languages."""
+        if languages is None:
+            languages = np.array(_router_of(self.aligners_[0])(texts))
+        session = EncodingSession()
+        rows = [source_rows(thawed(aligner), texts, session) for aligner in self.aligners_]
+        return rows, languages
+
+    def _embedded(self, rows: NDArray) -> tuple[list[NDArray], NDArray[np.str_]]:
+        """Embeddings of target rows, and their language."""
+        if any(view.place for view in self.views_):
+            raise ValueError("X holds embeddings, and there are several encoders: pass text.")
+        route = Route(self.views_[0].maps)
+        route.check_width(rows.shape[1])
+        return [rows], np.full(len(rows), next(iter(route.maps)))
+
+    def __sklearn_clone__(self) -> CrossLingualClassifier:
+        # Encoders are frozen: copying a loaded model would be slow.
+        values = self.get_params(deep=False)
+        encoder = values.pop("encoder")
+        if isinstance(encoder, list | tuple):
+            encoder = [clone(e) if isinstance(e, TextEncoder) else e for e in encoder]
+        elif isinstance(encoder, TextEncoder):
+            encoder = clone(encoder)
+        others = {name: clone(value, safe=False) for name, value in values.items()}
+        twin = type(self)(others.pop("aligner"), encoder=encoder, **others)
+        if hasattr(self, "_metadata_request"):
+            twin._metadata_request = copy.deepcopy(self._metadata_request)
+        return twin
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        return tags
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Texts of a fit with their languages."""
+
+    rows: list[str]
+    languages: NDArray[np.str_]
+    unlabelled: list[str]
+    unlabelled_languages: NDArray[np.str_]
+
+    @property
+    def english(self) -> list[str]:
+        return [text for text, code in zip(self.rows, self.languages, strict=True) if code == "en"]
+
+
+def _with_encoders(given: Sequence[Any], encoder: Any) -> list[Any]:
+    """Clones of the only aligner, one per encoder."""
+    if len(given) > 1 or isinstance(given[0], FrozenEstimator):
+        raise ValueError(
+            "encoder= takes the place of the encoder of one unfitted aligner: leave it None for a list "
+            "of aligners or a frozen one."
+        )
+    encoders = list(encoder) if isinstance(encoder, list | tuple) else [encoder]
+    if not encoders:
+        raise ValueError("encoder is an empty list: pass at least one encoder, or None.")
+    return [clone(given[0]).set_params(encoder=one) for one in encoders]
+
+
+def _prepared(aligner: Any, seed: int, bridged: bool) -> Any:
+    """The frozen aligner, or an unfitted clone that learns no more than the views need."""
+    if isinstance(aligner, FrozenEstimator):
+        check_is_fitted(aligner)
+        return aligner
+    if hasattr(aligner, "language_map_"):
+        warn_user(
+            "The aligner is fitted already, and fit() fits a clone of it: pass aligner.freeze() to use "
+            "it as it is."
+        )
+    twin = clone(aligner)
+    if twin.method == "auto":
+        twin.set_params(time_budget=0)  # the head chooses, among closed forms
+    if not bridged:
+        twin.set_params(english_encoder=None)
+    if twin.random_state is None:
+        twin.set_params(random_state=seed)
+    return twin
+
+
+def _has_bridge(aligner: Any) -> bool:
+    if isinstance(aligner, FrozenEstimator):
+        return thawed(aligner).bridge_map_ is not None
+    source, system = encoders_of(aligner)
+    return source is not system
+
+
+def _name_of(encoder: Any) -> str:
+    if isinstance(encoder, str | os.PathLike):
+        return os.fspath(encoder)
+    return str(encoder.name) if isinstance(encoder, TextEncoder) else type(encoder).__name__
+
+
+def _router_of(aligner: Any) -> LanguageRouter:
+    aligner = thawed(aligner)
+    return LanguageRouter(languages_of(aligner.target_lang), aligner.detect)
+
+
+def _checked_labels(y: Any, n_rows: int) -> NDArray:
+    """One class label per row."""
+    if y is None:
+        raise ValueError(
+            "CrossLingualClassifier requires y to be passed, but the target y is None: y holds the "
+            "class labels of the rows of X."
+        )
+    y = column_or_1d(y, warn=True)
+    check_classification_targets(y)
+    if len(y) != n_rows:
+        raise ValueError(f"X has {n_rows} rows and y {len(y)} labels: pass one label per row.")
+    return y
+
+
+def _counted(rows: Any, y: NDArray, weight: NDArray | None) -> tuple[Any, NDArray, NDArray | None]:
+    """Rows, labels and weights without rows of weight zero."""
+    if weight is None or weight.all():
+        return rows, y, weight
+    at = np.flatnonzero(weight)
+    rows = [rows[i] for i in at] if isinstance(rows, list) else rows[at]
+    return rows, y[at], weight[at]
+
+
+def _classes_and_columns(y: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
+    """Classes, and the column of the class of every row."""
+    classes, columns = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"y holds one class only, {classes[0]!r}: a classifier needs two or more.")
+    return classes, columns
+
+
+def _weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64] | None:
+    if sample_weight is None:
+        return None
+    weight: NDArray[np.float64] = _check_sample_weight(
+        sample_weight, np.empty((n_rows, 1)), ensure_non_negative=True
+    )
+    if not weight.sum() > 0:
+        raise ValueError("sample_weight sums to zero: give at least one row weight.")
+    return weight
+
+
+def _read_texts(aligner: Any, rows: list[str], target: Any, classes: NDArray, seed: int) -> _Texts:
+    """Labelled and unlabelled texts, with their languages."""
+    router = _router_of(aligner)
+    languages = np.array(router(rows))
+    if not (languages == "en").any():
+        raise ValueError(
+            "X holds no English row: a cross-lingual classifier learns from English labels, and "
+            "labelled target rows go beside them."
+        )
+    if target is None:
+        return _Texts(rows, languages, [], languages[:0])
+    texts, codes = _unlabelled_texts(target, classes, router)
+    if len(texts) > _MAX_UNLABELLED:
+        keep = np.random.RandomState(seed).permutation(len(texts))[:_MAX_UNLABELLED]
+        keep.sort()
+        texts, codes = [texts[i] for i in keep], codes[keep]
+    return _Texts(rows, languages, texts, codes)
+
+
+def _unlabelled_texts(
+    target: Any, classes: NDArray, router: LanguageRouter
+) -> tuple[list[str], NDArray[np.str_]]:
+    """Distinct target texts without labels, and their languages."""
+    if isinstance(target, tuple) and len(target) == 2 and not isinstance(target[0], str):
+        raise ValueError(
+            "target is a tuple of two columns, such as (texts, labels): pass unlabelled texts alone. "
+            "Labelled target rows go into X and y."
+        )
+    data = text_column(target, "unlabelled rows")
+    if isinstance(data, Embeddings):
+        raise ValueError("target must be one column of text, as X is.")
+    texts = list(dict.fromkeys(data.rows))
+    if {*texts} <= {*map(str, classes)}:
+        raise ValueError(
+            f"target holds the labels {texts[:3]}: pass unlabelled texts of the target language."
+        )
+    languages = np.array(router(texts))
+    own = languages != "en"
+    if not own.any():
+        raise ValueError(
+            "target holds English rows only: pass unlabelled texts of the target language."
+        )
+    return [text for text, is_own in zip(texts, own, strict=True) if is_own], languages[own]
+
+
+def _unlabelled_rows(target: Any, width: int) -> NDArray:
+    rows: NDArray = check_array(target, dtype=_FLOATS, input_name="target")
+    if rows.shape[1] != width:
+        raise ValueError(f"target has {rows.shape[1]} features, and X has {width}.")
+    return rows
+
+
+def _task_of_embeddings(
+    aligners: list[Any], X: NDArray, target: Any, parallel: Any, labelled: dict[str, Any]
+) -> tuple[list[Any], Task]:
+    """Maps learned from pairs of embeddings, if there are any, and the rows of X as they are."""
+    if len(aligners) > 1:
+        raise ValueError("X holds embeddings, which are of one encoder: pass one aligner, or text.")
+    aligner, width = aligners[0], X.shape[1]
+    language = languages_of(thawed(aligner).target_lang)[0]
+    unlabelled = X[:0] if target is None else _unlabelled_rows(target, width)
+    pairs = {}
+    if isinstance(aligner, FrozenEstimator):
+        route = route_of(aligner)
+        route.check_width(width)
+        maps, aligners = {language: route.map_of()}, [aligner]
+    elif parallel is None:
+        nothing = np.zeros((2, width), X.dtype)
+        maps, aligners = {language: LinearAligner("identity").fit(nothing, nothing)}, []
+    else:
+        rows = _pairs_of_rows(parallel, width)
+        aligners = [aligner.fit(rows.X, rows.Y)]
+        maps = route_of(aligners[0]).maps
+        pairs = {language: rows} if aligner.method == "auto" else {}
+    source = Source("embeddings", maps, None, X, unlabelled, None, pairs)
+    codes = np.full(len(X), "en"), np.full(len(unlabelled), language)
+    return aligners, Task(
+        languages=codes[0], unlabelled_languages=codes[1], sources=[source], **labelled
+    )
+
+
+def _pairs_of_rows(parallel: Any, width: int) -> PairedRows:
+    if not isinstance(parallel, tuple) or len(parallel) != 2:
+        raise ValueError(
+            "X holds embeddings: pass parallel=(target, english), two arrays of embeddings."
+        )
+    rows = LinearAligner().check_rows(*parallel)
+    if rows.X.shape[1] != width or not rows.square:
+        raise ValueError(
+            f"parallel has rows of {rows.X.shape[1]} and {rows.Y.shape[1]} features, and X has "
+            f"{width}: both sides must be of its encoder."
+        )
+    return rows
+
+
+def _chosen_maps(
+    source: Source, bridge: PairedMap | None, head: Head, seed: int
+) -> tuple[dict[str, PairedMap], dict[str, dict[str, list]]]:
+    """Language maps under which a head answers both sides of held-out pairs alike."""
+
+    def proba(rows: NDArray) -> NDArray:
+        return head.predict_proba(rows if bridge is None else bridge.move(rows))
+
+    maps, choices = dict(source.maps), {}
+    for language, rows in source.pairs.items():
+        candidates = _map_candidates(source.maps[language])
+        choice = choose_map(rows, candidates, proba, random_state=seed)
+        choices[language] = choice.results
+        if not _same(choice.best, source.maps[language]):  # an equal map is saved once
+            maps[language] = choice.best
+    return maps, choices
+
+
+def _same(one: PairedMap, other: PairedMap) -> bool:
+    """Whether two maps that were fitted on the same pairs are equal."""
+    settings = [(fitted.fitted_method, getattr(fitted, "alpha_", None)) for fitted in (one, other)]
+    return settings[0] == settings[1]
+
+
+def _map_candidates(chosen: PairedMap) -> list[PairedMap]:
+    """Language maps to compare, no alignment first; the one that retrieval chose is among them."""
+    out: list[PairedMap] = [LinearAligner("identity"), LinearAligner("centre")]
+    if chosen.fitted_method != "ridge":
+        out.append(LinearAligner("ridge", alpha=_RIDGE_ALPHA))
+    if chosen.fitted_method != "identity":
+        out.append(chosen.unfitted_twin())
+    return out
+
+
+def _taught(
+    view: View, n_labelled: int, train: NDArray, unlabelled: NDArray, pseudo: PseudoLabels
+) -> View:
+    """A view whose head learned from labelled rows, from the latest pseudo-labelled and new ones."""
+    room = max(_MAX_PSEUDO, n_labelled, len(pseudo)) - len(pseudo)
+    n_rows = len(train)
+    stay = np.r_[:n_labelled, max(n_labelled, n_rows - room) : n_rows]
+    Z = np.vstack([train[stay], unlabelled[pseudo.indices]])
+    labels = np.concatenate([view.labels[stay], pseudo.labels])
+    weight = np.concatenate([view.weight[stay], np.full(len(pseudo), PSEUDO_WEIGHT)])
+    head = view.head.refitted(Z, labels, weight)
+    return replace(view, head=head, labels=labels, weight=weight, kept=KeptRows.of(head.model, Z))
+
+
+def _held_out_scores(P: NDArray, labels: NDArray, weight: NDArray | None) -> tuple[float, float]:
+    """Accuracy and log loss."""
+    right = P[np.arange(len(labels)), labels]
+    return (
+        float(np.average(P.argmax(axis=1) == labels, weights=weight)),
+        float(-np.average(np.log(np.clip(right, np.finfo(np.float64).eps, None)), weights=weight)),
+    )
+
+
+def _doubts(references: Sequence[NDArray]) -> tuple[str, ...]:
+    """Warnings of views that have nothing in common."""
+    kappa = mean_kappa(references)
+    if kappa is None or not kappa < _MIN_KAPPA:
+        return ()
+    doubt = (
+        f"The views agree on labelled rows hardly more than by chance (Cohen's kappa {kappa:.2f}): "
+        "print report_ to see which of them predicts held-out rows, and leave the others out."
+    )
+    warn_user(doubt)
+    return (doubt,)
