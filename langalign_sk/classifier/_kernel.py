@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, eigh, solve_triangular
+from scipy.linalg import cho_factor, cho_solve, cholesky, eigh, solve_triangular
 from scipy.linalg.lapack import dtrtri
 from scipy.special import expit, log_expit, log_softmax
 
@@ -188,9 +188,10 @@ def fit_ridge(K: NDArray, Y: NDArray, weight: NDArray, alpha: float) -> RidgeFit
     K *= root[:, None]
     K *= root
     K.flat[:: len(K) + 1] += _floor(alpha, weight)
-    factor = cho_factor(K, lower=True, overwrite_a=True, check_finite=False)
-    solved = cho_solve(factor, root[:, None] * Y, check_finite=False)
-    inverse = np.tril(dtrtri(factor[0], lower=1)[0])
+    # Fortran order, which a symmetric matrix has as its transpose, spares copies.
+    factor = cholesky(K.T, lower=True, overwrite_a=True, check_finite=False)
+    solved = cho_solve((factor, True), root[:, None] * Y, check_finite=False)
+    inverse, _ = dtrtri(factor, lower=1, overwrite_c=1)
     diagonal = np.einsum("ij,ij->j", inverse, inverse)
     return RidgeFit(root[:, None] * solved, Y - solved / (root * diagonal)[:, None])
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +16,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from .._utils.validation import check_grid, check_number, forget
 from ._kernel import (
+    DistinctRows,
+    RidgeFit,
     blocks,
     distinct_rows,
     fit_landmarks,
@@ -36,6 +37,16 @@ _FLOATS = [np.float64, np.float32]
 _GAMMAS = (0.25, 0.5, 1.0, 2.0)
 _ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _CHOICE_ROWS = 1_000  # that gamma and alpha are chosen on
+
+
+class _Solution(NamedTuple):
+    """Calibrated ridge regression."""
+
+    alpha: float
+    dual: NDArray
+    temperature: Any
+    proba: NDArray
+    loss: float
 
 
 class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
@@ -98,7 +109,9 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
     `gamma`, `alpha` and the temperature are those of the least leave-one-out log loss. It costs no
     refit: residuals that leave a row out follow from the inverse of the system (Rifkin and
     Lippert, "Notes on regularized least squares", MIT 2007), and with one eigendecomposition per
-    `gamma` for every `alpha`. The temperature is that of Guo et al., "On calibration of modern
+    `gamma` for every `alpha`. Of more than 1,000 rows, so many random ones, with the classes in
+    equal shares, choose; then `alpha` moves to its neighbours as long as the log loss of all rows
+    falls. The temperature is that of Guo et al., "On calibration of modern
     neural networks", ICML 2017, with labels that are smoothed as in Platt's scaling.
 
     Equal rows are merged into one, with the sum of their weights and the mean of their labels,
@@ -177,24 +190,21 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         unit = unit_rows(X, self.mean_)
         rows = distinct_rows(unit[used], weight[used], Y)
         U = unit[used][rows.first]
-        self.gamma_, self.alpha_ = gammas[0], alphas[0]
-        if len(gammas) * len(alphas) > 1:
-            at = _subsample(rows.Y, _CHOICE_ROWS, rng)
-            self.gamma_, self.alpha_ = self._choose(
-                gammas, alphas, U[at], rows.Y[at], rows.weight[at]
-            )
+        at = _subsample(rows.Y, _CHOICE_ROWS, rng)
+        self.gamma_, alpha = self._choose(gammas, alphas, U[at], rows.Y[at], rows.weight[at])
         if len(U) <= self.max_rows:
             self.X_fit_ = U
-            fit = fit_ridge(_kernel_of(U, self.gamma_), rows.Y, rows.weight, self.alpha_)
+            found = self._fit_exact(rows, alpha, alphas if len(at) < len(U) else [alpha])
         else:
             self.X_fit_ = U[_subsample(rows.Y, self.max_rows, rng)]
-            fit = fit_landmarks(U, self.X_fit_, self.gamma_, rows.Y, rows.weight, self.alpha_)
-        self.dual_coef_ = fit.dual
-        self.temperature_, proba, self.loo_log_loss_ = self._calibrate(fit.loo, rows.Y, rows.weight)
+            fit = fit_landmarks(U, self.X_fit_, self.gamma_, rows.Y, rows.weight, alpha)
+            found = self._calibrated(alpha, fit, rows)
+        self.alpha_, self.dual_coef_ = found.alpha, found.dual
+        self.temperature_, self.loo_log_loss_ = found.temperature, found.loss
         forget(self, "loo_proba_")
         if self.store_loo:
             self.loo_proba_ = np.empty((len(X), Y.shape[1]))
-            self.loo_proba_[used] = proba[rows.inverse]
+            self.loo_proba_[used] = found.proba[rows.inverse]
             unused = weight == 0
             if unused.any():
                 self.loo_proba_[unused] = self._proba(self._scores(unit[unused]))
@@ -277,18 +287,46 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
 
     def _choose(
         self,
-        gammas: Sequence[float],
-        alphas: Sequence[float],
+        gammas: list[float],
+        alphas: list[float],
         U: NDArray,
         Y: NDArray,
         weight: NDArray,
     ) -> tuple[float, float]:
         """Gamma and alpha of the least leave-one-out log loss; of equal ones, the first."""
+        if len(gammas) == len(alphas) == 1:
+            return gammas[0], alphas[0]
         losses = {}
         for gamma in gammas:
             for alpha, loo in loo_scores(_kernel_of(U, gamma), Y, weight, alphas):
                 losses[gamma, alpha] = self._calibrate(loo, Y, weight)[2]
         return min(losses, key=lambda pair: losses[pair])
+
+    def _fit_exact(self, rows: DistinctRows, alpha: float, alphas: list[float]) -> _Solution:
+        """Solution for alpha, or for a neighbour that is reached by steps of falling log loss."""
+        U = self.X_fit_.astype(np.float64)
+        distances = squared_distances(U, U)
+
+        def solve(alpha: float) -> _Solution:
+            fit = fit_ridge(rbf(distances, self.gamma_), rows.Y, rows.weight, alpha)
+            return self._calibrated(alpha, fit, rows)
+
+        best = solve(alpha)
+        larger = sorted(a for a in alphas if a > alpha)
+        smaller = sorted((a for a in alphas if a < alpha), reverse=True)
+        for way in (larger, smaller):
+            for other in way:
+                found = solve(other)
+                if found.loss >= best.loss:
+                    break
+                best = found
+            if best.alpha != alpha:
+                break
+        return best
+
+    def _calibrated(self, alpha: float, fit: RidgeFit, rows: DistinctRows) -> _Solution:
+        """Solution with the temperature of its leave-one-out predictions."""
+        return _Solution(alpha, fit.dual, *self._calibrate(fit.loo, rows.Y, rows.weight))
 
     def _calibrate(
         self, scores: NDArray, Y: NDArray, weight: NDArray
@@ -339,7 +377,13 @@ def _grid(name: str, value: Any, auto: tuple[float, ...]) -> list[float]:
 
 
 def _subsample(Y: NDArray, n_rows: int, rng: np.random.RandomState) -> NDArray[np.intp]:
-    """Random rows with the shares of the classes, in increasing order; all if there are no more."""
+    """Random rows in which classes have the shares of all, in increasing order."""
     if len(Y) <= n_rows:
         return np.arange(len(Y))
-    return np.sort(rng.permutation(len(Y))[:n_rows])
+    order = rng.permutation(len(Y))
+    classes = Y[order].argmax(axis=1)
+    by_class = np.argsort(classes, kind="stable")
+    sizes = np.bincount(classes)
+    within = np.arange(len(Y)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    shares = (within + 0.5) / np.repeat(sizes, sizes)
+    return np.sort(order[by_class[np.argsort(shares, kind="stable")[:n_rows]]])
