@@ -16,6 +16,7 @@ from langalign_sk import (
     AdapterAligner,
     CrossLingualAligner,
     CrossLingualClassifier,
+    KernelRidgeClassifier,
     LinearAligner,
     SentenceEncoder,
     load,
@@ -56,6 +57,16 @@ def test_round_trip_of_a_pipeline(tmp_path):
     ours, theirs = again[0].estimator.alignment_report_, fitted.alignment_report_
     assert_same_report(ours, theirs)
     assert "- method: ridge" in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_pipeline_with_a_kernel_head(several, tmp_path):
+    labels = np.eye(3, dtype=int)[np.arange(80) % 3] if several else LABELS
+    fitted = CrossLingualAligner(method="ridge", alpha=1.0, encoder="use-multilingual").fit(X, Y)
+    pipeline = make_pipeline(fitted.freeze(), KernelRidgeClassifier()).fit(X, labels)
+    again = there_and_back(pipeline, tmp_path)
+    assert_array_equal(again.predict(X), pipeline.predict(X))
+    assert_array_equal(again.predict_proba(X), pipeline.predict_proba(X))
 
 
 def test_a_pipeline_with_an_adapter(tmp_path):
