@@ -75,8 +75,9 @@ def list_encoders() -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        One line per name. The first two need no download; the others are fetched once from the
-        repository of the Hugging Face hub that ends their line.
+        One line per name. The first two need no download, nor does the third with the extra
+        ``e5``; the others are fetched once from the repository of the Hugging Face hub that ends
+        their line.
 
     Examples
     --------
@@ -87,5 +88,9 @@ def list_encoders() -> dict[str, str]:
     >>> names["labse"]
     '768-d, 109 languages, made for translations; downloads sentence-transformers/LaBSE'
     """
-    known = {name: f"{preset.about}; downloads {preset.repo}" for name, preset in PRESETS.items()}
-    return {**OFFLINE, **known}
+    return {**OFFLINE, **{name: _line(preset) for name, preset in PRESETS.items()}}
+
+
+def _line(preset: Preset) -> str:
+    extra = f"in 4 bits with the extra {preset.extra!r}, else " if preset.extra else ""
+    return f"{preset.about}; {extra}downloads {preset.repo}"

@@ -62,7 +62,7 @@ def test_identity_of_a_hub_model_ends_in_its_commit(tiny, copied, tmp_path, mean
 _LOADING = """
 from langalign_sk.encoders import SentenceEncoder
 try:
-    SentenceEncoder("intfloat/multilingual-e5-small").load()
+    SentenceEncoder("intfloat/multilingual-e5-base").load()
 except ValueError as error:
     print(error)
 """
@@ -86,7 +86,7 @@ def load_with_an_empty_cache(folder, port):
 def test_hub_that_never_answers_is_given_up(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         message = load_with_an_empty_cache(tmp_path, server.getsockname()[1])
-    assert "Encoder 'intfloat/multilingual-e5-small' is not in the local cache" in message
+    assert "Encoder 'intfloat/multilingual-e5-base' is not in the local cache" in message
     assert str(tmp_path) in message
     assert "the hub could not be reached (" in message
     assert "Timeout" in message

