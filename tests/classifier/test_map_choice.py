@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 from sklearn.base import clone
 
-from langalign_sk.classifier._map_choice import choose_map, same_label_log_ratio
+from langalign_sk.classifier._map_choice import choose_map, near_identity_maps, same_label_log_ratio
 from langalign_sk.mapping import AdapterAligner, LinearAligner
 from langalign_sk.mapping.rows import PairedRows
 
@@ -78,13 +78,14 @@ def test_no_alignment_is_kept_where_nothing_is_to_gain():
     assert choice(X, Y, (IDENTITY, CENTRE)).best.method_ == "identity"
 
 
-def test_a_gain_within_one_standard_error_is_not_taken():
-    X, Y = pairs(noise=1.0)
+@pytest.mark.parametrize("noise", [0.3, 1.0, 3.0])
+def test_the_largest_gain_is_taken_if_it_is_certain_and_large_enough(noise):
+    X, Y = pairs(noise=noise, shift=0.3)
     for seed in range(5):
         found = choice(X, Y, seed=seed)
         gain, error = (np.array(found.results[key]) for key in ("gain", "standard_error"))
         taken = found.results["method"].index(found.best.method_)
-        better = gain > error
+        better = (gain > error) & (np.array(found.results["share"]) >= 0.05)
         assert taken == (np.argmax(np.where(better, gain, -1)) if better.any() else 0)
 
 
@@ -104,6 +105,32 @@ def test_scores_are_those_of_maps_fitted_without_the_fold(candidate):
         same[fold] = answer.argmax(axis=1) == english[fold].argmax(axis=1)
     assert found.results["log_ratio"][1] == pytest.approx(ratio.mean(), rel=1e-4)
     assert found.results["agreement"][1] == pytest.approx(same.mean())
+
+
+def test_a_certain_gain_that_is_small_is_not_taken():
+    X, Y = pairs(n=3_000, shift=np.r_[0.08, -0.08, np.zeros(4)])
+    found = choice(X, Y, (IDENTITY, CENTRE))
+    gain, error, share = (found.results[key][1] for key in ("gain", "standard_error", "share"))
+    assert gain > error
+    assert 0 < share < 0.05
+    assert found.best.method_ == "identity"
+
+
+def test_share_is_that_of_the_gap_to_the_english_answers():
+    X, Y = pairs(shift=1.0)
+    results = choice(X, Y, (IDENTITY, CENTRE)).results
+    english = head(Y)
+    best = np.log(np.square(english).dot(1 / english.mean(axis=0))).mean()
+    expected = results["gain"][1] / (best - results["log_ratio"][0])
+    assert results["share"] == pytest.approx([0, expected])
+
+
+def test_maps_near_the_identity():
+    first, *others = near_identity_maps()
+    assert first.method == "identity"
+    X, Y = pairs(shift=1.0)
+    for one in others:
+        assert np.linalg.norm(one.fit(X, Y).coef_ - np.eye(6), 2) < 0.2
 
 
 def test_equal_pairs_share_a_fold():
