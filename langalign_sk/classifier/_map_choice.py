@@ -21,7 +21,7 @@ __all__ = ["MapChoice", "choose_map", "near_identity_maps", "same_label_log_rati
 _SMALLEST = 1e-6  # probability; one certain error must not outweigh all other pairs
 _ROUNDING = 1e-6  # of log ratios that are equal in truth
 # Share of what English answers have more than those of unaligned rows. A gain below it is no reason
-# to move rows, however certain many pairs make it.
+# to move rows, however certain many pairs make it (`python -m benchmarks maps`).
 _LEAST_SHARE = 0.05
 
 
@@ -113,7 +113,8 @@ def near_identity_maps() -> list[PairedMap]:
     """Unfitted maps for `choose_map`: no alignment, the shift of the mean, two strong ridges.
 
     Weaker ridges and rotations move directions about which pairs of general text say little, and a
-    classifier answers differently there: they are right more often on pairs than on its task.
+    classifier answers differently there: they are right more often on pairs than on its task
+    (`python -m benchmarks maps`).
     """
     ridges = [LinearAligner("ridge", alpha=alpha) for alpha in (30.0, 10.0)]
     return [LinearAligner("identity"), LinearAligner("centre"), *ridges]
