@@ -133,8 +133,13 @@ def fit_temperature(scores: NDArray, labels: NDArray, log_ratio: NDArray | float
     # Laplace's rule: after n right rows, the next one is wrong with probability 1 / (n + 2).
     smoothed = (counts * (n + 1) + rows / n_classes) / (n + 2)
 
+    gaps = scores - scores.max(axis=1, keepdims=True)  # whose exponentials are at most 1
+    gain, ratio = (smoothed * gaps).sum(), np.exp(log_ratio)
+
     def loss(log_t: float) -> float:
-        return -float((smoothed * log_softmax(scores / np.exp(log_t) + log_ratio, axis=1)).sum())
+        t = np.exp(log_t)
+        sums = (np.exp(gaps / t) * ratio).sum(axis=1)
+        return float(rows.ravel() @ np.log(sums) - gain / t)
 
     return float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x))
 

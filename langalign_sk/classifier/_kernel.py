@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, cholesky, eigh, solve_triangular
+from scipy.linalg import cho_solve, cholesky, eigh, solve_triangular
+from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dtrtri
 from scipy.special import expit, log_expit, log_softmax
 
@@ -127,7 +128,7 @@ def distinct_rows(X: NDArray, weight: NDArray, Y: NDArray) -> DistinctRows:
 
 
 def squared_distances(X: NDArray, Z: NDArray) -> NDArray:
-    """Squared Euclidean distances, in float64 from products in the dtype of the rows.
+    """Squared Euclidean distances from products in the dtype of the rows.
 
     Only those of float64 rows make kernels that are positive definite to the precision of a solve.
 
@@ -143,8 +144,8 @@ def squared_distances(X: NDArray, Z: NDArray) -> NDArray:
     """
     distances = np.asarray(X @ Z.T, dtype=np.float64)
     distances *= -2
-    distances += np.einsum("ij,ij->i", X, X, dtype=np.float64)[:, None]
-    distances += np.einsum("ij,ij->i", Z, Z, dtype=np.float64)
+    distances += np.einsum("ij,ij->i", X, X)[:, None]
+    distances += np.einsum("ij,ij->i", Z, Z)
     return np.maximum(distances, 0, out=distances)
 
 
@@ -222,21 +223,21 @@ def fit_landmarks(
     """
     m = len(landmarks)
     landmarks = landmarks.astype(np.float64)
-    system = np.zeros((m, m))
+    system = np.zeros((m, m), order="F")  # its lower triangle
     outputs = np.zeros((m, Y.shape[1]))
     for part in blocks(len(U), m):
         kernel = rbf(squared_distances(U[part].astype(np.float64), landmarks), gamma)
-        weighted = weight[part, None] * kernel
-        system += kernel.T @ weighted
-        outputs += weighted.T @ Y[part]
+        outputs += kernel.T @ (weight[part, None] * Y[part])
+        kernel *= np.sqrt(weight[part, None])
+        system = dsyrk(1.0, kernel.T, 1.0, system, lower=1, overwrite_c=1)
     system += _floor(alpha, weight) * rbf(squared_distances(landmarks, landmarks), gamma)
-    system.flat[:: m + 1] += _ROUNDING * np.trace(system)
-    factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
-    dual = cho_solve(factor, outputs, check_finite=False)
+    system[np.diag_indices(m)] += _ROUNDING * np.trace(system)
+    factor = cholesky(system, lower=True, overwrite_a=True, check_finite=False)
+    dual = cho_solve((factor, True), outputs, check_finite=False)
     loo = np.empty_like(Y)
     for part in blocks(len(U), m):
         kernel = rbf(squared_distances(U[part].astype(np.float64), landmarks), gamma)
-        halves = solve_triangular(factor[0], kernel.T, lower=True, check_finite=False)
+        halves = solve_triangular(factor, kernel.T, lower=True, check_finite=False)
         leverage = weight[part] * np.einsum("ij,ij->j", halves, halves)
         loo[part] = Y[part] - (Y[part] - kernel @ dual) / (1 - leverage)[:, None]
     return RidgeFit(dual, loo)

@@ -36,7 +36,7 @@ __all__ = ["KernelRidgeClassifier"]
 _FLOATS = [np.float64, np.float32]
 _GAMMAS = (0.25, 0.5, 1.0, 2.0)
 _ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-_CHOICE_ROWS = 1_000  # that gamma and alpha are chosen on
+_CHOICE_ROWS = 800  # that gamma and alpha are chosen on
 
 
 class _Solution(NamedTuple):
@@ -70,7 +70,7 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
     store_loo : bool, default=False
         Whether to keep `loo_proba_`.
     random_state : int, RandomState or None, default=None
-        Draws the rows that `gamma` and `alpha` are chosen on, where there are more than 1,000, and
+        Draws the rows that `gamma` and `alpha` are chosen on, where there are more than 800, and
         the centres, where there are more than `max_rows`.
 
     Attributes
@@ -109,7 +109,7 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
     `gamma`, `alpha` and the temperature are those of the least leave-one-out log loss. It costs no
     refit: residuals that leave a row out follow from the inverse of the system (Rifkin and
     Lippert, "Notes on regularized least squares", MIT 2007), and with one eigendecomposition per
-    `gamma` for every `alpha`. Of more than 1,000 rows, so many random ones, with the classes in
+    `gamma` for every `alpha`. Of more than 800 rows, so many random ones, with the classes in
     equal shares, choose; then `alpha` moves to its neighbours as long as the log loss of all rows
     falls. The temperature is that of Guo et al., "On calibration of modern
     neural networks", ICML 2017, with labels that are smoothed as in Platt's scaling.
@@ -296,16 +296,16 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         """Gamma and alpha of the least leave-one-out log loss; of equal ones, the first."""
         if len(gammas) == len(alphas) == 1:
             return gammas[0], alphas[0]
+        distances = _distances_within(U)
         losses = {}
         for gamma in gammas:
-            for alpha, loo in loo_scores(_kernel_of(U, gamma), Y, weight, alphas):
+            for alpha, loo in loo_scores(rbf(distances, gamma), Y, weight, alphas):
                 losses[gamma, alpha] = self._calibrate(loo, Y, weight)[2]
         return min(losses, key=lambda pair: losses[pair])
 
     def _fit_exact(self, rows: DistinctRows, alpha: float, alphas: list[float]) -> _Solution:
         """Solution for alpha, or for a neighbour that is reached by steps of falling log loss."""
-        U = self.X_fit_.astype(np.float64)
-        distances = squared_distances(U, U)
+        distances = _distances_within(self.X_fit_)
 
         def solve(alpha: float) -> _Solution:
             fit = fit_ridge(rbf(distances, self.gamma_), rows.Y, rows.weight, alpha)
@@ -361,10 +361,10 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _kernel_of(U: NDArray, gamma: float) -> NDArray:
-    """Kernel of rows with themselves, from float64 products."""
+def _distances_within(U: NDArray) -> NDArray:
+    """Squared distances of rows to each other, from float64 products."""
     U = U.astype(np.float64)
-    return rbf(squared_distances(U, U), gamma)
+    return squared_distances(U, U)
 
 
 def _grid(name: str, value: Any, auto: tuple[float, ...]) -> list[float]:
