@@ -39,7 +39,10 @@ class SentenceEncoder(TextEncoder):
     name : str, default="use-multilingual"
         A name of :func:`list_encoders`, a folder in the format of sentence-transformers,
         transformers or model2vec, or a name on the Hugging Face hub. Plain transformers
-        checkpoints are mean-pooled.
+        checkpoints are mean-pooled. With the extra ``e5``, "multilingual-e5-small" is a model with
+        4-bit weights that needs no download, unless the original is in the local cache of the hub
+        or a setting is given that only the original has: `revision`, `backend`, another `pooling`
+        or several devices.
     revision : str, default=None
         Branch, tag or commit of a hub model.
     prompt : str, default=None
@@ -53,14 +56,16 @@ class SentenceEncoder(TextEncoder):
     max_length : int, default=None
         Number of tokens of a text that are read; None leaves the model's own limit.
     batch_size : int, default=32
-        Texts that go through the model together. Not used by "use-multilingual".
+        Texts that go through the model together; the packaged "multilingual-e5-small" takes 64
+        tokens for each, of any texts. Not used by "use-multilingual".
     device : str or list of str, default=None
         Torch device, such as "cuda:0". None takes cuda, mps or cpu, in this order. A list starts
         a process for each device, such as ``["cuda:0", "cuda:1"]`` or ``["cpu", "cpu"]``; the
         processes keep the model, and every call distributes its batches over them. Scripts that
         use a list need ``if __name__ == "__main__":``.
     dtype : {"float32", "float16", "bfloat16"}, default=None
-        Precision of the model's arithmetic; rows are float32 in any case.
+        Precision of the model's arithmetic; rows are float32 in any case. The packaged
+        "multilingual-e5-small" keeps sums and normalisation in float32.
     backend : {"torch", "onnx", "openvino"}, default="torch"
         Runtime, where sentence-transformers supports it for the model; "onnx" and "openvino" are
         extras.
