@@ -46,7 +46,7 @@ from ._adaptation import (
     teachers,
 )
 from ._heads import KERNEL, Head, KeptRows, check_head, fit_head, takes_weights
-from ._map_choice import choose_map
+from ._map_choice import choose_map, near_identity_maps
 from ._report import AdaptationReport, ClassifierReport, ViewReport
 from ._views import Source, Task, View, agreement, mean_kappa
 
@@ -62,7 +62,6 @@ _MIN_KAPPA = 0.2
 _MAX_PSEUDO = 1_000
 # Of more unlabelled texts than this, some are drawn before any is encoded.
 _MAX_UNLABELLED = 2_000
-_RIDGE_ALPHA = 1.0  # in units of the mean eigenvalue
 
 
 class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -80,10 +79,10 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         The encoders, and the maps between their rows. `fit` clones an aligner and fits the clone;
         ``aligner.freeze()`` keeps one that is fitted already. A list has one aligner per
         multilingual encoder, all for the same languages. With ``method="auto"``, the language map of
-        each view is chosen by its head and not by retrieval: among no alignment, the difference of
-        the means, ridge and the aligner's own choice among closed forms, the one under which the
-        head gives both sides of held-out translation pairs the same answer; no alignment stays
-        unless another map is better by a standard error.
+        each view is chosen by its head and not by retrieval: of no alignment, the difference of the
+        means and two strong ridges, the one under which the head gives both sides of held-out
+        translation pairs the same answer. No alignment stays unless another map is better by a
+        standard error and closes 5 % of the gap to the English answers.
     head : "kernel" or classifier, default="kernel"
         Classifier of each view, with `predict_proba`, which is cloned. "kernel" is
         ``KernelRidgeClassifier()``. Other classifiers are calibrated by a temperature from 5 folds.
@@ -820,8 +819,7 @@ def _chosen_maps(
 
     maps, choices = dict(source.maps), {}
     for language, rows in source.pairs.items():
-        candidates = _map_candidates(source.maps[language])
-        choice = choose_map(rows, candidates, proba, random_state=seed)
+        choice = choose_map(rows, near_identity_maps(), proba, random_state=seed)
         choices[language] = choice.results
         if not _same(choice.best, source.maps[language]):  # an equal map is saved once
             maps[language] = choice.best
@@ -833,15 +831,6 @@ def _same(one: PairedMap, other: PairedMap) -> bool:
     settings = [(fitted.fitted_method, getattr(fitted, "alpha_", None)) for fitted in (one, other)]
     return settings[0] == settings[1]
 
-
-def _map_candidates(chosen: PairedMap) -> list[PairedMap]:
-    """Language maps to compare, no alignment first; the one that retrieval chose is among them."""
-    out: list[PairedMap] = [LinearAligner("identity"), LinearAligner("centre")]
-    if chosen.fitted_method != "ridge":
-        out.append(LinearAligner("ridge", alpha=_RIDGE_ALPHA))
-    if chosen.fitted_method != "identity":
-        out.append(chosen.unfitted_twin())
-    return out
 
 
 def _taught(
