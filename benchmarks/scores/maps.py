@@ -47,6 +47,7 @@ def views(source, minilm, X, y):
     head = KernelRidgeClassifier(random_state=SEED).fit(bridged, y)
     yield "own rows", own.classes_, own.predict_proba
     bridge = aligner.bridge_map_
+    assert bridge is not None
     yield "bridged", own.classes_, lambda Z: head.predict_proba(bridge.transform(Z))
 
 
