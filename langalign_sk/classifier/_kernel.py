@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, eigh, solve_triangular
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dtrtri
-from scipy.special import expit, log_expit, log_softmax
+from scipy.special import log_expit, log_softmax
 
 from ._calibration import fit_temperature
 
@@ -64,7 +64,7 @@ class RidgeFit:
     dual : ndarray of shape (n_rows, n_outputs), float64
         Coefficients of the kernel with the rows.
     loo : ndarray of shape (n_rows, n_outputs), float64
-        Leave-one-out predictions of the rows.
+        Leave-one-out predictions.
     """
 
     dual: NDArray
@@ -198,12 +198,20 @@ def fit_ridge(K: NDArray, Y: NDArray, weight: NDArray, alpha: float) -> RidgeFit
 
 
 def fit_landmarks(
-    U: NDArray, landmarks: NDArray, gamma: float, Y: NDArray, weight: NDArray, alpha: float
+    U: NDArray,
+    landmarks: NDArray,
+    gamma: float,
+    Y: NDArray,
+    weight: NDArray,
+    alpha: float,
+    left_out: NDArray[np.intp],
 ) -> RidgeFit:
     """Fit the ridge regression of `fit_ridge` with a kernel that has a few of the rows as centres.
 
     This is the subset of regressors (Rasmussen and Williams, "Gaussian processes for machine
-    learning", 2006, eq. 8.14). The leave-one-out predictions are exact for the fixed landmarks.
+    learning", 2006, eq. 8.14). The leave-one-out predictions are exact for fixed landmarks. Those of
+    the landmarks themselves are worse than predictions of new rows: each has a coefficient of its
+    own, which serves the other rows when its output is left out.
 
     Parameters
     ----------
@@ -215,11 +223,13 @@ def fit_landmarks(
         Parameter of the kernel.
     Y, weight, alpha
         As in `fit_ridge`.
+    left_out : ndarray of shape (n_left_out,), dtype int
+        Rows whose leave-one-out predictions are wanted.
 
     Returns
     -------
     RidgeFit
-        The solution; `dual` has a row per landmark.
+        The solution; `dual` has a row per landmark, and `loo` one per row left out.
     """
     m = len(landmarks)
     landmarks = landmarks.astype(np.float64)
@@ -234,12 +244,13 @@ def fit_landmarks(
     system[np.diag_indices(m)] += _ROUNDING * np.trace(system)
     factor = cholesky(system, lower=True, overwrite_a=True, check_finite=False)
     dual = cho_solve((factor, True), outputs, check_finite=False)
-    loo = np.empty_like(Y)
-    for part in blocks(len(U), m):
-        kernel = rbf(squared_distances(U[part].astype(np.float64), landmarks), gamma)
+    loo = np.empty((len(left_out), Y.shape[1]))
+    for part in blocks(len(left_out), m):
+        at = left_out[part]
+        kernel = rbf(squared_distances(U[at].astype(np.float64), landmarks), gamma)
         halves = solve_triangular(factor, kernel.T, lower=True, check_finite=False)
-        leverage = weight[part] * np.einsum("ij,ij->j", halves, halves)
-        loo[part] = Y[part] - (Y[part] - kernel @ dual) / (1 - leverage)[:, None]
+        leverage = weight[at] * np.einsum("ij,ij->j", halves, halves)
+        loo[part] = Y[at] - (Y[at] - kernel @ dual) / (1 - leverage)[:, None]
     return RidgeFit(dual, loo)
 
 
@@ -275,9 +286,7 @@ def loo_scores(
         yield alpha, Y - solved / (root * diagonals[:, i])[:, None]
 
 
-def softmax_temperature(
-    scores: NDArray, Y: NDArray, weight: NDArray
-) -> tuple[float, NDArray, float]:
+def softmax_temperature(scores: NDArray, Y: NDArray, weight: NDArray) -> tuple[float, float]:
     """Temperature of the softmax of scores, by likelihood.
 
     Parameters
@@ -293,20 +302,16 @@ def softmax_temperature(
     -------
     temperature : float
         The temperature.
-    proba : ndarray of shape (n_rows, n_classes), float64
-        Probabilities.
     loss : float
         Mean log loss.
     """
     counts = weight[:, None] * Y
     temperature = fit_temperature(scores, counts)
     logs = log_softmax(scores / temperature, axis=1)
-    return temperature, np.exp(logs), -float((counts * logs).sum() / weight.sum())
+    return temperature, -float((counts * logs).sum() / weight.sum())
 
 
-def sigmoid_temperature(
-    scores: NDArray, Y: NDArray, weight: NDArray
-) -> tuple[NDArray, NDArray, float]:
+def sigmoid_temperature(scores: NDArray, Y: NDArray, weight: NDArray) -> tuple[NDArray, float]:
     """Temperature of the sigmoid of each score, by likelihood.
 
     Parameters
@@ -322,8 +327,6 @@ def sigmoid_temperature(
     -------
     temperature : ndarray of shape (n_outputs,), float64
         The temperatures.
-    proba : ndarray of shape (n_rows, n_outputs), float64
-        Probabilities of yes.
     loss : float
         Log loss, the mean over rows and outputs.
     """
@@ -338,7 +341,7 @@ def sigmoid_temperature(
     )
     odds = scores / temperature
     gains = weight[:, None] * (Y * log_expit(odds) + (1 - Y) * log_expit(-odds))
-    return temperature, expit(odds), -float(gains.sum() / weight.sum() / Y.shape[1])
+    return temperature, -float(gains.sum() / weight.sum() / Y.shape[1])
 
 
 def _floor(alpha: float, weight: NDArray) -> float:

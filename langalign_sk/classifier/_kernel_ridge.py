@@ -36,6 +36,7 @@ __all__ = ["KernelRidgeClassifier"]
 _FLOATS = [np.float64, np.float32]
 _GAMMAS = (0.25, 0.5, 1.0, 2.0)
 _ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+_MIN_ROWS = 100  # beside the centres, to fit a temperature to them alone
 _CHOICE_ROWS = 800  # that gamma and alpha are chosen on
 
 
@@ -43,9 +44,8 @@ class _Solution(NamedTuple):
     """Calibrated ridge regression."""
 
     alpha: float
-    dual: NDArray
+    fit: RidgeFit
     temperature: Any
-    proba: NDArray
     loss: float
 
 
@@ -119,7 +119,11 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
     and no row is predicted by its copy when one is left out. A row of weight 0 is left out.
 
     The time of a fit grows with the cube of the rows, and that of a prediction with their number.
-    With `gamma` and `alpha` given, a fit is one Cholesky factorisation.
+    With `gamma` and `alpha` given, a fit is one Cholesky factorisation. Beyond `max_rows`, the
+    centres are a subset of regressors (Rasmussen and Williams, "Gaussian processes for machine
+    learning", 2006, section 8.3.1): the time of a fit grows with the rows times the square of the
+    centres, its memory with that square only. The temperature and `loo_log_loss_` are then those of
+    up to `max_rows` rows that are not centres, as these are predicted like new ones.
 
     Examples
     --------
@@ -196,15 +200,15 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
             self.X_fit_ = U
             found = self._fit_exact(rows, alpha, alphas if len(at) < len(U) else [alpha])
         else:
-            self.X_fit_ = U[_subsample(rows.Y, self.max_rows, rng)]
-            fit = fit_landmarks(U, self.X_fit_, self.gamma_, rows.Y, rows.weight, alpha)
-            found = self._calibrated(alpha, fit, rows)
-        self.alpha_, self.dual_coef_ = found.alpha, found.dual
+            centres = _subsample(rows.Y, self.max_rows, rng)
+            self.X_fit_ = U[centres]
+            found = self._fit_centres(U, centres, rows, alpha, rng)
+        self.alpha_, self.dual_coef_ = found.alpha, found.fit.dual
         self.temperature_, self.loo_log_loss_ = found.temperature, found.loss
         forget(self, "loo_proba_")
         if self.store_loo:
             self.loo_proba_ = np.empty((len(X), Y.shape[1]))
-            self.loo_proba_[used] = found.proba[rows.inverse]
+            self.loo_proba_[used] = self._proba(found.fit.loo)[rows.inverse]
             unused = weight == 0
             if unused.any():
                 self.loo_proba_[unused] = self._proba(self._scores(unit[unused]))
@@ -300,7 +304,7 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         losses = {}
         for gamma in gammas:
             for alpha, loo in loo_scores(rbf(distances, gamma), Y, weight, alphas):
-                losses[gamma, alpha] = self._calibrate(loo, Y, weight)[2]
+                losses[gamma, alpha] = self._calibrate(loo, Y, weight)[1]
         return min(losses, key=lambda pair: losses[pair])
 
     def _fit_exact(self, rows: DistinctRows, alpha: float, alphas: list[float]) -> _Solution:
@@ -309,7 +313,7 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
 
         def solve(alpha: float) -> _Solution:
             fit = fit_ridge(rbf(distances, self.gamma_), rows.Y, rows.weight, alpha)
-            return self._calibrated(alpha, fit, rows)
+            return _Solution(alpha, fit, *self._calibrate(fit.loo, rows.Y, rows.weight))
 
         best = solve(alpha)
         larger = sorted(a for a in alphas if a > alpha)
@@ -324,14 +328,26 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
                 break
         return best
 
-    def _calibrated(self, alpha: float, fit: RidgeFit, rows: DistinctRows) -> _Solution:
-        """Solution with the temperature of its leave-one-out predictions."""
-        return _Solution(alpha, fit.dual, *self._calibrate(fit.loo, rows.Y, rows.weight))
+    def _fit_centres(
+        self,
+        U: NDArray,
+        centres: NDArray,
+        rows: DistinctRows,
+        alpha: float,
+        rng: np.random.RandomState,
+    ) -> _Solution:
+        """Solution with some rows as centres, calibrated by others, which are like new ones."""
+        every = np.arange(len(U))
+        others = np.delete(every, centres)
+        others = others if len(others) >= _MIN_ROWS else every
+        others = others[_subsample(rows.Y[others], self.max_rows, rng)]
+        asked = every if self.store_loo else others
+        fit = fit_landmarks(U, self.X_fit_, self.gamma_, rows.Y, rows.weight, alpha, asked)
+        loo = fit.loo[np.searchsorted(asked, others)]
+        return _Solution(alpha, fit, *self._calibrate(loo, rows.Y[others], rows.weight[others]))
 
-    def _calibrate(
-        self, scores: NDArray, Y: NDArray, weight: NDArray
-    ) -> tuple[Any, NDArray, float]:
-        """Temperature, probabilities and log loss of leave-one-out scores."""
+    def _calibrate(self, scores: NDArray, Y: NDArray, weight: NDArray) -> tuple[Any, float]:
+        """Temperature and log loss of leave-one-out scores."""
         if self._multilabel:
             return sigmoid_temperature(2 * scores - 1, Y, weight)
         return softmax_temperature(scores, Y, weight)

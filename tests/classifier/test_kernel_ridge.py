@@ -101,7 +101,7 @@ def test_landmarks_are_exact_where_they_are_all_rows(data):
     X, y, weight = data
     U, Y = unit(X), one_hot(y)
     exact = fit_ridge(rbf(squared_distances(U, U), GAMMA), Y, weight, ALPHA)
-    fit = fit_landmarks(U, U, GAMMA, Y, weight, ALPHA)
+    fit = fit_landmarks(U, U, GAMMA, Y, weight, ALPHA, np.arange(60))
     # The normal equations square the condition of the kernel.
     K = rbf(squared_distances(U, U), GAMMA)
     assert_allclose(K @ fit.dual, K @ exact.dual, atol=1e3 * RTOL)
@@ -202,16 +202,25 @@ def test_several_labels_per_row(data):
 
 
 def test_more_rows_than_are_exact(rng):
-    X = rng.normal(size=(400, 6))
-    y = X[:, :4].argmax(axis=1)
-    few = KernelRidgeClassifier(max_rows=300, random_state=0).fit(X, y)
-    exact = KernelRidgeClassifier(few.gamma_, few.alpha_).fit(X, y)
+    X, Z = rng.normal(size=(600, 6)), rng.normal(size=(2000, 6))
+    few = KernelRidgeClassifier(max_rows=300, random_state=0).fit(X, X[:, :4].argmax(axis=1))
+    exact = KernelRidgeClassifier(few.gamma_, few.alpha_).fit(X, X[:, :4].argmax(axis=1))
     assert few.X_fit_.shape == (300, 6)
-    Z = rng.normal(size=(500, 6))
     assert np.mean(few.predict(Z) == exact.predict(Z)) > 0.95
-    assert few.loo_log_loss_ == pytest.approx(exact.loo_log_loss_, rel=0.1)
-    again = KernelRidgeClassifier(max_rows=300, random_state=0).fit(X, y)
+    again = clone(few).fit(X, X[:, :4].argmax(axis=1))
     assert_array_equal(again.predict_proba(Z), few.predict_proba(Z))
+
+
+def test_temperature_beside_centres_is_that_of_new_rows(rng):
+    """Leave-one-out predictions of the centres are far worse than those of new rows."""
+    X, Z = rng.normal(size=(1000, 32)), rng.normal(size=(4000, 32))
+    y, z = X[:, :3].argmax(axis=1), Z[:, :3].argmax(axis=1)
+    params = {"max_rows": 500, "random_state": 0}
+    model = KernelRidgeClassifier(0.5, 0.01, store_loo=True, **params).fit(X, y)
+    # Half of the rows, and classes that are guessed in a third of the cases: three deviations.
+    assert model.loo_log_loss_ == pytest.approx(log_loss(z, model.predict_proba(Z)), rel=0.15)
+    assert log_loss(y, model.loo_proba_) > 1.5 * model.loo_log_loss_
+    assert KernelRidgeClassifier(0.5, 0.01, **params).fit(X, y).temperature_ == model.temperature_
 
 
 def test_scale_and_offset_of_rows_do_not_matter(data):
