@@ -109,10 +109,10 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
     `gamma`, `alpha` and the temperature are those of the least leave-one-out log loss. It costs no
     refit: residuals that leave a row out follow from the inverse of the system (Rifkin and
     Lippert, "Notes on regularized least squares", MIT 2007), and with one eigendecomposition per
-    `gamma` for every `alpha`. Of more than 800 rows, so many random ones, with the classes in
-    equal shares, choose; then `alpha` moves to its neighbours as long as the log loss of all rows
-    falls. The temperature is that of Guo et al., "On calibration of modern
-    neural networks", ICML 2017, with labels that are smoothed as in Platt's scaling.
+    `gamma` for every `alpha`. Where there are more than 800 rows, 800 random ones choose, in which
+    every class has its share; then `alpha` moves to its neighbours as long as the log loss of all
+    rows falls. The temperature is that of Guo et al., "On calibration of modern neural networks",
+    ICML 2017, with labels that are smoothed as in Platt's scaling.
 
     Equal rows are merged into one, with the sum of their weights and the mean of their labels,
     which leaves the solution as it is. Hence a row of weight two is the same as a repeated one,
