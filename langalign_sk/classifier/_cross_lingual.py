@@ -94,10 +94,10 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         How unlabelled rows (`target` in `fit`) are used: the more confident half of every predicted
         class is added to the labelled rows of each view, at weight 0.5, and the heads are fitted
         again, once. In "self-training" the mean of all views predicts the labels, in "co-training"
-        (Blum and Mitchell, COLT 1998) that of the other views; "auto" is
-        co-training where there are several views.
-        Nothing is learned from fewer than 100 rows, or from rows on which the views are much less
-        confident than on English ones; `report_` and a warning say so.
+        (Blum and Mitchell, COLT 1998) that of the other views; "auto" is the
+        latter where there are several views. Nothing is learned from fewer than 100 rows, nor where
+        the mean top probability of these rows is below 0.75 times that of English ones, held out;
+        `report_` and a warning say so. "none" ignores `target`.
     encoder : list of encoders, default=None
         Multilingual encoders in place of that of a single `aligner`: one view or two for each, such
         as ``["use-multilingual", "multilingual-e5-small"]``.
@@ -234,8 +234,8 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         rows, y, weight = _counted(data.rows, y, weight)
         classes, labels = _classes_and_columns(y)
         labelled = {"labels": labels, "weight": weight, "seed": seed}
+        target = None if self.adapt == "none" else target
         if of_text:
-            forget(self, "n_features_in_", "feature_names_in_")
             texts = _read_texts(aligners[0], rows, target, classes, seed)
             aligners, task = self._task_of_texts(aligners, texts, parallel, labelled)
         else:
@@ -243,25 +243,29 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         fitted = [self._fit_view(task, *kind) for kind in kinds]
         views, references = [view for view, _, _ in fitted], [P for _, P, _ in fitted]
         held_out: NDArray = np.mean(references, axis=0)
-        self._n_labelled, self._confidence = len(labels), mean_confidence(held_out)
-        self._waiting = None
+        confidence = mean_confidence(held_out)
         adaptation = AdaptationReport(False, "there was no unlabelled text")
-        if target is not None and self.adapt != "none":
+        if target is not None:
             train = [
                 task.training_rows(*kind, view.maps)
                 for kind, view in zip(kinds, views, strict=True)
             ]
             unlabelled = [source.unlabelled for source in task.sources]
             moved = [view.move(unlabelled, task.unlabelled_languages) for view in views]
-            views, adaptation = self._adapted(views, views, train, moved)
-        self.classes_, self.aligners_, self.views_ = classes, aligners, views
-        self.report_ = ClassifierReport(
+            lesson = _Lesson(train, moved, len(labels), confidence)
+            views, adaptation = self._adapted(views, views, lesson)
+        report = ClassifierReport(
             tuple(report for _, _, report in fitted),
             *_held_out_scores(held_out, labels, weight),
             agreement(references),
             adaptation,
             _doubts(references),
         )
+        # All at once: a fit that fails leaves an earlier one as it is.
+        self.classes_, self.aligners_, self.views_, self.report_ = classes, aligners, views, report
+        self._n_labelled, self._confidence, self._waiting = len(labels), confidence, None
+        if of_text:
+            forget(self, "n_features_in_", "feature_names_in_")
         return self
 
     def partial_adapt(self, target: Any) -> CrossLingualClassifier:
@@ -303,7 +307,8 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
             replace(view, head=view.head.refitted(Z[:n], view.labels[:n], view.weight[:n]))
             for view, Z in zip(self.views_, kept, strict=True)
         ]
-        views, adaptation = self._adapted(untaught, self.views_, kept, moved)
+        lesson = _Lesson(kept, moved, n, self._confidence)
+        views, adaptation = self._adapted(untaught, self.views_, lesson)
         self.views_, self._waiting = views, None
         self._report(adaptation)
         return self
@@ -505,19 +510,15 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         return view, reference, report
 
     def _adapted(
-        self,
-        untaught: list[View],
-        views: list[View],
-        train: list[NDArray],
-        unlabelled: list[NDArray],
+        self, untaught: list[View], views: list[View], lesson: _Lesson
     ) -> tuple[list[View], AdaptationReport]:
         """Views that learned from unlabelled rows, or the same ones and why they did not.
 
-        The untaught views predict the labels. `train` are the rows that the views learned from.
+        The untaught views predict the labels.
         """
-        n_rows = len(unlabelled[0])
+        unlabelled, n_rows = lesson.unlabelled, len(lesson.unlabelled[0])
         P = [view.head.predict_proba(U) for view, U in zip(untaught, unlabelled, strict=True)]
-        ratio = mean_confidence(np.mean(P, axis=0)) / self._confidence
+        ratio = mean_confidence(np.mean(P, axis=0)) / lesson.confidence
         reason = refusal(n_rows, ratio)
         if not takes_weights(self.head):
             reason = f"fit of the head {self.head!r} takes no sample_weight"
@@ -526,11 +527,11 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
             return views, AdaptationReport(False, reason, n_rows, 0, ratio, agreement(P))
         chosen = [pseudo_labels(Q) for Q in teachers(P, self.adapt != "self-training")]
         taught = [
-            _taught(view, self._n_labelled, Z, U, pseudo)
-            for view, Z, U, pseudo in zip(views, train, unlabelled, chosen, strict=True)
+            _taught(view, lesson.n_labelled, Z, U, pseudo)
+            for view, Z, U, pseudo in zip(views, lesson.train, unlabelled, chosen, strict=True)
         ]
         after = [view.head.predict_proba(U) for view, U in zip(taught, unlabelled, strict=True)]
-        n_pseudo = round(np.mean([len(pseudo) for pseudo in chosen]))
+        n_pseudo = round(float(np.mean([len(pseudo) for pseudo in chosen])))
         reason = f"{n_pseudo} of {n_rows} unlabelled rows were taken with a predicted label"
         return taught, AdaptationReport(
             True, reason, n_rows, n_pseudo, ratio, agreement(P), agreement(after)
@@ -605,6 +606,20 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         return tags
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """Rows of an adaptation, a list of arrays for the views.
+
+    `train` are the rows that the views learned from, of which the first `n_labelled` have labels
+    of the user's; `confidence` is that of these rows, held out.
+    """
+
+    train: list[NDArray]
+    unlabelled: list[NDArray]
+    n_labelled: int
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -737,26 +752,35 @@ def _unlabelled_texts(
     target: Any, classes: NDArray, router: LanguageRouter
 ) -> tuple[list[str], NDArray[np.str_]]:
     """Distinct target texts without labels, and their languages."""
+    if isinstance(target, str | bytes):
+        raise ValueError("target is one text: pass a list of unlabelled texts, such as [text].")
     if isinstance(target, tuple) and len(target) == 2 and not isinstance(target[0], str):
         raise ValueError(
             "target is a tuple of two columns, such as (texts, labels): pass unlabelled texts alone. "
             "Labelled target rows go into X and y."
         )
-    data = text_column(target, "unlabelled rows")
+    try:
+        data = text_column(target, "unlabelled rows")
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"In target: {error}") from None
     if isinstance(data, Embeddings):
         raise ValueError("target must be one column of text, as X is.")
-    texts = list(dict.fromkeys(data.rows))
-    if {*texts} <= {*map(str, classes)}:
+    if {*data.rows} <= {*map(str, classes)}:
         raise ValueError(
-            f"target holds the labels {texts[:3]}: pass unlabelled texts of the target language."
+            f"target holds the labels {data.rows[:3]}: pass unlabelled texts of the target language."
         )
-    languages = np.array(router(texts))
-    own = languages != "en"
-    if not own.any():
+    try:
+        languages = router(data.rows)
+    except ValueError as error:
+        raise ValueError(f"In target: {error}") from None
+    own = {
+        text: code for text, code in zip(data.rows, languages, strict=True) if code != "en"
+    }  # a text counts once
+    if not own:
         raise ValueError(
             "target holds English rows only: pass unlabelled texts of the target language."
         )
-    return [text for text, is_own in zip(texts, own, strict=True) if is_own], languages[own]
+    return list(own), np.array(list(own.values()))
 
 
 def _unlabelled_rows(target: Any, width: int) -> NDArray:
@@ -830,7 +854,6 @@ def _same(one: PairedMap, other: PairedMap) -> bool:
     """Whether two maps that were fitted on the same pairs are equal."""
     settings = [(fitted.fitted_method, getattr(fitted, "alpha_", None)) for fitted in (one, other)]
     return settings[0] == settings[1]
-
 
 
 def _taught(

@@ -126,15 +126,25 @@ def test_english_and_repeated_rows_are_left_out():
         (list(zip(KOREAN, LABELS, strict=True)), "one column of text"),
         (list(LABELS), "holds the labels"),
         (np.zeros((5, 12)), "one column of text, as X is"),
-        ("문장", "pass a sequence of texts"),
-        ([*KOREAN, None], "missing"),
-        ([*KOREAN, "สวัสดี"], "Thai"),
+        ("문장", "target is one text"),
+        ([*KOREAN, None], "In target: .*missing"),
+        ([*KOREAN, *KOREAN, "สวัสดี"], "In target: Row 400 is written in the Thai script"),
     ],
 )
 def test_bad_unlabelled_rows(target, message):
     bad = CrossLingualClassifier(aligner(NeverEncode()))
     with pytest.raises((ValueError, TypeError), match=message):
         bad.fit(X, y, target=target, parallel=PAIRS)
+
+
+def test_a_fit_that_fails_leaves_the_earlier_one():
+    fitted = classifier().fit(X, y, parallel=PAIRS)
+    before = fitted.predict_proba(KOREAN)
+    with pytest.raises(ValueError, match="English rows only"):
+        fitted.fit(X[:60], y[:60], target=ENGLISH, parallel=PAIRS)
+    assert_array_equal(fitted.predict_proba(KOREAN), before)
+    fitted.partial_adapt(KOREAN)
+    assert fitted.report_.adaptation.adapted
 
 
 # A stream
