@@ -306,6 +306,13 @@ def test_a_fitted_aligner_is_fitted_again_with_a_warning():
         classifier(given).fit(X, y, parallel=PAIRS)
 
 
+def test_an_encoder_that_is_missing_where_the_model_is_served():
+    fitted = classifier(encoder=[ToyEncoder(), ToyEncoder(width=10)]).fit(X, y, parallel=PAIRS)
+    fitted.aligners_[1].encoder = "no-such-encoder"
+    with pytest.raises(ValueError, match="'no-such-encoder'"):
+        fitted.predict(KOREAN[:3])
+
+
 # In scikit-learn
 
 
