@@ -99,7 +99,10 @@ _INHERITED = (
     "set_params",
 )
 # From scikit-learn's ClassifierMixin; `score` of the aligners is defined here.
-_INHERITED_WHOLE = ("langalign_sk.classifier.AlignedClassifier.score",)
+_INHERITED_WHOLE = tuple(
+    f"langalign_sk.classifier.{name}.score"
+    for name in ("AlignedClassifier", "CrossLingualClassifier", "KernelRidgeClassifier")
+)
 _REFERENCE = re.compile(r":(?:ref|term):`([^`<]*?)\s*(?:<[^`>]*>)?`")
 
 
