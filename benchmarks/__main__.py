@@ -10,6 +10,7 @@ BENCHMARKS = {
     "calibration": "scores.calibration",
     "encoding": "costs.encoding",
     "grid": "grid.run",
+    "heads": "scores.heads",
     "maps": "scores.maps",
     "peers": "peers.run",
     "quality": "scores.quality",
