@@ -37,6 +37,7 @@ _FLOATS = [np.float64, np.float32]
 _GAMMAS = (0.25, 0.5, 1.0, 2.0)
 _ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _MIN_ROWS = 100  # beside the centres, to fit a temperature to them alone
+_GAIN = 1e-3  # of the log loss, for which another alpha is worth a factorisation
 _CHOICE_ROWS = 800  # that gamma and alpha are chosen on
 
 
@@ -111,8 +112,8 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
     Lippert, "Notes on regularized least squares", MIT 2007), and with one eigendecomposition per
     `gamma` for every `alpha`. Where there are more than 800 rows, 800 random ones choose, in which
     every class has its share; then `alpha` moves to its neighbours as long as the log loss of all
-    rows falls. The temperature is that of Guo et al., "On calibration of modern neural networks",
-    ICML 2017, with labels that are smoothed as in Platt's scaling.
+    rows falls by a thousandth. The temperature is that of Guo et al., "On calibration of modern
+    neural networks", ICML 2017, with labels that are smoothed as in Platt's scaling.
 
     Equal rows are merged into one, with the sum of their weights and the mean of their labels,
     which leaves the solution as it is. Hence a row of weight two is the same as a repeated one,
@@ -308,7 +309,7 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         return min(losses, key=lambda pair: losses[pair])
 
     def _fit_exact(self, rows: DistinctRows, alpha: float, alphas: list[float]) -> _Solution:
-        """Solution for alpha, or for a neighbour that is reached by steps of falling log loss."""
+        """Solution for alpha, or for one that is reached by steps of clearly falling log loss."""
         distances = _distances_within(self.X_fit_)
 
         def solve(alpha: float) -> _Solution:
@@ -321,7 +322,7 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         for way in (larger, smaller):
             for other in way:
                 found = solve(other)
-                if found.loss >= best.loss:
+                if found.loss >= (1 - _GAIN) * best.loss:
                     break
                 best = found
             if best.alpha != alpha:

@@ -11,6 +11,7 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import log_loss
 
 from langalign_sk import KernelRidgeClassifier
+from langalign_sk.classifier import _kernel_ridge
 from langalign_sk.classifier._kernel import (
     distinct_rows,
     fit_landmarks,
@@ -140,6 +141,26 @@ def test_choice_is_that_of_the_least_leave_one_out_log_loss(data):
     assert model.loo_log_loss_ == pytest.approx(
         log_loss(y, model.loo_proba_, sample_weight=weight), rel=RTOL
     )
+
+
+@pytest.mark.parametrize("n_rows", [4, 10, 20])
+def test_alpha_that_some_rows_chose_has_no_better_neighbour(data, n_rows, monkeypatch):
+    X, y, weight = data
+    monkeypatch.setattr(_kernel_ridge, "_CHOICE_ROWS", n_rows)
+    alphas = [0.001, 0.01, 0.1, 1.0, 10.0, 100.0]
+    model = KernelRidgeClassifier(GAMMA, alphas, random_state=0).fit(X, y, weight)
+    losses = [KernelRidgeClassifier(GAMMA, a).fit(X, y, weight).loo_log_loss_ for a in alphas]
+    at = alphas.index(model.alpha_)
+    assert model.loo_log_loss_ == pytest.approx(losses[at], rel=RTOL)
+    assert min(losses[max(at - 1, 0) : at + 2]) >= (1 - 1e-3) * losses[at]
+
+
+def test_rows_that_choose_have_the_shares_of_the_classes(rng):
+    Y = np.eye(3)[np.repeat([0, 1, 2], [60, 30, 10])]
+    at = _kernel_ridge._subsample(Y, 20, np.random.RandomState(0))
+    assert len(set(at)) == 20
+    assert Y[at].sum(axis=0).tolist() == [12, 6, 2]
+    assert _kernel_ridge._subsample(Y, 100, np.random.RandomState(0)).tolist() == list(range(100))
 
 
 def test_weights_are_repeated_rows(data):
