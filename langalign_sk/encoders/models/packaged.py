@@ -107,14 +107,19 @@ def load_e5(spec: Spec) -> Model:
             f"max_length={max_length}."
         )
     device = _device(spec)
-    encode = PackedEncode(
-        file,
-        build_tokenizer(file),
-        name=spec.name,
-        max_length=max_length,
-        device=device,
-        dtype=spec.dtype or "float32",
-    )
+    try:
+        encode = PackedEncode(
+            file,
+            build_tokenizer(file),
+            name=spec.name,
+            max_length=max_length,
+            device=device,
+            dtype=spec.dtype or "float32",
+        )
+    except (AssertionError, RuntimeError) as error:  # what torch raises, by device
+        raise ValueError(
+            f"Encoder {spec.name!r} could not be put on device={device!r}: {error}"
+        ) from error
     return Model(
         encode,
         file.config["hidden_size"],

@@ -110,6 +110,12 @@ def test_settings_that_only_the_hub_has(setting, said):
     assert "HF_HUB_OFFLINE is set" in str(raised.value)
 
 
+@pytest.mark.usefixtures("toy_e5")
+def test_device_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="could not be put on device='abacus'"):
+        SentenceEncoder(E5_NAMES[0], device="abacus").load()
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("e5_version")
 def test_settings_that_it_has():
