@@ -19,6 +19,7 @@ from ._frozen import thawed
 
 __all__ = [
     "Route",
+    "RoutedHead",
     "encoders_of",
     "models_seen",
     "read_rows",
@@ -103,6 +104,32 @@ class Route:
         if self.output_space == "target":
             return self.map_of().inverse_transform(Y)
         return self.map_of().transform_counterparts(Y)
+
+
+@dataclass(frozen=True)
+class RoutedHead:
+    """Classifier of rows that have passed a route.
+
+    Attributes
+    ----------
+    place : int
+        Place of the multilingual encoder among the distinct ones of the classifier that the head is
+        part of.
+    route : Route
+        Language maps, and the bridge where the rows pass one; English rows pass the bridge alone.
+    model : classifier
+        Fitted on moved rows and the columns of the classes, 0 to n_classes - 1.
+    temperature : float
+        Divisor of the logarithms of its probabilities.
+    aligner : CrossLingualAligner or None
+        Where the maps come from, not frozen; None where no aligner was fitted.
+    """
+
+    place: int
+    route: Route
+    model: Any
+    temperature: float
+    aligner: Any
 
 
 def route_of(fitted: Any) -> Route:

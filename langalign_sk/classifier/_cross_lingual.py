@@ -28,7 +28,7 @@ from ..aligner._cross_fit import check_cross_fit, cross_fitted_rows
 from ..aligner._frozen import thawed
 from ..aligner._learn import fit_planned
 from ..aligner._plan import Plan, plan_fit
-from ..aligner._route import Route, encoders_of, route_of, source_rows
+from ..aligner._route import Route, RoutedHead, encoders_of, route_of, source_rows
 from ..corpus._inputs import Embeddings, Text, text_column
 from ..encoders import EncodingSession
 from ..encoders.base import TextEncoder
@@ -365,6 +365,30 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         """
         logs = np.log(np.clip(self.predict_proba(X), np.finfo(np.float64).tiny, None))
         return logs[:, 1] - logs[:, 0] if len(self.classes_) == 2 else logs
+
+    def routed_heads(self) -> list[RoutedHead]:
+        """Return the head of every view with the maps that rows pass before it.
+
+        Returns
+        -------
+        list of RoutedHead
+            In the order of `views_`; the mean of their probabilities is that of the classifier.
+        """
+        check_is_fitted(self)
+        aligners = [thawed(aligner) for aligner in self.aligners_] or [None]
+        encoders = [aligner and encoders_of(aligner)[0] for aligner in aligners]
+        # Two aligners of one encoder, such as with two bridges, share its place.
+        distinct = [one for i, one in enumerate(encoders) if one not in encoders[:i]]
+        return [
+            RoutedHead(
+                distinct.index(encoders[view.place]),
+                Route(view.maps, view.bridge),
+                view.head.model,
+                view.head.temperature,
+                aligners[view.place],
+            )
+            for view in self.views_
+        ]
 
     @property
     def first_aligner(self) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ __all__ = [
     "fit_ridge",
     "loo_scores",
     "rbf",
+    "rounding_length",
     "sigmoid_temperature",
     "softmax_temperature",
     "squared_distances",
@@ -88,10 +90,27 @@ def unit_rows(X: NDArray, mean: NDArray) -> NDArray:
     """
     rows = X - mean
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    # Below this, a difference is the rounding of X.
-    small = 4 * np.finfo(X.dtype).eps * np.linalg.norm(mean)
+    small = rounding_length(mean, X.dtype)
     scaled: NDArray = np.where(norms > small, rows / np.where(norms > small, norms, 1.0), 0.0)
     return scaled.astype(X.dtype)
+
+
+def rounding_length(mean: NDArray, dtype: Any) -> float:
+    """Length up to which the difference of a row and a mean is rounding of the row.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_features,), float64
+        What is subtracted.
+    dtype : dtype
+        Of the rows.
+
+    Returns
+    -------
+    float
+        The length.
+    """
+    return float(4 * np.finfo(dtype).eps * np.linalg.norm(mean))
 
 
 def distinct_rows(X: NDArray, weight: NDArray, Y: NDArray) -> DistinctRows:

@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .._utils.validation import check_grid, check_number, forget
+from ..mapping.expansion import KernelExpansion
 from ._kernel import (
     DistinctRows,
     RidgeFit,
@@ -24,6 +25,7 @@ from ._kernel import (
     fit_ridge,
     loo_scores,
     rbf,
+    rounding_length,
     sigmoid_temperature,
     softmax_temperature,
     squared_distances,
@@ -267,6 +269,37 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
             In the order of `classes_`; for an indicator matrix, the probability of each label.
         """
         return self._proba(self._scores(self._rows(X)))
+
+    def kernel_expansion(self) -> KernelExpansion:
+        """Return the fitted classifier as plain arrays, such as for an export.
+
+        Returns
+        -------
+        KernelExpansion
+            The arrays, with the temperature in the coefficients and the intercept.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from langalign_sk import KernelRidgeClassifier
+        >>> X, y = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 0.1]]), ["a", "b", "b"]
+        >>> expansion = KernelRidgeClassifier().fit(X, y).kernel_expansion()
+        >>> expansion.coef.shape
+        (3, 2)
+        """
+        check_is_fitted(self)
+        slope = (2 if self._multilabel else 1) / self.temperature_
+        offset = -1 / self.temperature_ if self._multilabel else 0.0
+        return KernelExpansion(
+            self.mean_,
+            rounding_length(self.mean_, np.float32),
+            self.X_fit_,
+            self.gamma_,
+            self.dual_coef_ * slope,
+            np.broadcast_to(offset, self.dual_coef_.shape[1:]),
+            self.classes_,
+            self._multilabel,
+        )
 
     def _read_labels(self, y: NDArray, used: NDArray) -> NDArray:
         """Outputs of the rows in use as (n_used, n_classes), and `classes_`."""

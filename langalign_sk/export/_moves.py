@@ -10,12 +10,12 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..aligner import CrossLingualAligner
-from ..aligner._route import route_of
+from ..aligner._route import RoutedHead, route_of
 from ..languages import languages_of
 from ..mapping import Network
 from ..mapping._base import PairedMap
 
-__all__ = ["Move", "move_of"]
+__all__ = ["Move", "move_of", "move_of_head"]
 
 
 _SIDES = ("target", "english")
@@ -84,8 +84,7 @@ def move_of(
             f"{type(aligner).__name__}. A Pipeline must begin with one."
         )
     check_is_fitted(aligner)
-    if side not in (None, *_SIDES):
-        raise ValueError(f"side must be one of {_SIDES} or None, got {side!r}.")
+    _check_side(side)
     if isinstance(aligner, PairedMap):
         if target_lang is not None:
             raise ValueError(
@@ -94,7 +93,7 @@ def move_of(
         side, language = side or "target", None
         maps = _of_pairs(aligner, side)
     else:
-        target = _declared(aligner, target_lang)
+        target = _declared(languages_of(aligner.target_lang), target_lang)
         side = side or ("english" if aligner.output_space == "target" else "target")
         language = target if side == "target" else "en"
         maps = _of_text(aligner, target, side)
@@ -114,17 +113,54 @@ def move_of(
     return Move(_merged(maps), side, language, width)
 
 
-def _declared(aligner: CrossLingualAligner, target_lang: str | None) -> str:
+def move_of_head(head: RoutedHead, target_lang: str | None, side: str) -> Move:
+    """Maps that the rows of one side pass before a head.
+
+    Parameters
+    ----------
+    head : RoutedHead
+        Of a classifier.
+    target_lang : str or None
+        Language of the rows; required if there are several.
+    side : {"target", "english"}
+        Side of the rows: English ones pass the bridge alone.
+
+    Returns
+    -------
+    Move
+        The maps; none for rows that stay as they are.
+
+    Raises
+    ------
+    ValueError
+        If `target_lang` is not a language of the head, or `side` is another value.
+    """
+    _check_side(side)
+    route = head.route
+    target = _declared(tuple(route.maps), target_lang)
+    language_map = route.map_of(target)
+    maps = _of_pairs(language_map, "target") if side == "target" else []
+    if route.bridge is not None:
+        maps += _of_pairs(route.bridge, "target")
+    language = target if side == "target" else "en"
+    return Move(_merged(maps), side, language, language_map.n_features_in_)
+
+
+def _check_side(side: str | None) -> None:
+    if side not in (None, *_SIDES):
+        raise ValueError(f"side must be one of {_SIDES} or None, got {side!r}.")
+
+
+def _declared(declared: Sequence[str], language: str | None) -> str:
     """The language that is asked for, or the only one; a ValueError for any other."""
-    declared = languages_of(aligner.target_lang)
-    if target_lang is None and len(declared) == 1:
+    if language is None and len(declared) == 1:
         return declared[0]
-    if target_lang not in declared:
+    if language is None or language not in declared:
         raise ValueError(
             f"Each language has a map of its own: pass target_lang= as one of {list(declared)}, got "
-            f"{target_lang!r}."
+            f"{language!r}."
         )
-    return target_lang
+    return language
 
 
 def _of_pairs(fitted: PairedMap, side: str) -> list[Network]:

@@ -1,4 +1,4 @@
-"""Export of aligners, and of pipelines that begin with one, as ONNX graphs."""
+"""Export of aligners, pipelines behind one, and cross-lingual classifiers as ONNX graphs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from .._utils.files import replacing
 from .._version import __version__
 from ..aligner import CrossLingualAligner
 from ..aligner._frozen import thawed
-from ..aligner._route import models_seen
+from ..aligner._route import RoutedHead, models_seen
 from ._graphs import import_for_onnx, maps_graph
-from ._moves import Move, move_of
-from ._steps import with_steps
+from ._moves import Move, move_of, move_of_head
+from ._steps import steps_of, with_steps
+from ._views import inputs_of, views_graph
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -37,17 +38,21 @@ def to_onnx(
     side: str | None = None,
     opset: int = 17,
 ) -> ModelProto:
-    """ONNX graph of the maps of an aligner and, in a Pipeline, of the steps behind it.
+    """ONNX graph of an aligner, of a Pipeline that begins with one, or of a cross-lingual classifier.
 
     The graph begins at embeddings, not at text: its input "X", of shape (n, n_features_in) and
-    dtype float32, takes rows of the multilingual encoder, with the settings that the aligner was
-    fitted with. All rows pass the same map: the graph does not distinguish languages.
+    dtype float32, takes rows of the multilingual encoder, with the settings that the estimator was
+    fitted with. All rows pass the same map: the graph does not distinguish languages. A
+    CrossLingualClassifier of several multilingual encoders has one input for each, "X0", "X1" and
+    so on in the order of the encoders, with the same texts in the same rows.
 
     Parameters
     ----------
-    estimator : CrossLingualAligner, LinearAligner, AdapterAligner or Pipeline
-        The fitted aligner, frozen or not, or a fitted Pipeline that begins with one and continues
-        with scikit-learn steps that skl2onnx can convert.
+    estimator : aligner, Pipeline or CrossLingualClassifier
+        A fitted CrossLingualAligner, LinearAligner or AdapterAligner, frozen or not; a fitted
+        Pipeline that begins with one and continues with scikit-learn steps that skl2onnx can
+        convert, the last of which may be a KernelRidgeClassifier; or a fitted
+        CrossLingualClassifier, with all its views.
     path : str or path, default=None
         File to write the graph to. A file that exists is replaced all at once, and stays as it is
         if anything fails.
@@ -56,7 +61,9 @@ def to_onnx(
     side : {"target", "english"}, default=None
         Side of the rows in "X": target rows, which are X of an array-level aligner, or English
         rows, its y. None is, for an aligner, the side that moves: English rows if
-        ``output_space="target"``, else target rows; for a Pipeline it is "target" in any case.
+        ``output_space="target"``, else target rows; for a Pipeline or a classifier it is "target"
+        in any case. English rows of a CrossLingualClassifier are of the multilingual encoder, and
+        pass the bridge alone.
     opset : int, default=17
         Version of the ONNX operators that the runtime supports, at least 13. skl2onnx uses an
         older one if the steps do not need a newer one.
@@ -65,29 +72,31 @@ def to_onnx(
     -------
     onnx.ModelProto
         The graph. Its output is "Z", the moved rows, of shape (n, n_features_out), float32. A
-        Pipeline with a classifier has the outputs "label" of shape (n,) and, if there is a
-        ``predict_proba``, "probabilities" of shape (n, n_classes), float32; with a regressor
-        "prediction" of shape (n, 1); with a transformer at its end "Z". The metadata hold the
-        package version and, for a CrossLingualAligner, the language of the rows and the encoder,
-        if it is known.
+        classifier, or a Pipeline with one, has the outputs "label" of shape (n,), text or int64,
+        and, if there is a ``predict_proba``, "probabilities" of shape (n, n_classes), float32, in
+        the order of ``classes_``; a Pipeline with a regressor has "prediction" of shape (n, 1),
+        with a transformer at its end "Z". The metadata hold the package version and, for text,
+        under "languages" the language of the rows and under "encoder" its identity, if it is
+        known; with several inputs under "encoder0", "encoder1" and so on.
 
     Raises
     ------
     ImportError
-        If onnx or, for a Pipeline, skl2onnx is missing.
+        If onnx is missing, or skl2onnx for steps other than a KernelRidgeClassifier.
     FileNotFoundError
         If the folder of `path` does not exist.
     TypeError
-        If `estimator` is not an aligner or a Pipeline that begins with one.
+        If `estimator` is not an aligner, a Pipeline that begins with one, or a
+        CrossLingualClassifier.
     ValueError
-        If a step cannot be converted, or the converted steps give other results, if the rows of
+        If a step or a head cannot be converted, or its graph gives other results, if the rows of
         `side` pass the aligner unchanged, if `target_lang` was not declared, or if `opset` is out
         of its range.
 
     Notes
     -----
-    Steps are converted by skl2onnx, and their results are compared with those of scikit-learn on
-    random rows.
+    Steps and heads are converted by skl2onnx, a KernelRidgeClassifier by this package. Their results
+    are compared with those of scikit-learn on random rows.
 
     Examples
     --------
@@ -108,15 +117,22 @@ def to_onnx(
         raise ValueError(
             f"opset must be an int between {_OLDEST_OPSET} and {latest}, got {opset!r}."
         )
-    aligner, rest = _parts(estimator)
-    if rest is None:
-        move = move_of(aligner, target_lang, side)
+    first, rest = _parts(estimator)
+    if rest is None and hasattr(first, "routed_heads"):
+        heads = first.routed_heads()
+        moves = [move_of_head(head, target_lang, side or "target") for head in heads]
+        model = views_graph(onnx, heads, moves, first.classes_, int(opset))
+        properties = _properties_of_views(heads, moves[0].language)
+    elif rest is None:
+        move = move_of(first, target_lang, side)
         model = maps_graph(onnx, move, int(opset))
+        properties = _properties(first, move)
     else:
         check_is_fitted(rest)
-        move = move_of(aligner, target_lang, side or "target", passing=True)
+        move = move_of(first, target_lang, side or "target", passing=True)
         model = with_steps(onnx, move, rest, int(opset))
-    onnx.helper.set_model_props(model, _properties(aligner, move))
+        properties = _properties(first, move)
+    onnx.helper.set_model_props(model, properties)
     model.producer_name, model.producer_version = "langalign_sk", __version__
     onnx.checker.check_model(model)
     if file is not None:
@@ -135,12 +151,12 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
 
 
 def _parts(estimator: Any) -> tuple[Any, Pipeline | None]:
-    """The aligner, and a Pipeline of the steps behind it, if there are any."""
+    """The aligner or the classifier, and a Pipeline of the steps behind it, if there are any."""
     if not isinstance(estimator, Pipeline):
         return thawed(estimator), None
-    steps = [(name, thawed(step)) for name, step in estimator.steps]
-    after = [(name, step) for name, step in steps[1:] if step not in (None, "passthrough")]
-    return steps[0][1], Pipeline(after) if after else None
+    first, *rest = steps_of(estimator)
+    after = [(f"step{i}", step) for i, step in enumerate(rest)]
+    return first, Pipeline(after) if after else None
 
 
 def _properties(aligner: Any, move: Move) -> dict[str, str]:
@@ -148,12 +164,27 @@ def _properties(aligner: Any, move: Move) -> dict[str, str]:
     properties = {"langalign_sk_version": __version__}
     if not isinstance(aligner, CrossLingualAligner) or move.language is None:
         return properties
-    properties["languages"] = move.language
     of_system = move.side == "english" and aligner.output_space != "target"
+    encoder = _encoder_of(aligner, of_system)
+    return properties | {"languages": move.language} | ({"encoder": encoder} if encoder else {})
+
+
+def _properties_of_views(heads: list[RoutedHead], language: str | None) -> dict[str, str]:
+    """Metadata as of an aligner, with an encoder per input."""
+    properties = {"langalign_sk_version": __version__, "languages": str(language)}
+    for head, name in zip(heads, inputs_of(heads), strict=True):
+        encoder = None if head.aligner is None else _encoder_of(head.aligner)
+        if encoder is not None:
+            properties[name.replace("X", "encoder")] = encoder
+    return properties
+
+
+def _encoder_of(aligner: CrossLingualAligner, of_system: bool = False) -> str | None:
+    """Identity of an encoder of the fit, or the class of an object; None where it is unknown."""
     seen = models_seen(aligner)[of_system]
     if seen is not None:
-        properties["encoder"] = seen[1]
-    elif not hasattr(aligner, "n_features_in_"):  # of text, by an object of the user's own
-        own = aligner.english_encoder if of_system else None
-        properties["encoder"] = type(aligner.encoder if own is None else own).__name__
-    return properties
+        return str(seen[1])
+    if hasattr(aligner, "n_features_in_"):  # of rows that came as arrays
+        return None
+    own = aligner.english_encoder if of_system else None
+    return type(aligner.encoder if own is None else own).__name__

@@ -7,6 +7,7 @@ import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -99,6 +100,23 @@ def test_repeats_bit_for_bit_and_leaves_the_global_state(head):
     assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
     assert_array_equal(first.predict_proba(KOREAN), second.predict_proba(KOREAN))
     assert first.report_ == second.report_
+
+
+def test_routed_heads_are_the_views():
+    encoders = [ToyEncoder(), ToyEncoder(width=10)]
+    fitted = classifier(head=KERNEL, encoder=encoders).fit(X, y, parallel=PAIRS)
+    heads = fitted.routed_heads()
+    assert [head.place for head in heads] == [0, 0, 1, 1]
+    rows = [encoder.encode(KOREAN) for encoder in encoders]
+    P = [h.model.predict_proba(h.route.there(rows[h.place], "ko")) for h in heads]
+    assert_allclose(np.mean(P, axis=0), fitted.predict_proba(KOREAN), rtol=1e-12)
+    assert [head.aligner for head in heads] == [fitted.aligners_[i] for i in (0, 0, 1, 1)]
+    # Two bridges of one encoder.
+    two = [bridged(encoders[0]), bridged(encoders[0], EnglishOnly(width=5))]
+    fitted = classifier(two, head=KERNEL).fit(X, y, parallel=PAIRS)
+    assert [head.place for head in fitted.routed_heads()] == [0, 0, 0]
+    with pytest.raises(NotFittedError):
+        classifier().routed_heads()
 
 
 def test_no_row_depends_on_the_others():

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, log_softmax, softmax
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import log_loss
 
@@ -294,6 +295,24 @@ def test_tiny_penalty_on_rows_that_nearly_coincide(data):
 def test_bad_parameters(data, params, message):
     with pytest.raises(ValueError, match=message):
         KernelRidgeClassifier(**params).fit(*data)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_expansion_gives_the_probabilities(data, several):
+    X, y, weight = data
+    labels = (X[:, :2] > 2).astype(int) if several else y
+    model = KernelRidgeClassifier(GAMMA, ALPHA).fit(X, labels, weight)
+    expansion = model.kernel_expansion()
+    U = unit(X, weight)
+    distances = ((U[:, None] - expansion.centres[None]) ** 2).sum(axis=2)
+    odds = np.exp(-GAMMA * distances) @ expansion.coef + expansion.intercept
+    assert_allclose(
+        expit(odds) if several else softmax(odds, axis=1), model.predict_proba(X), rtol=RTOL
+    )
+    assert expansion.multilabel == several
+    assert_array_equal(expansion.classes, model.classes_)
+    with pytest.raises(NotFittedError):
+        KernelRidgeClassifier().kernel_expansion()
 
 
 def test_bad_data(data):
