@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ __all__ = [
     "PseudoLabels",
     "mean_confidence",
     "pseudo_labels",
+    "pseudo_share",
     "refusal",
     "teachers",
 ]
@@ -44,25 +46,35 @@ class PseudoLabels:
         return len(self.indices)
 
 
-def pseudo_labels(P: NDArray) -> PseudoLabels:
-    """Predicted labels of the more confident half of each predicted class.
+def pseudo_share(n_views: int) -> float:
+    """Share of the rows of a predicted class that a view learns from: half, or 1 / `n_views`.
+
+    The mean of many views errs so seldom that less is to be gained, and a wrong label costs more
+    (`python -m benchmarks gap`).
+    """
+    return 1 / max(2, n_views)
+
+
+def pseudo_labels(P: NDArray, share: float) -> PseudoLabels:
+    """Predicted labels of the most confident rows of each predicted class.
 
     Parameters
     ----------
     P : ndarray of shape (n_samples, n_classes)
         Probabilities of a teacher.
+    share : float
+        Of the rows of every predicted class, rounded up.
 
     Returns
     -------
     PseudoLabels
-        Half of the rows of every predicted class, rounded up; of equally confident ones, the
-        first.
+        The chosen rows; of equally confident ones, the first.
 
     Examples
     --------
     >>> import numpy as np
     >>> from langalign_sk.classifier._adaptation import pseudo_labels
-    >>> chosen = pseudo_labels(np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]))
+    >>> chosen = pseudo_labels(np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]), 0.5)
     >>> chosen.indices.tolist(), chosen.labels.tolist()
     ([0, 2], [0, 1])
     """
@@ -71,7 +83,7 @@ def pseudo_labels(P: NDArray) -> PseudoLabels:
     for label in np.unique(predicted):
         rows = np.flatnonzero(predicted == label)
         order = np.argsort(-top[rows], kind="stable")
-        chosen.append(rows[order[: (len(rows) + 1) // 2]])
+        chosen.append(rows[order[: ceil(share * len(rows))]])
     indices = np.sort(np.concatenate(chosen))
     return PseudoLabels(indices, predicted[indices])
 

@@ -42,6 +42,7 @@ from ._adaptation import (
     PseudoLabels,
     mean_confidence,
     pseudo_labels,
+    pseudo_share,
     refusal,
     teachers,
 )
@@ -92,9 +93,9 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         bridge. "auto": both, where the aligner has another English encoder.
     adapt : {"auto", "self-training", "co-training", "none"}, default="auto"
         How unlabelled rows (`target` in `fit`) are used: the more confident half of every predicted
-        class is added to the labelled rows of each view, at weight 0.5, and the heads are fitted
-        again, once. In "self-training" the mean of all views predicts the labels, in "co-training"
-        (Blum and Mitchell, COLT 1998) that of the other views; "auto" is the
+        class (a quarter with four views) is added to the labelled rows of each view, at weight 0.5,
+        and the heads are fitted again, once. In "self-training" the mean of all views predicts the
+        labels, in "co-training" (Blum and Mitchell, COLT 1998) that of the other views; "auto" is the
         latter where there are several views. Nothing is learned from fewer than 100 rows, nor where
         the mean top probability of these rows is below 0.75 times that of English ones, held out;
         `report_` and a warning say so. "none" ignores `target`.
@@ -272,7 +273,7 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         """Adapt the heads to more unlabelled rows, as they come in.
 
         Rows are collected until there are 100; then the heads as they were fitted on labelled rows
-        predict their labels, and learn from the more confident half of every predicted class beside
+        predict their labels, and learn from the most confident rows of every predicted class beside
         the labelled rows, and the latest rows that were learned from before.
 
         Parameters
@@ -549,7 +550,8 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         if reason is not None:
             warn_user(f"Nothing was learned from the unlabelled rows: {reason}.")
             return views, AdaptationReport(False, reason, n_rows, 0, ratio, agreement(P))
-        chosen = [pseudo_labels(Q) for Q in teachers(P, self.adapt != "self-training")]
+        share = pseudo_share(len(views))
+        chosen = [pseudo_labels(Q, share) for Q in teachers(P, self.adapt != "self-training")]
         taught = [
             _taught(view, lesson.n_labelled, Z, U, pseudo)
             for view, Z, U, pseudo in zip(views, lesson.train, unlabelled, chosen, strict=True)

@@ -11,7 +11,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 from langalign_sk import CrossLingualClassifier
-from langalign_sk.classifier._adaptation import pseudo_labels, refusal, teachers
+from langalign_sk.classifier._adaptation import pseudo_labels, pseudo_share, refusal, teachers
 from tests.classifier.toy import LABELS, PAIRS, TRAIN, Topics, aligner, on_topics
 from tests.toy import ENGLISH, KOREAN, EnglishOnly, NeverEncode, ToyEncoder
 
@@ -28,15 +28,21 @@ def classifier(encoder=None, **params):
 
 def test_the_more_confident_half_of_each_class_is_taken():
     P = np.array([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8], [0.4, 0.6]])
-    chosen = pseudo_labels(P)
+    chosen = pseudo_labels(P, 0.5)
     # Of three rows of class 0 the two surest, of two of class 1 the surer one.
     assert_array_equal(chosen.indices, [0, 2, 3])
     assert_array_equal(chosen.labels, [0, 0, 1])
 
 
 def test_of_equally_sure_rows_the_first_are_taken():
-    chosen = pseudo_labels(np.full((4, 2), 0.5))
+    chosen = pseudo_labels(np.full((4, 2), 0.5), 0.5)
     assert_array_equal(chosen.indices, [0, 1])
+
+
+def test_more_views_learn_from_fewer_rows():
+    assert [pseudo_share(n) for n in (1, 2, 4)] == [0.5, 0.5, 0.25]
+    P = np.array([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.8, 0.2], [0.4, 0.6]])
+    assert_array_equal(pseudo_labels(P, 0.25).indices, [0, 4])
 
 
 def test_teachers():
