@@ -9,6 +9,7 @@ BENCHMARKS = {
     "adapters": "scores.adapters",
     "calibration": "scores.calibration",
     "encoding": "costs.encoding",
+    "gap": "gap.run",
     "grid": "grid.run",
     "heads": "scores.heads",
     "maps": "scores.maps",

@@ -36,7 +36,7 @@ def read_rows(path: Path) -> list[list[str]]:
     return [line.split("\t") for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
-def load_task(folder, task):
+def load_task(folder, task, languages=None):
     """English training rows and the test rows of every language, as (texts, labels)."""
 
     def rows(name):
@@ -45,7 +45,7 @@ def load_task(folder, task):
         )
         return list(texts), np.array(labels)
 
-    tests = {lang: rows(f"{lang}_test.tsv") for lang in ("en", *TASKS[task])}
+    tests = {lang: rows(f"{lang}_test.tsv") for lang in ("en", *(languages or TASKS[task]))}
     return rows("en_train.tsv"), tests
 
 

@@ -1,0 +1,1 @@
+"""How near target-language text comes to English, from English labels alone."""
