@@ -1,7 +1,7 @@
 """Other ways to serve target text, beside two views with kernel heads and their mean.
 
-All work on rows of the default encoder, some with those of e5 too, without a pair. Settings were
-chosen on English rows, or on the dev rows of SIB-200.
+All work on rows of the default encoder, some with those of e5 too, without a pair. Settings are
+fixed, or chosen on English rows.
 """
 
 from collections.abc import Callable

@@ -19,7 +19,6 @@ from .methods import LR_BRIDGE, LR_USE, ONE, ONE_TARGET, STRAIGHT_LR, TWO, TWO_T
 from .unlabelled import ADAPTED
 
 GROUPS = {"dev": "development tasks", "new": "new tasks"}
-E5_GROUPS = {"dev_e5": "development tasks with e5", "new_e5": "new tasks with e5"}
 SHOWN = (STRAIGHT_LR, LR_USE, LR_BRIDGE, ONE, ONE_TARGET, TWO, TWO_TARGET)
 
 
@@ -38,7 +37,7 @@ def pages(results: dict) -> dict[str, str]:
 
 def readme(results: dict) -> dict[str, str]:
     """Headline for the README: the development tasks that every row was measured on."""
-    group = "dev_e5" if "dev_e5" in results["groups"] else "dev"
+    group = "dev"
     header, rows = method_rows(results["groups"][group]["table"], SHOWN)
     n = next(iter(results["groups"][group]["table"].values()))["cells"]
     lines = [to_markdown(header, rows), ""]
@@ -80,11 +79,10 @@ def ceilings_text(group: dict) -> str:
 
 def main_text(results: dict) -> str:
     parts = []
-    for name, title in (GROUPS | E5_GROUPS).items():
-        if name in results["groups"]:
-            group = results["groups"][name]
-            parts += [f"{title[0].upper()}{title[1:]} ({', '.join(group['tasks'])}):\n"]
-            parts += [to_rst(*method_rows(group["table"])), ceilings_text(group) + "\n"]
+    for name, title in GROUPS.items():
+        group = results["groups"][name]
+        parts += [f"{title[0].upper()}{title[1:]} ({', '.join(group['tasks'])}):\n"]
+        parts += [to_rst(*method_rows(group["table"])), ceilings_text(group) + "\n"]
     return "\n".join(parts)
 
 

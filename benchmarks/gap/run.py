@@ -23,7 +23,6 @@ from .tasks import ALL, CAP_ENGLISH, CAP_TEST, CAP_TRAIN, NEW, SPLITS, load
 __all__ = ["main", "pages", "readme"]
 
 KEPT = CACHE / "gap.json"
-WITH_E5 = ("sib200", "debian_section", "xrisawoz_domain", "emoji_group")
 COSTS = "debian_section"
 
 
@@ -39,23 +38,20 @@ def main() -> None:
     few_labels: dict[str, dict] = {}
     runs: list[dict] = []
     for task in tasks:
-        encoders = {methods.USE: use}
-        if task.name in WITH_E5:
-            encoders[methods.E5] = second
+        encoders = {methods.USE: use, methods.E5: second}
         found = kept(f"methods {task.name}", methods.measure, task, encoders, system)
         answers[task.name], english[task.name] = found
     for task in tasks:
         ablated[task.name] = kept(f"ablations {task.name}", ablations.measure, task, use, system)
-        if task.name in WITH_E5:
-            ablated[task.name] |= kept(
-                f"two encoders {task.name}", ablations.measure_two, task, use, second, system
-            )
+        ablated[task.name] |= kept(
+            f"two encoders {task.name}", ablations.measure_two, task, use, second, system
+        )
         runs += kept(f"guard {task.name}", guard.measure, task, tasks, use, system)
         if task.name in few.SMALL:
             found = kept(f"few labels {task.name}", few.measure, task, use, system)
             few_labels |= {f"{task.name} {lang}": of_cell for lang, of_cell in found.items()}
     cost = costs.measure(next(task for task in tasks if task.name == COSTS))
-    groups = groups_of(answers)
+    groups = {"dev": tuple(TASKS), "new": tuple(NEW)}
     results = {
         "caps": {"train": CAP_TRAIN, "test": CAP_TEST, "english": CAP_ENGLISH},
         "splits": list(SPLITS),
@@ -79,16 +75,6 @@ def kept(name: str, measure: Callable, *args):
         found[name] = json.loads(json.dumps(measure(*args), default=np.ndarray.tolist))
         KEPT.write_text(json.dumps(found), encoding="utf-8")
     return found[name]
-
-
-def groups_of(answers: dict) -> dict[str, tuple[str, ...]]:
-    """Development and new tasks, and those of each that e5 has been measured on."""
-    groups = {"dev": tuple(TASKS), "new": tuple(NEW)}
-    for name, tasks in tuple(groups.items()):
-        measured = tuple(task for task in tasks if methods.TWO in answers[task])
-        if measured and measured != tasks:
-            groups[f"{name}_e5"] = measured
-    return groups
 
 
 if __name__ == "__main__":

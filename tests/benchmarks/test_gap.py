@@ -118,6 +118,7 @@ def test_scaled_matrix_has_the_sums_that_are_asked_for():
     np.testing.assert_allclose(ratio, np.outer(ratio[:, 0], ratio[0]) / ratio[0, 0], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_every_ablation_answers_an_easy_task(task, encoders, monkeypatch):
     monkeypatch.setattr(unlabelled, "NEIGHBOURS", 3)
     found = ablations.measure(task, *encoders)
@@ -177,12 +178,3 @@ def test_a_part_is_measured_once(tmp_path, monkeypatch):
     assert run.kept("a", lambda x: {"row": np.array([x])}, 1) == {"row": [1]}
     assert run.kept("a", lambda x: pytest.fail("measured again"), 1) == {"row": [1]}
     assert json.loads((tmp_path / "gap.json").read_text()) == {"a": {"row": [1]}}
-
-
-def test_tasks_with_e5_are_a_group_where_others_lack_it():
-    dev = {"sib200": {methods.TWO: {}}, "debian_section": {methods.TWO: {}}}
-    dev["xrisawoz_domain"] = {methods.TWO: {}}
-    new = {"assistant_domain": {}, "emoji_group": {methods.TWO: {}}, "news_topic": {}}
-    groups = run.groups_of(dev | new)
-    assert set(groups) == {"dev", "new", "new_e5"}
-    assert groups["new_e5"] == ("emoji_group",)
