@@ -12,7 +12,7 @@ from .views import Setup, again, ensemble
 
 WEIGHT = 0.5  # of a row with a predicted label
 SIMILARITY = 0.05  # scale of the cosines in optimal transport
-NEIGHBOURS = 15  # fixed, as is the scale above; 7 and 30 do no better
+NEIGHBOURS = 15
 SELF = "two views, mean, self-training"
 
 
