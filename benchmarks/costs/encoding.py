@@ -168,7 +168,7 @@ def encoder_row(name, measured):
     """Cells of an encoder in the table of rates; the last two are those of e5."""
     cells = [name, *(f"{part['times_library'][name]:.2f}" for part in measured)]
     if not name.startswith(E5):
-        return [*cells, "", ""]
+        return [*cells, "–", "–"]
     cosine = min(part["least_cosine"][name] for part in measured)
     difference = max(part["difference_alone"][name] for part in measured)
     return [*cells, f"{cosine:.5f}", f"{difference:.0e}" if difference else "0"]
