@@ -3,6 +3,8 @@
 ``python -m benchmarks.gap.report`` writes them again from ``benchmarks/results/gap.json``.
 """
 
+from collections.abc import Callable
+
 from .._lib.data import LANGUAGES
 from .._lib.tables import (
     read_results,
@@ -15,11 +17,37 @@ from .._lib.tables import (
 from .ablations import ENSEMBLE
 from .few import AND_TEXT, COUNTS, LABELS
 from .guard import KINDS
-from .methods import LR_BRIDGE, LR_USE, ONE, ONE_TARGET, STRAIGHT_LR, TWO, TWO_TARGET
+from .methods import (
+    BOTH,
+    CLASSIFIER,
+    KERNEL,
+    LR,
+    LR_BRIDGE,
+    LR_USE,
+    NONE,
+    ONE,
+    ONE_TARGET,
+    STRAIGHT_LR,
+    TWO,
+    TWO_TARGET,
+    USE,
+)
 from .unlabelled import ADAPTED
 
 GROUPS = {"dev": "development tasks", "new": "new tasks"}
-SHOWN = (STRAIGHT_LR, LR_USE, LR_BRIDGE, ONE, ONE_TARGET, TWO, TWO_TARGET)
+# A kernel head is beside the same rows with logistic regression: its gain is not that of alignment.
+SHOWN = (
+    STRAIGHT_LR,
+    LR_USE,
+    f"{USE}, {NONE}, {KERNEL}",
+    LR_BRIDGE,
+    f"{USE}, {CLASSIFIER}, {LR}",
+    ONE,
+    ONE_TARGET,
+    f"{BOTH}, {CLASSIFIER}, {LR}",
+    TWO,
+    TWO_TARGET,
+)
 
 
 def pages(results: dict) -> dict[str, str]:
@@ -27,6 +55,7 @@ def pages(results: dict) -> dict[str, str]:
     source = "\n" + written_by("gap", results)
     return {
         "gap": main_text(results) + source,
+        "gap_headline": headline(results, to_rst) + source,
         "gap_cells": cells_text(results) + source,
         "gap_ablations": ablations_text(results) + source,
         "gap_few": to_rst(*few_rows(results["few"])) + source,
@@ -35,15 +64,16 @@ def pages(results: dict) -> dict[str, str]:
     }
 
 
+def headline(results: dict, to_table: Callable) -> str:
+    """Means over the development tasks, by the rows that a reader needs first."""
+    group = results["groups"]["dev"]
+    header, rows = method_rows(group["table"], SHOWN)
+    return f"{to_table(header, rows)}\n{ceilings_text(group)}\n"
+
+
 def readme(results: dict) -> dict[str, str]:
-    """Headline for the README: the development tasks that every row was measured on."""
-    group = "dev"
-    header, rows = method_rows(results["groups"][group]["table"], SHOWN)
-    n = next(iter(results["groups"][group]["table"].values()))["cells"]
-    lines = [to_markdown(header, rows), ""]
-    lines += [f"{n} cells; {ceilings_text(results['groups'][group])}", ""]
-    lines += [f"Machine: {results['machine']}."]
-    return {"gap": "\n".join(lines)}
+    """The headline for the README."""
+    return {"gap": f"{headline(results, to_markdown)}\nMachine: {results['machine']}."}
 
 
 def signed(value: float) -> str:
