@@ -10,7 +10,8 @@ def test_readme_commands_and_tables_are_there():
     commands = [x for x in readme.splitlines() if x.startswith("python -m venv .venv ")]
     assert len(commands) == 2
     for name, word in (
-        ("quickstart", "USE"),
+        ("quickstart", "CrossLingualClassifier"),
+        ("gap", "CrossLingualClassifier"),
         ("accuracy", "USE"),
         ("adapters", "contrastive"),
         ("search", "CSLS"),
