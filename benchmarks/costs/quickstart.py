@@ -18,8 +18,8 @@ def main():
     seconds = time.perf_counter() - start
     print(run.stdout)
     print(f"{seconds:.0f} s")
-    # A table of six scores a row is too wide for the README: it keeps the first table.
-    first, report = run.stdout.split("\nHeld-out alignment report", 1)
+    # The report is too wide for the README: it keeps the first table.
+    first, report = run.stdout.split("\nReport of the last classifier", 1)
     last = report.rstrip().splitlines()[-1]
     block = f"```text\n{first.rstrip()}\n\n{last}\n```\n\n{seconds:.0f} seconds on {machine()}."
     write_readme("quickstart", block)

@@ -251,7 +251,8 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
                 aligners, task = _task_of_embeddings(aligners, rows, target, parallel, labelled)
             jobs = (delayed(self._fit_view)(task, *kind) for kind in kinds)
             fitted = list(Parallel(n_jobs, require="sharedmem")(jobs))
-        views, references = [view for view, _, _ in fitted], [P for _, P, _ in fitted]
+        views = _sharing_maps([view for view, _, _ in fitted])
+        references = [P for _, P, _ in fitted]
         held_out: NDArray = np.mean(references, axis=0)
         confidence = mean_confidence(held_out)
         adaptation = AdaptationReport(False, "there was no unlabelled text")
@@ -920,6 +921,22 @@ def _chosen_maps(
         if not _same(choice.best, source.maps[language]):  # an equal map is saved once
             maps[language] = choice.best
     return maps, choices
+
+
+def _sharing_maps(views: list[View]) -> list[View]:
+    """Views of one encoder with the same object where their maps are equal: it is saved once."""
+    known: dict[tuple, PairedMap] = {}
+    out = []
+    for view in views:
+        maps = {
+            language: known.setdefault(
+                (view.place, language, fitted.fitted_method, getattr(fitted, "alpha_", None)),
+                fitted,
+            )
+            for language, fitted in view.maps.items()
+        }
+        out.append(replace(view, maps=maps))
+    return out
 
 
 def _same(one: PairedMap, other: PairedMap) -> bool:
