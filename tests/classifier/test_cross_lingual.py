@@ -79,6 +79,15 @@ def test_an_encoder_has_one_view_of_its_own():
     assert names(fitted) == ["ToyEncoder", "ToyEncoder, bridged", "ToyEncoder, bridged"]
 
 
+def test_equal_maps_of_two_views_are_one_object():
+    given = bridged(ToyEncoder(shift=6.0), method="auto", alpha="auto")
+    own, moved = classifier(given).fit(X, y, parallel=PAIRS).views_
+    maps = [view.maps["ko"] for view in (own, moved)]
+    assert own.bridge is None
+    assert maps[0].fitted_method == maps[1].fitted_method != "identity"
+    assert maps[0] is maps[1]
+
+
 def test_every_text_is_encoded_once():
     source, english = ToyEncoder(), EnglishOnly()
     fitted = classifier(bridged(source, english))
