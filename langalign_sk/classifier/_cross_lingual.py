@@ -135,9 +135,9 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
     -----
     Held-out scores in `report_` are of English rows. They say nothing about the target language.
 
-    The confidence of the views on unlabelled rows tells rows of another task apart, but not rows
-    of which the classes are as English ones in other proportions; self-training on the latter
-    neither gains nor loses much.
+    The confidence of the views on unlabelled rows tells most sets of rows of another task apart,
+    but not rows of the right task in other proportions; self-training on the latter neither gains
+    nor loses much.
 
     `predict` encodes a text once per multilingual encoder; the English encoder is not needed.
 
