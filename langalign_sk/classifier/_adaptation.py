@@ -24,7 +24,7 @@ __all__ = [
 # `python -m benchmarks gap` measures what these three are worth.
 MIN_ROWS = 100  # fewer unlabelled rows gain nothing
 MIN_CONFIDENCE_RATIO = 0.75  # rows of another task lie below, fair ones above
-PSEUDO_WEIGHT = 0.5  # of a row with a predicted label, beside 1 for a labelled one
+PSEUDO_WEIGHT = 0.5  # of a row with a predicted label, times the mean of the labelled ones
 
 
 @dataclass(frozen=True)

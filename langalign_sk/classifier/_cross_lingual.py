@@ -628,7 +628,7 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         if any(view.place for view in self.views_):
             raise ValueError("X holds embeddings, and there are several encoders: pass text.")
         route = Route(self.views_[0].maps)
-        route.check_width(rows.shape[1])
+        route.check_width(rows.shape[1])  # an error too if there are several languages
         return [rows], np.full(len(rows), next(iter(route.maps)))
 
     def __sklearn_clone__(self) -> CrossLingualClassifier:
@@ -954,7 +954,8 @@ def _taught(
     stay = np.r_[:n_labelled, max(n_labelled, n_rows - room) : n_rows]
     Z = np.vstack([train[stay], unlabelled[pseudo.indices]])
     labels = np.concatenate([view.labels[stay], pseudo.labels])
-    weight = np.concatenate([view.weight[stay], np.full(len(pseudo), PSEUDO_WEIGHT)])
+    of_one = PSEUDO_WEIGHT * view.weight[:n_labelled].mean()
+    weight = np.concatenate([view.weight[stay], np.full(len(pseudo), of_one)])
     head = view.head.refitted(Z, labels, weight)
     return replace(view, head=head, labels=labels, weight=weight, kept=KeptRows.of(head.model, Z))
 

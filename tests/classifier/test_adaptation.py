@@ -78,6 +78,13 @@ def test_heads_learn_from_half_of_the_rows_at_half_weight(adapt):
     assert not np.array_equal(fitted.predict_proba(KOREAN), before.predict_proba(KOREAN))
 
 
+def test_pseudo_labels_weigh_half_of_a_mean_labelled_row():
+    fitted = classifier(views="own").fit(
+        X, y, target=KOREAN, parallel=PAIRS, sample_weight=np.full(len(X), 10.0)
+    )
+    assert_array_equal(fitted.views_[0].weight[len(X) :], 5.0)
+
+
 def test_none_leaves_the_unlabelled_rows_alone():
     plain = classifier().fit(X, y, parallel=PAIRS)
     fitted = classifier(adapt="none").fit(X, y, target=KOREAN, parallel=PAIRS)

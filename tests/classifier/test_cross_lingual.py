@@ -256,6 +256,14 @@ def test_embeddings_and_text_do_not_mix():
         fitted.predict(rows_of(KOREAN))
 
 
+def test_embeddings_of_several_languages_are_not_told_apart():
+    given = bridged(method="identity", corpus=None).set_params(target_lang=["ko", "ja"])
+    with pytest.warns(UserWarning, match="no translation pairs"):
+        fitted = classifier(given, views="own").fit(X, y, parallel={"ko": PAIRS})
+    with pytest.raises(ValueError, match="carry no script"):
+        fitted.predict(rows_of(KOREAN))
+
+
 # Bad input
 
 
