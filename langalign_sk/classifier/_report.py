@@ -87,6 +87,19 @@ class ClassifierReport:
         What unlabelled text did.
     warnings : tuple of str
         Reasons for doubt.
+
+    Examples
+    --------
+    >>> from langalign_sk import CrossLingualAligner, CrossLingualClassifier
+    >>> from langalign_sk.datasets import load_service_requests
+    >>> X, y = load_service_requests(language="en", return_X_y=True)
+    >>> aligner = CrossLingualAligner("ko", random_state=0)
+    >>> report = CrossLingualClassifier(aligner, random_state=0).fit(X, y).report_
+    >>> report.to_frame()[["view", "ko"]]
+                   view        ko
+    0  use-multilingual  identity
+    >>> report.adaptation.reason
+    'there was no unlabelled text'
     """
 
     views: tuple[ViewReport, ...]
