@@ -29,6 +29,16 @@ class ViewReport:
     map_choices : dict of str to dict
         Held-out agreement of the head with itself under every language map that was compared, by
         language; empty where there was nothing to compare.
+
+    Examples
+    --------
+    >>> from langalign_sk import CrossLingualAligner, CrossLingualClassifier
+    >>> from langalign_sk.datasets import load_service_requests
+    >>> X, y = load_service_requests(language="en", return_X_y=True)
+    >>> aligner = CrossLingualAligner("ko", random_state=0)
+    >>> view = CrossLingualClassifier(aligner, random_state=0).fit(X, y).report_.views[0]
+    >>> view.view, view.n_features, view.map_choices["ko"]["method"]
+    ('use-multilingual', 512, ['identity', 'centre', 'ridge', 'ridge'])
     """
 
     view: str
@@ -60,6 +70,17 @@ class AdaptationReport:
         Mean top probability of the unlabelled rows over that of labelled rows, held out.
     agreement_before, agreement_after : float or None
         Mean share of unlabelled rows that two views put into one class; None for one view.
+
+    Examples
+    --------
+    >>> from langalign_sk import CrossLingualAligner, CrossLingualClassifier
+    >>> from langalign_sk.datasets import load_service_requests
+    >>> X, y = load_service_requests(language="en", return_X_y=True)
+    >>> target = load_service_requests(language="ko").data
+    >>> classifier = CrossLingualClassifier(CrossLingualAligner("ko"), random_state=0)
+    >>> adaptation = classifier.fit(X, y, target=target).report_.adaptation
+    >>> adaptation.adapted, adaptation.n_unlabelled
+    (True, 240)
     """
 
     adapted: bool
