@@ -31,7 +31,7 @@ test:  ## all tests, and the examples of all docstrings
 	$(PYTHON) -m pytest
 
 fast:  ## the tests that take less than a second or two each
-	$(PYTHON) -m pytest -m "not slow"
+	OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest -m "not slow"
 
 kernels:  ## numerical tests under other kernels of the processor, and on busy cores
 	.ci/kernels

@@ -32,13 +32,13 @@ class ViewReport:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from langalign_sk import CrossLingualAligner, CrossLingualClassifier
-    >>> from langalign_sk.datasets import load_service_requests
-    >>> X, y = load_service_requests(language="en", return_X_y=True)
-    >>> aligner = CrossLingualAligner("ko", random_state=0)
-    >>> view = CrossLingualClassifier(aligner, random_state=0).fit(X, y).report_.views[0]
+    >>> X = np.random.default_rng(0).normal(size=(60, 4))
+    >>> classifier = CrossLingualClassifier(CrossLingualAligner("ko"), random_state=0)
+    >>> view = classifier.fit(X, X[:, 0] > 0, parallel=(X + 1, X)).report_.views[0]
     >>> view.view, view.n_features, view.map_choices["ko"]["method"]
-    ('use-multilingual', 512, ['identity', 'centre', 'ridge', 'ridge'])
+    ('embeddings', 4, ['identity', 'centre', 'ridge', 'ridge'])
     """
 
     view: str
@@ -73,14 +73,13 @@ class AdaptationReport:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from langalign_sk import CrossLingualAligner, CrossLingualClassifier
-    >>> from langalign_sk.datasets import load_service_requests
-    >>> X, y = load_service_requests(language="en", return_X_y=True)
-    >>> target = load_service_requests(language="ko").data
+    >>> X = np.random.default_rng(0).normal(size=(200, 4))
     >>> classifier = CrossLingualClassifier(CrossLingualAligner("ko"), random_state=0)
-    >>> adaptation = classifier.fit(X, y, target=target).report_.adaptation
+    >>> adaptation = classifier.fit(X, X[:, 0] > 0, target=X[:120] + 0.1).report_.adaptation
     >>> adaptation.adapted, adaptation.n_unlabelled
-    (True, 240)
+    (True, 120)
     """
 
     adapted: bool

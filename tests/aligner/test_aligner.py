@@ -413,6 +413,7 @@ def test_freeze_is_a_copy_that_nothing_fits_again():
     assert_allclose(pipe[0].transform(KOREAN[:3]), before, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_pickles_hold_no_model_and_no_training_text():
     aligner = CrossLingualAligner("ko", method="ridge", alpha=10.0).fit(["Good morning"])
     data = pickle.dumps(aligner)

@@ -50,6 +50,7 @@ def ask(client, texts):
     return response.json()
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_the_pipeline(client, pipe, example):
     out = ask(client, KOREAN[:40])
     assert out["labels"] == pipe.predict(KOREAN[:40]).tolist()
