@@ -12,7 +12,7 @@ from ..corpus._readers import MissingLanguageError
 from ..datasets import load_starter_corpus
 from ..languages import base_code
 
-__all__ = ["CORPORA", "pairs_of_corpus"]
+__all__ = ["CORPORA", "pairs_of_corpus", "sides_of_rows"]
 
 
 CORPORA = ("starter",)
@@ -44,6 +44,15 @@ def pairs_of_corpus(corpus: Any, languages: Sequence[str]) -> dict[str, Sides]:
             continue  # the language gets no map, and a warning
         out.update(pairs_from(read, None, [language]))
     return out
+
+
+def sides_of_rows(parallel: Any) -> tuple[Any, Any]:
+    """Both sides of pairs of embeddings, which are not checked yet."""
+    if not isinstance(parallel, tuple) or len(parallel) != 2:
+        raise ValueError(
+            "X holds embeddings: pass parallel=(target, english), two arrays of embeddings."
+        )
+    return parallel
 
 
 def _sides(corpus: ParallelCorpus) -> Sides:

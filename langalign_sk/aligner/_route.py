@@ -217,13 +217,10 @@ def source_rows(aligner: Any, texts: list[str], session: EncodingSession) -> NDA
     ndarray of shape (n_texts, n_features), float32
         Rows that no map has moved.
     """
-    source, _ = encoders_of(aligner)
-    seen, seen_of_system = aligner._models_seen
-    if seen is not None:
-        expect_model(source, seen)  # it warns where there is another model by this name now
+    source, system = _encoders_of_fit(aligner)
     rows = session.encode(source, texts)
     # Another model than in `fit` is warned of once.
-    aligner._models_seen = seen_model(source), seen_of_system
+    aligner._models_seen = seen_model(source), seen_model(system)
     return rows
 
 

@@ -27,7 +27,7 @@ from sklearn.utils.validation import (
 
 from .._utils.validation import check_choice, forget, warn_user
 from ..aligner._frozen import fitted_aligner, thawed
-from ..aligner._pairs import pairs_of_corpus
+from ..aligner._pairs import pairs_of_corpus, sides_of_rows
 from ..aligner._route import route_of, transform_pairs
 from ..corpus._inputs import Embeddings, Pairs, Text, pairs_from, text_column
 from ..languages import LanguageRouter, languages_of
@@ -372,12 +372,9 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if isinstance(data, Embeddings):
             if parallel is None:
                 return {}
-            if not isinstance(parallel, tuple) or len(parallel) != 2:
-                raise ValueError(
-                    "X holds embeddings: pass parallel=(target, english), two arrays of embeddings."
-                )
-            moving = check_array(parallel[0], dtype=_FLOATS, input_name="parallel")
-            return {"": (moving, check_counterparts(moving, parallel[1]))}
+            target, english = sides_of_rows(parallel)
+            moving = check_array(target, dtype=_FLOATS, input_name="parallel")
+            return {"": (moving, check_counterparts(moving, english))}
         own = self._own_aligner()
         languages = languages_of(own.target_lang)
         if parallel is None:

@@ -31,6 +31,7 @@ from ..aligner import CrossLingualAligner
 from ..aligner._cross_fit import check_cross_fit, cross_fitted_rows
 from ..aligner._frozen import thawed
 from ..aligner._learn import fit_planned
+from ..aligner._pairs import sides_of_rows
 from ..aligner._plan import Plan, plan_fit
 from ..aligner._route import Route, RoutedHead, encoders_of, route_of, source_rows
 from ..corpus._inputs import Embeddings, Text, text_column
@@ -251,7 +252,7 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
                 aligners, task = _task_of_embeddings(aligners, rows, target, parallel, labelled)
             jobs = (delayed(self._fit_view)(task, *kind) for kind in kinds)
             fitted = list(Parallel(n_jobs, require="sharedmem")(jobs))
-        views = _sharing_maps([view for view, _, _ in fitted])
+        views = _sharing_maps([view for view, _, _ in fitted], task.sources)
         references = [P for _, P, _ in fitted]
         held_out: NDArray = np.mean(references, axis=0)
         confidence = mean_confidence(held_out)
@@ -893,11 +894,7 @@ def _task_of_embeddings(
 
 
 def _pairs_of_rows(parallel: Any, width: int) -> PairedRows:
-    if not isinstance(parallel, tuple) or len(parallel) != 2:
-        raise ValueError(
-            "X holds embeddings: pass parallel=(target, english), two arrays of embeddings."
-        )
-    rows = LinearAligner().check_rows(*parallel)
+    rows = LinearAligner().check_rows(*sides_of_rows(parallel))
     if rows.X.shape[1] != width or not rows.square:
         raise ValueError(
             f"parallel has rows of {rows.X.shape[1]} and {rows.Y.shape[1]} features, and X has "
@@ -917,32 +914,25 @@ def _chosen_maps(
     maps, choices = dict(source.maps), {}
     for language, rows in source.pairs.items():
         choice = choose_map(rows, near_identity_maps(), proba, random_state=seed)
-        choices[language] = choice.results
-        if not _same(choice.best, source.maps[language]):  # an equal map is saved once
-            maps[language] = choice.best
+        maps[language], choices[language] = choice.best, choice.results
     return maps, choices
 
 
-def _sharing_maps(views: list[View]) -> list[View]:
-    """Views of one encoder with the same object where their maps are equal: it is saved once."""
+def _sharing_maps(views: list[View], sources: list[Source]) -> list[View]:
+    """Views with one object for equal maps of one encoder, its aligner's first: it is saved once."""
     known: dict[tuple, PairedMap] = {}
-    out = []
-    for view in views:
-        maps = {
+
+    def shared(place: int, maps: dict[str, PairedMap]) -> dict[str, PairedMap]:
+        return {
             language: known.setdefault(
-                (view.place, language, fitted.fitted_method, getattr(fitted, "alpha_", None)),
-                fitted,
+                (place, language, fitted.fitted_method, getattr(fitted, "alpha_", None)), fitted
             )
-            for language, fitted in view.maps.items()
+            for language, fitted in maps.items()
         }
-        out.append(replace(view, maps=maps))
-    return out
 
-
-def _same(one: PairedMap, other: PairedMap) -> bool:
-    """Whether two maps that were fitted on the same pairs are equal."""
-    settings = [(fitted.fitted_method, getattr(fitted, "alpha_", None)) for fitted in (one, other)]
-    return settings[0] == settings[1]
+    for place, source in enumerate(sources):
+        shared(place, source.maps)
+    return [replace(view, maps=shared(view.place, view.maps)) for view in views]
 
 
 def _taught(
