@@ -174,6 +174,17 @@ def test_many_classes():
     assert fitted.predict_proba(KOREAN[:3]).shape == (3, 60)
 
 
+@pytest.mark.slow
+def test_a_thousand_classes_of_two_rows():
+    rng = np.random.default_rng(0)
+    corners = rng.normal(size=(1_000, 64))
+    labels = np.repeat(np.arange(1_000), 2)
+    rows = corners[labels] + 0.3 * rng.normal(size=(2_000, 64))
+    fitted = classifier(CrossLingualAligner("ko")).fit(rows, labels, target=rows[:300] + 0.05)
+    assert fitted.report_.adaptation.adapted
+    assert_array_equal(fitted.predict(corners), np.arange(1_000))
+
+
 def test_a_frozen_aligner_stays_as_it_is():
     given = bridged().fit(X, parallel=PAIRS).freeze()
     fitted = classifier(given).fit(X, y)
