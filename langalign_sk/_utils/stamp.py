@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from .._version import __version__
 from .validation import warn_user
 
-__all__ = ["VersionStampMixin"]
+__all__ = ["VersionStampMixin", "complete_state"]
 
 
 _KEY = "_langalign_sk_version"
@@ -18,6 +18,9 @@ class VersionStampMixin:
 
     scikit-learn writes its version into pickles of its own estimators only.
     """
+
+    # Parameters that came after the first format, with the values that earlier states stand for.
+    _later_parameters: ClassVar[dict[str, Any]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         # scikit-learn returns the dict of the estimator itself.
@@ -34,4 +37,22 @@ class VersionStampMixin:
                 "may fail or give other results. Install the release that wrote it, or save models by "
                 "langalign_sk.save, whose format outlasts releases."
             )
-        super().__setstate__(state)  # type: ignore[misc]
+        super().__setstate__(complete_state(type(self), state))  # type: ignore[misc]
+
+
+def complete_state(cls: type, state: dict[str, Any]) -> dict[str, Any]:
+    """State of an estimator, with the parameters that it was written without.
+
+    Parameters
+    ----------
+    cls : type
+        Class of the estimator.
+    state : dict
+        Its attributes, as this or an earlier release wrote them.
+
+    Returns
+    -------
+    dict
+        With every parameter of `_later_parameters`.
+    """
+    return {**getattr(cls, "_later_parameters", {}), **state}

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._utils.arrays import WIDEST_IDENTITY, is_identity
+from .._utils.stamp import complete_state
 from ._kinds import Kind, kind_in_json
 
 __all__ = ["decode", "encode"]
@@ -173,6 +174,7 @@ def _rebuilt(name: str, state: dict[str, Any], arrays: dict[str, NDArray], given
     if dataclasses.is_dataclass(kind):
         make: Any = kind
         return make(**values)
+    values = complete_state(kind, values)
     missing = set(signature(kind).parameters) - set(values)
     if missing:
         raise ValueError(f"parameters are missing: {missing}")
