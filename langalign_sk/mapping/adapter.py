@@ -6,7 +6,7 @@ import numbers
 import os
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from .candidates import AUTO_METHODS
 from .network import Network
 from .rows import HeldOutRows, PairedRows
 from .selection import HeldOutPairs
+from .settings import ARCHITECTURES, architecture_of, settings_of
 
 __all__ = [
     "ARCHITECTURES",
@@ -30,7 +31,6 @@ __all__ = [
 ]
 
 
-ARCHITECTURES = {"contrastive": "residual", "mse": "fc", "autoencoder": "ae"}  # by loss
 # Parameters that two sets of weights must share for one to go on from the other.
 _ANATOMY = ("loss", "architecture", "adapter_dim", "rank", "shared", "inverse")
 _NETWORKS = ("network_", "inverse_network_", "counterpart_network_")
@@ -39,11 +39,8 @@ _RANGES: tuple[tuple[str, type, Callable[[Any], bool], str], ...] = (
     ("temperature", numbers.Real, lambda v: 0 < v < np.inf, "a positive number"),
     ("max_grad_norm", numbers.Real, lambda v: 0 < v < np.inf, "a positive number"),
     ("mse_weight", numbers.Real, lambda v: 0 <= v < np.inf, "a non-negative number"),
-    ("weight_decay", numbers.Real, lambda v: 0 <= v < np.inf, "a non-negative number"),
-    ("dropout", numbers.Real, lambda v: 0 <= v < 1, "a number in [0, 1)"),
     ("validation_fraction", numbers.Real, lambda v: 0 < v < 1, "a number in (0, 1)"),
     ("hard_negatives", numbers.Integral, lambda v: v >= 0, "a non-negative int"),
-    ("max_epochs", numbers.Integral, lambda v: v >= 1, "a positive int"),
     ("n_iter_no_change", numbers.Integral, lambda v: v >= 1, "a positive int"),
 )
 
@@ -52,7 +49,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
     """Adapter between two sets of paired embeddings, trained by gradient descent.
 
     Starts from the best closed form of :class:`LinearAligner`, trains with a skorch net, keeps the
-    weights with the best held-out retrieval, and ends as plain arrays: neither `transform` nor a
+    weights that are best on held-out pairs, and ends as plain arrays: neither `transform` nor a
     pickle needs torch.
 
     Parameters
@@ -69,14 +66,26 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
 
         None takes the one that goes with `loss`, in this order. The summary of the paper that we
         know gives neither the widths nor the dropout of "fc" and "ae": those are ours.
+    init : {"closed_form", "random"}, default="closed_form"
+        First weights of "fc" and "ae".
+
+        - "closed_form": those that make the network a closed form. Two units hold a component of the
+          moved rows, ``z = relu(z) - relu(-z)``; in a layer too narrow for pairs, one unit holds it,
+          ``z = relu(z + b) - b``, as far as it reaches in the pairs. After training, the network is
+          compared with the closed form on held-out pairs. Ours.
+        - "random": those of ``torch.nn.Linear``, as published. Networks of this depth then need far
+          more pairs than there mostly are, and are worth less than no alignment.
     adapter_dim : int, default=None
         "residual": hidden width of the correction, or 0 for a linear adapter. "fc": width of the
-        five hidden layers. "ae": width of the code. None stands for 0, the width of X, and half
-        the width of X.
+        five hidden layers. "ae": width of the code. None is 0 for "residual". For "fc" it is twice
+        the smaller width of X and y, which holds every linear map exactly, and for "ae" the number
+        of principal components that have 99 % of the variance of the moved rows; with
+        ``init="random"`` it is the width of X, and half of it.
     rank : int, default=None
         Rank of the correction of a linear adapter; None is full rank.
     start : {"auto", "identity", "ridge", "procrustes", "spectral"}, default="auto"
-        Closed form that "residual" starts from, see :class:`LinearAligner`.
+        Closed form that training starts from, see :class:`LinearAligner`. Not used with
+        ``init="random"``.
     shared : bool, default=False
         Train a map of X and a map of y into one space, from the canonical variates of
         ``LinearAligner(shared=True)``, in place of a map of X into the space of y. Only for
@@ -84,7 +93,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         not know that space.
     inverse : bool, default=True
         Train the map back as well. False halves the time of training, and the map back is the
-        closed form's, or least squares for "fc" and "ae". Nothing to choose with `shared`.
+        closed form's, or least squares with ``init="random"``. Nothing to choose with `shared`.
     temperature : float, default=0.05
         Of the contrastive loss at the start of training.
     mse_weight : float, default=2.0
@@ -95,26 +104,39 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         Nearest rows, of 4,096 drawn anew in every epoch, that every row has as further negatives.
         Rows nearer than 95 % of the translation's cosine are left out as likely translations
         (Moreira et al., arXiv 2407.15831).
-    dropout : float, default=0.1
-        Share of hidden units dropped in training.
-    weight_decay : float, default=2e-3
-        Pull of the correction of "residual" towards zero, that is towards the closed form.
+    dropout : float, default=None
+        Share of hidden units dropped in training. None is 0.1, and 0 for networks that start as a
+        closed form, which a dropped unit takes apart.
+    weight_decay : float, default=None
+        Pull of the weights towards the closed form (L2-SP: Li, Grandvalet and Davoine, arXiv
+        1802.01483). None is 2e-3 for "residual" and 5 for "fc" and "ae". Not used with
+        ``init="random"``.
     learning_rate : float, default=None
-        Peak of the one-cycle schedule of Adam; constant in `partial_fit`. None is 1e-3, and half
-        of it with `shared`, where both sides move.
+        Peak of the one-cycle schedule of Adam; constant in `partial_fit`. None is 1e-3, half of it
+        with `shared`, where both sides move, and 2e-5 for "fc" and "ae" that start as a closed form.
     batch_size : int, default=None
-        Pairs a step. None takes a tenth of the pairs, between 256 and 2,048.
-    max_epochs : int, default=10
-        Passes over the pairs.
+        Pairs a step. None takes a tenth of the pairs, between 256 and 2,048; for "fc" and "ae" that
+        start as a closed form, a 40th of them, between 64 and 512.
+    max_epochs : int, default=None
+        Passes over the pairs. None is 10, and 4 for "fc" and "ae" that start as a closed form.
     early_stopping : bool, default=True
-        Hold pairs out, keep the weights of the epoch that retrieves their translations best, the
-        start included, and stop after `n_iter_no_change` epochs without a rise. Epochs are
-        compared by the log-likelihood of the translation, as in :class:`LinearAligner`; one with
-        a lower recall at 1 than the start is never kept.
+        Hold pairs out, keep the weights of the best epoch by `objective`, the start included, and
+        stop after `n_iter_no_change` epochs without a better one. No map is kept whose recall at 1
+        is lower than that of the start.
+    objective : {"retrieval", "head"}, default=None
+        What epochs are compared by.
+
+        - "retrieval": the log-likelihood of the translations of held-out rows, as in
+          :class:`LinearAligner`.
+        - "head": the squared error of held-out rows, which a frozen model trained on `y` feels.
+          Weights with a lower recall at 1 are moved back towards the start until it is not lower
+          (Wortsman et al., arXiv 2109.01903).
+
+        None is "retrieval" for the contrastive loss, and "head" for the others.
     validation_fraction : float, default=0.1
         Share of the pairs held out, at most 1,000 pairs.
     n_iter_no_change : int, default=5
-        Epochs without a rise of the held-out log-likelihood before training stops.
+        Epochs that are not better on held-out pairs before training stops.
     max_grad_norm : float, default=1.0
         Gradients are clipped to this norm.
     warm_start : bool, default=False
@@ -143,14 +165,14 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
     counterpart_network_ : Network
         The map of y into the shared space; only with `shared`.
     start_ : str or None
-        Method of the closed form in `network_` at the start; None for "fc" and "ae".
+        Method of the closed form that training started from; None with ``init="random"``.
     history_ : list of dict
         Per epoch: its number, training loss, learning rate, seconds and, with early stopping,
-        held-out recall at 1 and log-likelihood of both maps.
+        held-out recall at 1, log-likelihood and coefficient of determination of both maps.
     n_iter_ : int
         Epochs trained.
     best_epoch_ : int
-        Epoch that `network_` is from; 0 is the closed form itself.
+        Epoch that `network_` is from; 0 is the closed form itself, without layers.
     stopped_ : {"early", "callback", "interrupted", "diverged"} or None
         Why training ended before `max_epochs`, if it did.
     held_out_indices_ : ndarray of int
@@ -191,8 +213,17 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
     (200, 8)
     >>> aligner.held_out_recall_ >= aligner.start_recall_
     True
+
+    The networks of the paper, of which neither is worse than the closed form that it starts from:
+
+    >>> fc = AdapterAligner("mse", random_state=0, device="cpu").fit(X, Y)
+    >>> ae = AdapterAligner("autoencoder", random_state=0, device="cpu").fit(X, Y)
+    >>> fc.held_out_recall_ >= fc.start_recall_, ae.held_out_recall_ >= ae.start_recall_
+    (True, True)
     """
 
+    # States without these are of networks whose starts were random.
+    _later_parameters: ClassVar[dict[str, Any]] = {"init": "closed_form", "objective": None}
     held_out_indices_: NDArray[np.intp]
     start_: str | None
     stopped_: str | None
@@ -208,6 +239,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         loss: str = "contrastive",
         *,
         architecture: str | None = None,
+        init: str = "closed_form",
         adapter_dim: int | None = None,
         rank: int | None = None,
         start: str = "auto",
@@ -216,12 +248,13 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         temperature: float = 0.05,
         mse_weight: float = 2.0,
         hard_negatives: int = 0,
-        dropout: float = 0.1,
-        weight_decay: float = 2e-3,
+        dropout: float | None = None,
+        weight_decay: float | None = None,
         learning_rate: float | None = None,
         batch_size: int | None = None,
-        max_epochs: int = 10,
+        max_epochs: int | None = None,
         early_stopping: bool = True,
+        objective: str | None = None,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
         max_grad_norm: float = 1.0,
@@ -234,6 +267,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
     ) -> None:
         self.loss = loss
         self.architecture = architecture
+        self.init = init
         self.adapter_dim = adapter_dim
         self.rank = rank
         self.start = start
@@ -248,6 +282,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.early_stopping = early_stopping
+        self.objective = objective
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.max_grad_norm = max_grad_norm
@@ -329,7 +364,8 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
                 f"All {len(rows)} pairs have the same row on one side: there is nothing to learn "
                 "from. Check the encoder."
             )
-        context = None if one_pass else fit_context(self, self.max_epochs)
+        settings = settings_of(self)
+        context = None if one_pass else fit_context(self, settings.max_epochs)
         if context is not None:
             context.call_on_fit_task_begin(estimator=self, X=rows.X, y=rows.Y)
         from .training.run import Earlier, run  # loads torch, which only training needs
@@ -341,23 +377,23 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         outcome = run(
             self,
             rows,
-            architecture=architecture_of(self),
+            settings=settings,
             callbacks=callbacks,
             context=context,
             earlier=earlier,
             one_pass=one_pass,
         )
-        kept = outcome.kept
+        settled, start_recall = outcome.settled, outcome.start_recall
         forget(self, "counterpart_network_")
         for name, network in outcome.networks.items():
             setattr(self, name, network)
         self.n_features_in_, self._n_targets = rows.X.shape[1], rows.Y.shape[1]
         self.held_out_indices_ = outcome.held_out
         self.start_, self.stopped_ = outcome.start, outcome.stopped
-        self.history_ = kept.history
-        self.n_iter_, self.best_epoch_ = len(kept.history), kept.best_epoch
-        self.held_out_recall_ = kept.recall[0] if kept.recall else None
-        self.start_recall_ = kept.start_recall[0] if kept.start_recall else None
+        self.history_ = outcome.history
+        self.n_iter_, self.best_epoch_ = len(outcome.history), settled.best_epoch
+        self.held_out_recall_ = settled.recall[0] if settled.recall else None
+        self.start_recall_ = start_recall[0] if start_recall else None
         self._made_of = self._anatomy()
         self._partial_state = outcome.state if one_pass else None
         if context is not None:
@@ -428,11 +464,6 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         return HeldOutPairs(indices, *moved, rows.groups[indices])
 
 
-def architecture_of(aligner: AdapterAligner) -> str:
-    """Architecture of an adapter, by name or by its loss."""
-    return aligner.architecture or ARCHITECTURES[aligner.loss]
-
-
 def check_adapter_parameters(aligner: AdapterAligner, square: bool) -> None:
     """Raise for a parameter out of its range, or for two that do not go together.
 
@@ -450,6 +481,8 @@ def check_adapter_parameters(aligner: AdapterAligner, square: bool) -> None:
     """
     check_choice("loss", aligner.loss, tuple(ARCHITECTURES))
     check_choice("architecture", aligner.architecture, (None, *ARCHITECTURES.values()))
+    check_choice("init", aligner.init, ("closed_form", "random"))
+    check_choice("objective", aligner.objective, (None, "retrieval", "head"))
     check_choice("start", aligner.start, ("auto", *AUTO_METHODS))
     if aligner.start == "identity" and not square:
         raise ValueError('start="identity" needs X and y of one width. Use "auto".')
@@ -471,12 +504,21 @@ def check_adapter_parameters(aligner: AdapterAligner, square: bool) -> None:
 def _check_kind(aligner: AdapterAligner) -> None:
     """Raise for a loss, an architecture and a space that do not go together."""
     loss, architecture = aligner.loss, architecture_of(aligner)
+    if architecture == "residual" and aligner.init == "random":
+        raise ValueError(
+            'init="random" goes with architecture="fc" or "ae", and the loss that has it: "residual" '
+            "corrects a closed form."
+        )
     if loss == "autoencoder" and architecture != "ae":
         raise ValueError(
             f'loss="autoencoder" trains architecture="ae", got {architecture!r}. Use loss="mse".'
         )
     if not aligner.shared:
         return
+    if aligner.objective == "head":
+        raise ValueError(
+            'shared=True goes with objective="retrieval": no row stays where a head knows it.'
+        )
     if loss != "contrastive" or architecture != "residual":
         raise ValueError(
             f'shared=True goes with loss="contrastive" and architecture="residual", got {loss!r} '
@@ -501,6 +543,12 @@ def _check_numbers(aligner: AdapterAligner) -> None:
         )
     of_rate = "a positive number or None"
     _check_optional(aligner, "learning_rate", numbers.Real, lambda v: 0 < v < np.inf, of_rate)
+    of_share = "a number in [0, 1) or None"
+    _check_optional(aligner, "dropout", numbers.Real, lambda v: 0 <= v < 1, of_share)
+    of_pull = "a non-negative number or None"
+    _check_optional(aligner, "weight_decay", numbers.Real, lambda v: 0 <= v < np.inf, of_pull)
+    of_epochs = "a positive int or None"
+    _check_optional(aligner, "max_epochs", numbers.Integral, lambda v: v >= 1, of_epochs)
     for name, kind, valid, expected in _RANGES:
         check_number(name, getattr(aligner, name), kind, valid, expected)
     of_batch = "an int of at least 2 or None"

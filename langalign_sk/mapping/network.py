@@ -101,6 +101,28 @@ class Network:
         intercept = None if self.intercept is None else self.intercept * target
         return Network(coef, intercept, tuple(layers))
 
+    def mixed(self, other: Network, share: float) -> Network:
+        """Weights on the way from this map to another one of the same layers.
+
+        Parameters
+        ----------
+        other : Network
+            Where the way leads.
+        share : float
+            0 is this map, 1 the other one.
+
+        Returns
+        -------
+        Network
+            Means of the weights (Wortsman et al., arXiv 2109.01903, eq. 2).
+        """
+        both = zip(self.arrays(), other.arrays(), strict=True)
+        means = [a + a.dtype.type(share) * (b - a) for a, b in both]
+        coef = intercept = None
+        if self.coef is not None:
+            coef, intercept, *means = means
+        return Network(coef, intercept, tuple(zip(means[::2], means[1::2], strict=True)))
+
     def astype(self, dtype: Any) -> Network:
         """The map in another precision.
 

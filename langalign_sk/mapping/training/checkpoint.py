@@ -18,9 +18,18 @@ from ..network import Network
 __all__ = ["Checkpoint", "fingerprint"]
 
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FILE = "adapter.checkpoint.pt"
-_OF_KEPT = ("best_epoch", "start_recall", "recall", "likelihood", "history", "waited")
+_OF_KEPT = (
+    "best_epoch",
+    "start_recall",
+    "start_r2",
+    "recall",
+    "likelihood",
+    "r2",
+    "history",
+    "waited",
+)
 _KEYS = {
     "format_version",
     "identity",

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from skorch.callbacks import GradientNormClipping
 
+from ..network import Network
 from .batches import PairBatches, PairDataset, n_batches
 from .callbacks import EpochSeed, FitTasks, Kept, OneCycle, Progress
 from .checkpoint import Checkpoint
@@ -36,6 +37,7 @@ class Recipe:
     device: str
     one_cycle: bool = True
     shared: bool = False
+    objective: str = "retrieval"
     pool: int = 0  # rows that hard negatives are looked for among
     callbacks: Sequence[Any] = ()
     tasks: FitTasks | None = None
@@ -93,11 +95,23 @@ def train(
     module: BothWays,
     recipe: Recipe,
     *,
+    closed_forms: Sequence[Network] = (),
     checkpoint: Checkpoint | None = None,
     optimizer_state: dict | None = None,
 ) -> PairNet:
-    """Train a module; ``net.kept`` holds the maps to use, ``net.stopped`` why it ended early."""
-    kept = Kept(data, held_out, recipe.patience, recipe.shared)
+    """Train a module; ``net.kept`` holds the maps to use, ``net.stopped`` why it ended early.
+
+    `closed_forms` are what the maps of the module are compared with and begin as; without any, they
+    are compared with themselves before training.
+    """
+    kept = Kept(
+        data,
+        held_out,
+        recipe.patience,
+        shared=recipe.shared,
+        objective=recipe.objective,
+        closed_forms=closed_forms,
+    )
     net = PairNet(
         module,
         criterion=recipe.criterion,
@@ -158,7 +172,7 @@ def _callbacks(
 def _pulled(module: BothWays, weight_decay: float) -> list[tuple[str, dict[str, float]]]:
     """Weight decay for what is zero at the start, which pulls the map back there."""
     maps = [m for m in (module.there, module.back) if m is not None]
-    names = {"*.change*", *(f"*.weights.{len(m.weights) - 1}" for m in maps)}
+    names = {"*.change*", *(f"*.weights.{len(m.biases) - 1}" for m in maps)}
     return [(name, {"weight_decay": weight_decay}) for name in sorted(names)]
 
 

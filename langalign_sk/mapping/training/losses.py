@@ -21,15 +21,26 @@ _LIKELY_POSITIVE = 0.95
 class SquaredError(nn.Module):
     """Mean squared error of both maps, the objective of the LANGALIGN paper.
 
+    Parameters
+    ----------
+    weights : (float, float)
+        Of the errors of the map from X to Y, and of the map back.
+
+    Notes
+    -----
     `pairs` is ``(x, y, groups)``, the rows of the batch, and for hard negatives
     ``(..., pool of y, pool of x, groups of the pool)``; `moved` holds the rows that the map
     from X to Y, and the map back, make of them.
     """
 
+    def __init__(self, weights: tuple[float, float] = (1.0, 1.0)) -> None:
+        super().__init__()
+        self.weights = weights
+
     def forward(self, moved: tuple[Tensor, ...], pairs: tuple[Tensor, ...]) -> Tensor:
         x, y, *_ = pairs
-        losses = [functional.mse_loss(z, t) for z, t in zip(moved, (y, x), strict=False)]
-        return torch.stack(losses).sum()
+        parts = zip(self.weights, moved, (y, x), strict=False)
+        return torch.stack([w * functional.mse_loss(z, t) for w, z, t in parts]).sum()
 
 
 class Contrastive(nn.Module):

@@ -38,11 +38,19 @@ class Trainable(nn.Module):
 
     The affine part stays as it is, and a correction is added to it: of full rank, or of rank
     `rank` as the product of two thin matrices, the second zero at the start (LoRA: Hu et al.,
-    arXiv 2106.09685). Penalties on the size of the correction therefore pull towards the start.
+    arXiv 2106.09685). Penalties on the size of the correction therefore pull towards the start, and
+    with `pulled` so do those on the changes of the layers.
     """
 
     def __init__(
-        self, start: Network, *, dropout: float, rank: int | None, linear: bool, seed: int
+        self,
+        start: Network,
+        *,
+        dropout: float,
+        rank: int | None,
+        linear: bool,
+        seed: int,
+        pulled: bool = False,
     ) -> None:
         super().__init__()
         self.affine = start.coef is not None
@@ -59,25 +67,37 @@ class Trainable(nn.Module):
                 wide = initial_layers([d, rank], np.random.RandomState(seed))[0][0]
                 self.change_in = nn.Parameter(_tensor(wide))
                 self.change_out = nn.Parameter(torch.zeros(rank, k))
-        self.linear, self.rank = linear, rank
-        self.weights = nn.ParameterList(_tensor(w) for w, _ in start.layers)
+        self.linear, self.rank, self.pulled = linear, rank, pulled
+        weights = [_tensor(w) for w, _ in start.layers]
+        if pulled:
+            for i, weight in enumerate(weights):
+                self.register_buffer(f"weight_{i}", weight)
+            self.changes = nn.ParameterList(torch.zeros_like(w) for w in weights)
+        else:
+            self.weights = nn.ParameterList(weights)
         self.biases = nn.ParameterList(_tensor(b) for _, b in start.layers)
         self.dropout = nn.Dropout(dropout)
 
     def _change(self) -> Tensor:
         return self.change if self.rank is None else self.change_in @ self.change_out
 
+    def _current_weights(self) -> list[Tensor]:
+        if not self.pulled:
+            return list(self.weights)
+        return [self.get_buffer(f"weight_{i}") + c for i, c in enumerate(self.changes)]
+
     def forward(self, x: Tensor) -> Tensor:
         out = x.new_zeros(())
         if self.affine:
             coef = self.coef + self._change() if self.linear else self.coef
             out = torch.addmm(self.intercept, x, coef)
-        if not len(self.weights):
+        weights = self._current_weights()
+        if not weights:
             return out
         hidden = x
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+        for weight, bias in zip(weights[:-1], self.biases[:-1], strict=True):
             hidden = self.dropout(torch.relu(torch.addmm(bias, hidden, weight)))
-        moved = torch.addmm(self.biases[-1], hidden, self.weights[-1])
+        moved = torch.addmm(self.biases[-1], hidden, weights[-1])
         return out + moved if self.affine else moved
 
     def network(self) -> Network:
@@ -87,7 +107,7 @@ class Trainable(nn.Module):
             if self.affine:
                 coef = _array(self.coef + self._change() if self.linear else self.coef)
                 intercept = _array(self.intercept)
-            layers = zip(self.weights, self.biases, strict=True)
+            layers = zip(self._current_weights(), self.biases, strict=True)
             return Network(coef, intercept, tuple((_array(w), _array(b)) for w, b in layers))
 
 

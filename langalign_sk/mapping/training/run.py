@@ -14,18 +14,18 @@ from sklearn.utils import check_random_state
 
 from ..network import Network
 from ..rows import PairedRows
+from ..settings import TrainingSettings
 from .batches import POOL, PairDataset, spread_of, unit_of
-from .callbacks import FitTasks, Kept
+from .callbacks import FitTasks, Settled
 from .checkpoint import Checkpoint, fingerprint
 from .loop import PairNet, Recipe, private_generator, train
 from .losses import Contrastive, SquaredError
 from .modules import BothWays, Trainable
-from .start import batch_size_for, closed_form, first_layers, hold_out
+from .start import closed_form, first_layers, hold_out, unfolded
 
 __all__ = ["Earlier", "Outcome", "run"]
 
 
-_PEAK = 1e-3
 # Parameters that do not change what a run computes: how it is watched, and where it runs.
 _OF_NO_EFFECT = ("callbacks", "checkpoint", "device", "random_state", "verbose", "warm_start")
 
@@ -45,7 +45,9 @@ class Outcome:
 
     networks: dict[str, Network]  # by the name of the fitted attribute
     start: str | None
-    kept: Kept
+    settled: Settled
+    history: list[dict[str, float]]
+    start_recall: list[float]
     stopped: str | None
     held_out: NDArray[np.intp]
     state: dict[str, Any]  # of the optimizer and the loss, to go on with
@@ -55,7 +57,7 @@ def run(
     aligner: Any,
     rows: PairedRows,
     *,
-    architecture: str,
+    settings: TrainingSettings,
     callbacks: list[Any],
     context: Any,
     earlier: Earlier | None,
@@ -69,8 +71,8 @@ def run(
         Its parameters, which were checked, say how to train.
     rows : PairedRows
         The pairs.
-    architecture : {"residual", "fc", "ae"}
-        Kind of the networks.
+    settings : TrainingSettings
+        What its parameters stand for.
     callbacks : list of skorch.callbacks.Callback or of (name, callback)
         Of the user.
     context : CallbackContext or None
@@ -85,7 +87,7 @@ def run(
     Outcome
         Networks in the dtype of the rows, and how training went.
     """
-    return _Run(aligner, rows, architecture, earlier, one_pass).outcome(callbacks, context)
+    return _Run(aligner, rows, settings, earlier, one_pass).outcome(callbacks, context)
 
 
 class _Run:
@@ -95,12 +97,13 @@ class _Run:
         self,
         aligner: Any,
         rows: PairedRows,
-        architecture: str,
+        settings: TrainingSettings,
         earlier: Earlier | None,
         one_pass: bool,
     ) -> None:
         self.aligner, self.rows, self.earlier, self.one_pass = aligner, rows, earlier, one_pass
-        self.architecture, self.residual = architecture, architecture == "residual"
+        self.settings = settings
+        self.closed_form_back: Network | None = None
         self.seed = int(check_random_state(aligner.random_state).randint(2**31 - 1))
         self.checkpoint = None
         if aligner.checkpoint is not None and not one_pass:
@@ -133,14 +136,20 @@ class _Run:
     def outcome(self, callbacks: list[Any], context: Any) -> Outcome:
         """Train, and collect the best networks."""
         aligner = self.aligner
-        networks, start = self._first_networks()
+        settings = self.settings
+        closed_forms, networks, start = self._first_networks()
+        if closed_forms:
+            self.closed_form_back = closed_forms[1]
+        elif settings.residual:
+            self.closed_form_back = Network(networks[1].coef, networks[1].intercept)
         trainable = [
             Trainable(
                 network,
-                dropout=aligner.dropout,
+                dropout=settings.dropout,
                 rank=aligner.rank,
-                linear=self.residual and not network.layers,
+                linear=settings.residual and not network.layers,
                 seed=self.seed,
+                pulled=settings.from_closed_form,
             )
             for network in networks
         ]
@@ -159,31 +168,70 @@ class _Run:
                 self.held_out,
                 BothWays(trainable[0], trainable[1] if both else None),
                 recipe,
+                closed_forms=closed_forms,
                 checkpoint=self.checkpoint,
                 optimizer_state=state and state["optimizer"],
             )
-        fitted = self._fitted(net.kept, networks)
-        return Outcome(fitted, start, net.kept, net.stopped, self.held_out, _state_of(net))
-
-    def _first_networks(self) -> tuple[list[Network], str | None]:
-        """Networks to train, for rows divided by their units, and the method they start from."""
-        if self.earlier is not None:
-            networks = [self.earlier.networks[name] for name in self.names]
-            return self._in_units(networks), self.earlier.start
-        aligner, (d, k) = self.aligner, (self.rows.X.shape[1], self.rows.Y.shape[1])
-        layers = first_layers(
-            self.architecture, aligner.adapter_dim, d, k, aligner.shared, self.seed
+        kept, settled = net.kept, net.kept.settled(networks)
+        return Outcome(
+            self._fitted(settled),
+            start,
+            settled,
+            kept.history,
+            kept.start_recall,
+            net.stopped,
+            self.held_out,
+            _state_of(net),
         )
-        if not self.residual:
-            return [Network(None, None, one) for one in layers], None
+
+    def _first_networks(self) -> tuple[list[Network], list[Network], str | None]:
+        """Closed forms that layers hold, networks to train, and the method that they start from.
+
+        For rows divided by their units. Without layers that hold them, no closed forms are returned.
+        """
+        if self.earlier is not None:
+            networks = self._in_units([self.earlier.networks[name] for name in self.names])
+            if all(network.layers for network in networks) or self.settings.residual:
+                return [], networks, self.earlier.start
+            # Where training had gained nothing, a map is a closed form that has no layers yet.
+            both = [n if n.layers else self._unfolded(i, n) for i, n in enumerate(networks)]
+            return networks, both, self.earlier.start
+        aligner, (d, k) = self.aligner, (self.rows.X.shape[1], self.rows.Y.shape[1])
+        if self.settings.from_closed_form:
+            affine, method = self._closed_form()
+            return affine, [self._unfolded(i, one) for i, one in enumerate(affine)], method
+        layers = first_layers(
+            self.settings.architecture, aligner.adapter_dim, d, k, aligner.shared, self.seed
+        )
+        if not self.settings.residual:
+            return [], [Network(None, None, one) for one in layers], None
+        affine, method = self._closed_form()
+        networks = [
+            Network(one.coef, one.intercept, first)
+            for one, first in zip(affine, layers, strict=True)
+        ]
+        return [], networks, method
+
+    def _closed_form(self) -> tuple[list[Network], str]:
+        aligner = self.aligner
         *affine, method = closed_form(
             self.rows, self.trained, self.held_out, aligner.start, aligner.shared, self.seed
         )
-        networks = [
-            Network(one.coef, one.intercept, first)
-            for one, first in zip(self._in_units(affine), layers, strict=True)
-        ]
-        return networks, method
+        return self._in_units(affine), method
+
+    def _unfolded(self, i: int, affine: Network) -> Network:
+        """A closed form, for rows divided by their units, as the layers of a network."""
+        solver = self.rows.solver_without(self.held_out)
+        mean, covariance = (solver.y_mean, solver.cov_y) if i else (solver.x_mean, solver.cov_x)
+        A, unit = (self.rows.Y if i else self.rows.X), self.map_units[i][0]
+        return unfolded(
+            affine,
+            A[self.trained] / A.dtype.type(unit),
+            (mean / unit, covariance / unit**2),
+            self.settings.architecture,
+            self.aligner.adapter_dim,
+            self.seed,
+        )
 
     def _in_units(self, networks: list[Network]) -> list[Network]:
         pairs = zip(networks, self.map_units, strict=True)
@@ -191,33 +239,38 @@ class _Run:
 
     def _criterion(self, pool: int) -> torch.nn.Module:
         aligner = self.aligner
-        if aligner.loss != "contrastive":
+        if aligner.loss != "contrastive" and not self.settings.from_closed_form:
             return SquaredError()
         # Not by their norms: where all rows have much in common, their differences are small
         # beside these, and would be given away.
         x_unit, y_unit = self.units
-        to_y = aligner.mse_weight * y_unit**2 / spread_of(self.rows.Y)
-        to_x = aligner.mse_weight * x_unit**2 / spread_of(self.rows.X)
+        to_y = y_unit**2 / spread_of(self.rows.Y)
+        to_x = x_unit**2 / spread_of(self.rows.X)
+        if aligner.loss != "contrastive":
+            # A mean over all numbers is the part of one feature.
+            return SquaredError((to_y * self.rows.Y.shape[1], to_x * self.rows.X.shape[1]))
+        weights = aligner.mse_weight * to_y, aligner.mse_weight * to_x
         hard_negatives = min(aligner.hard_negatives, pool)
-        return Contrastive(aligner.temperature, (to_y, to_x), hard_negatives, aligner.shared)
+        return Contrastive(aligner.temperature, weights, hard_negatives, aligner.shared)
 
     def _recipe(self, callbacks: list[Any]) -> Recipe:
-        aligner = self.aligner
+        aligner, settings = self.aligner, self.settings
         pool = 0
         if aligner.loss == "contrastive" and aligner.hard_negatives:
             pool = min(POOL, len(self.trained))
         return Recipe(
             criterion=self._criterion(pool),
-            learning_rate=aligner.learning_rate or (_PEAK / 2 if aligner.shared else _PEAK),
-            weight_decay=aligner.weight_decay if self.residual else 0.0,
-            batch_size=batch_size_for(len(self.trained), aligner.batch_size),
-            max_epochs=1 if self.one_pass else aligner.max_epochs,
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            batch_size=settings.batch_size_for(len(self.trained)),
+            max_epochs=1 if self.one_pass else settings.max_epochs,
             patience=aligner.n_iter_no_change,
             max_grad_norm=aligner.max_grad_norm,
             seed=self.seed,
             device=device_of(aligner.device),
             one_cycle=not self.one_pass,
             shared=aligner.shared,
+            objective=settings.objective,
             pool=pool,
             callbacks=callbacks,
             progress=bool(aligner.verbose) and not self.one_pass,
@@ -230,22 +283,22 @@ class _Run:
             context,
             self.aligner,
             {"X": X, "y": Y},
-            lambda kept: {**self._fitted(kept, networks), **widths},
+            lambda kept: {**self._fitted(kept.settled(networks)), **widths},
         )
 
-    def _fitted(self, kept: Kept, first: list[Network]) -> dict[str, Network]:
+    def _fitted(self, settled: Settled) -> dict[str, Network]:
         """The best networks, for rows as they came; a map back that was not trained among them."""
         aligner, X, Y = self.aligner, self.rows.X, self.rows.Y
-        parts = zip(self.names, kept.best, self.map_units, strict=False)
+        parts = zip(self.names, settled.networks, self.map_units, strict=False)
         out = {name: best.rescaled(u, v).astype(X.dtype) for name, best, (u, v) in parts}
         if aligner.shared:
             moved = out["counterpart_network_"](Y)
             out["inverse_network_"] = _least_squares(PairedRows(moved, X))
         elif not aligner.inverse and self.earlier is not None:
             out["inverse_network_"] = self.earlier.networks["inverse_network_"]
-        elif not aligner.inverse and self.residual:
-            back = Network(first[1].coef, first[1].intercept)
-            out["inverse_network_"] = back.rescaled(*self.map_units[1]).astype(X.dtype)
+        elif not aligner.inverse and self.closed_form_back is not None:
+            back = self.closed_form_back.rescaled(*self.map_units[1])
+            out["inverse_network_"] = back.astype(X.dtype)
         elif not aligner.inverse:
             out["inverse_network_"] = _least_squares(PairedRows(Y, X))
         return out

@@ -8,19 +8,22 @@ from sklearn.utils import check_random_state
 
 from ..._utils.validation import warn_user
 from ..candidates import cautious_candidate, linear_candidates
+from ..closed_form import AffineMap
 from ..network import Network
+from ..rectified import Components, rectified_layers
 from ..rows import PairedRows
 from ..selection import choose
 from .modules import initial_layers
 
-__all__ = ["batch_size_for", "closed_form", "first_layers", "hold_out"]
+__all__ = ["closed_form", "first_layers", "hold_out", "unfolded"]
 
 
 _MAX_HELD_OUT = 1_000
 _MIN_GROUPS = 10  # fewer distinct pairs than this leave none to hold out
 _CHOICE_ROWS = 20_000  # more do not change which closed form is the best to start from
-_BATCHES = 10
-_BATCH_SIZES = (256, 2_048)
+# Share of the variance of the moved rows that the code of an autoencoder has room for. Less costs
+# heads accuracy (`python -m benchmarks adapters`).
+_SHARE_IN_CODE = 0.99
 
 
 def hold_out(
@@ -87,24 +90,69 @@ def first_layers(
         if architecture == "residual":
             widths = [source, adapter_dim, target] if adapter_dim else []
         elif architecture == "fc":
-            widths = [source, *[adapter_dim or source] * 5, target]
+            widths = _widths_of_fc(source, adapter_dim or source, target)
         else:
-            code = adapter_dim or max(1, source // 2)
-            down = np.linspace(source, code, 4).round().astype(int).tolist()
-            up = np.linspace(code, target, 4).round().astype(int).tolist()
-            widths = down + up[1:]
+            widths = _widths_of_ae(source, adapter_dim or max(1, source // 2), target)
         zero_last = architecture == "residual"
         out.append(initial_layers(widths, draw, zero_last=zero_last) if widths else ())
     return tuple(out)
 
 
-def batch_size_for(n_rows: int, batch_size: int | None) -> int:
-    """The batch size to use for a number of rows."""
-    if batch_size is None:
-        return min(n_rows, int(np.clip(n_rows // _BATCHES, *_BATCH_SIZES)))
-    if batch_size > n_rows:
-        warn_user(
-            f"batch_size={batch_size} is more than the {n_rows} pairs to train on: one batch holds "
-            "them all."
-        )
-    return min(n_rows, batch_size)
+def unfolded(
+    affine: Network,
+    rows: NDArray,
+    moments: tuple[NDArray, NDArray],
+    architecture: str,
+    adapter_dim: int | None,
+    seed: int,
+) -> Network:
+    """Network of rectified layers that moves rows as an affine map does, as far as its width allows.
+
+    Parameters
+    ----------
+    affine : Network
+        The map, without layers.
+    rows : ndarray of shape (n_samples, n_features)
+        Rows that it is applied to.
+    moments : (ndarray, ndarray)
+        Their mean and covariance.
+    architecture : {"fc", "ae"}
+        Kind of the network.
+    adapter_dim : int or None
+        Width of the hidden layers of "fc", and of the code of "ae".
+    seed : int
+        Draws the weights that the map leaves free.
+
+    Returns
+    -------
+    Network
+        Without an affine part.
+    """
+    assert affine.coef is not None
+    assert affine.intercept is not None
+    components = Components(AffineMap(affine.coef, affine.intercept), *moments)
+    d, k = affine.coef.shape
+    if architecture == "fc":
+        widths = _widths_of_fc(d, adapter_dim or 2 * len(components), k)
+    else:
+        code = adapter_dim or components.number_with(_SHARE_IN_CODE)
+        widths = _widths_of_ae(d, code, k)
+    narrowest = min(widths[1:-1])
+    rank = len(components)
+    if narrowest < 2 * rank:
+        # The components that matter leave units to the pairs, which a network is bent by.
+        rank = min(narrowest, components.number_with(_SHARE_IN_CODE))
+    draw = np.random.RandomState(seed)
+    return Network(None, None, rectified_layers(components, rank, widths, rows, draw))
+
+
+def _widths_of_fc(source: int, hidden: int, target: int) -> list[int]:
+    """Widths of six linear layers."""
+    return [source, *[hidden] * 5, target]
+
+
+def _widths_of_ae(source: int, code: int, target: int) -> list[int]:
+    """Widths of three linear layers down to a code, and three up."""
+    down = np.linspace(source, code, 4).round().astype(int).tolist()
+    up = np.linspace(code, target, 4).round().astype(int).tolist()
+    return down + up[1:]

@@ -190,7 +190,7 @@ def test_epoch_that_finds_less_than_the_start_is_not_kept():
     made = [Network(coef, np.zeros(n)) for coef in (start, later, 2 * np.eye(n))]
     history = History()
     net = SimpleNamespace(optimizer_=SimpleNamespace(param_groups=[{"lr": 0.1}]), history=history)
-    kept = Kept(PairDataset(rows, rows, np.arange(n), np.arange(n)), np.arange(n), 9, False)
+    kept = Kept(PairDataset(rows, rows, np.arange(n), np.arange(n)), np.arange(n), 9)
     epochs = []
     for i, network in enumerate(made):
         there = Trainable(network, dropout=0, rank=None, linear=True, seed=0)
