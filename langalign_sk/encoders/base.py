@@ -17,7 +17,7 @@ from .._utils.texts import check_text_column, check_texts
 from .._utils.validation import warn_user
 from .cache.folder import FolderCache
 from .cache.lookup import as_cache
-from .models.model import Model
+from .models.model import LayerError, Model
 from .progress import ProgressBar
 from .stream import check_chunk_size, check_target, write_rows
 
@@ -76,14 +76,22 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         store = as_cache(self.cache)
         if isinstance(store, FolderCache):
             store.check()
-        model = self._load()
         parameters = self._parameters()
         of_model = {k: v for k, v in parameters.items() if k not in _NOT_OF_THE_MODEL}
-        seen, now = self._seen, (of_model, model.identity, model.width)
-        if seen != now:
-            if seen is not None and seen[0] == of_model:
-                self._compare(*seen[1:], model)
-            self._seen = now  # so that another model is warned of once
+        seen = self._seen
+        was_seen = seen is not None and _set(seen[0]) == _set(of_model)
+        try:
+            model = self._load()
+        except LayerError as error:
+            if not was_seen:
+                raise
+            raise LayerError(
+                f"{error} It was {seen[1]} when it was saved, which had the layer: put the former "
+                "model back, or fit again with another layer."
+            ) from error
+        if was_seen and seen[1:] != (model.identity, model.width):
+            self._compare(*seen[1:], model)
+        self._seen = of_model, model.identity, model.width  # so that another is warned of once
         return model
 
     def _compare(self, identity: str, width: int, model: Model) -> None:
@@ -327,6 +335,11 @@ class TextEncoder(TransformerMixin, BaseEstimator):
     def _parameters(self) -> dict[str, Any]:
         """Parameters as in get_params, whose inspection takes longer than a cached row."""
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+
+def _set(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters other than None: earlier releases did not have all of them."""
+    return {name: value for name, value in parameters.items() if value is not None}
 
 
 def seen_model(encoder: Any) -> tuple[dict[str, Any], str, int] | None:

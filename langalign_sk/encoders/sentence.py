@@ -41,8 +41,7 @@ class SentenceEncoder(TextEncoder):
         transformers or model2vec, or a name on the Hugging Face hub. Plain transformers
         checkpoints are mean-pooled. With the extra ``e5``, "multilingual-e5-small" is a model with
         4-bit weights that needs no download, unless the original is in the local cache of the hub
-        or a setting is given that only the original has: `revision`, `backend`, another `pooling`
-        or several devices.
+        or a setting is given that only the original has: `revision`, `backend` or several devices.
     revision : str, default=None
         Branch, tag or commit of a hub model.
     prompt : str, default=None
@@ -50,7 +49,16 @@ class SentenceEncoder(TextEncoder):
         package knows it (see :func:`list_encoders`), and the model's own default otherwise; "" is
         no prompt.
     pooling : {"mean", "cls", "max", "lasttoken"}, default=None
-        How the tokens of a text become one row; None leaves the model's own pooling.
+        How the tokens of a text become one row; None leaves the model's own pooling. Padding is
+        never pooled. Later modules of the model follow, so that a model whose rows have length 1
+        has such rows with any pooling.
+    layer : int or list of int, default=None
+        Hidden layer whose tokens are pooled, as numbered in transformers' ``hidden_states``: 0 is
+        the embeddings, i the output of the i-th layer, and negative numbers count from the last. A
+        list is the mean of several layers. None is the model as it is. The packaged
+        "multilingual-e5-small" computes no layer behind the last that is needed; other models
+        compute all of them. "use-multilingual", static models and other backends than torch have
+        no layers to set. Every layer is a model of its own in memory.
     normalize : bool, default=False
         Scale rows to length 1. Many models do that themselves.
     max_length : int, default=None
@@ -113,6 +121,7 @@ class SentenceEncoder(TextEncoder):
         revision: str | None = None,
         prompt: str | None = None,
         pooling: str | None = None,
+        layer: int | Sequence[int] | None = None,
         normalize: bool = False,
         max_length: int | None = None,
         batch_size: int = 32,
@@ -127,6 +136,7 @@ class SentenceEncoder(TextEncoder):
         self.revision = revision
         self.prompt = prompt
         self.pooling = pooling
+        self.layer = layer
         self.normalize = normalize
         self.max_length = max_length
         self.batch_size = batch_size
@@ -137,6 +147,10 @@ class SentenceEncoder(TextEncoder):
         self.cache = cache
         self.verbose = verbose
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Pickles of earlier releases have no layer.
+        super().__setstate__({"layer": None, **state})
+
     def _load(self) -> Model:
         _check_settings(self)
         devices = self.device
@@ -145,6 +159,7 @@ class SentenceEncoder(TextEncoder):
                 name=os.fspath(self.name),
                 revision=self.revision,
                 pooling=self.pooling,
+                layer=_layers(self),
                 max_length=self.max_length,
                 device=devices if devices is None or isinstance(devices, str) else tuple(devices),
                 dtype=self.dtype,
@@ -166,6 +181,7 @@ class SentenceEncoder(TextEncoder):
         changing = {
             "prompt": prompt_of(self),
             "pooling": self.pooling,
+            "layer": _layers(self),
             "normalize": self.normalize or None,
             "max_length": self.max_length,
             "dtype": self.dtype,
@@ -178,6 +194,28 @@ def prompt_of(encoder: SentenceEncoder) -> str | None:
     """Prompt before every text of an encoder; None is the default of the model itself."""
     preset = preset_of(str(encoder.name))
     return preset.prompt if encoder.prompt is None and preset else encoder.prompt
+
+
+def _layers(encoder: SentenceEncoder) -> tuple[int, ...] | None:
+    """Layers of an encoder in ascending order, whose order does not matter."""
+    layer: Any = encoder.layer
+    if layer is None:
+        return None
+    return tuple(sorted(map(int, layer if isinstance(layer, list | tuple) else [layer])))
+
+
+def _check_layer(layer: Any) -> None:
+    """Raise ValueError for layers that no model has."""
+    several = isinstance(layer, list | tuple)
+    numbers: Any = layer if several else [layer]
+    if not all(isinstance(n, Integral) and not isinstance(n, bool) for n in numbers):
+        raise ValueError(f"layer must be an int, a list of int or None, got {layer!r}.")
+    if not numbers:
+        raise ValueError(
+            f"layer must name one layer or more, got {layer!r}; None is the model as it is."
+        )
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"layer must name every layer once, got {layer!r}.")
 
 
 def _check_settings(encoder: SentenceEncoder) -> None:
@@ -193,6 +231,8 @@ def _check_settings(encoder: SentenceEncoder) -> None:
         value = getattr(encoder, name)
         if name != "max_length" or value is not None:
             check_number(name, value, Integral, lambda n: n > 0, "a positive int")
+    if encoder.layer is not None:
+        _check_layer(encoder.layer)
     for name in ("prompt", "revision"):
         value = getattr(encoder, name)
         if value is not None and not isinstance(value, str):

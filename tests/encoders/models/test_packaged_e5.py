@@ -97,10 +97,9 @@ def test_missing_package_names_its_extra(name, monkeypatch):
     ("setting", "said"),
     [
         ({"revision": "v1"}, "no revision to set"),
-        ({"pooling": "cls"}, "no pooling to set"),
         ({"backend": "onnx"}, "no backend to set"),
         ({"device": ["cpu", "cpu"]}, "no list of devices to set"),
-        ({"pooling": "max", "revision": "v1"}, "no revision and no pooling to set"),
+        ({"backend": "onnx", "revision": "v1"}, "no revision and no backend to set"),
     ],
 )
 @pytest.mark.usefixtures("e5_version")
