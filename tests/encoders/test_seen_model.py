@@ -39,6 +39,50 @@ def test_pickle_is_small_and_remembers_its_model(copied, mean_rows, monkeypatch)
     assert_rows_close(encoder.encode(TEXTS), mean_rows(TEXTS))
 
 
+def older(encoder):
+    """Encoder of a pickle of an earlier release, which knew no layers."""
+    state = dict(encoder.__getstate__())
+    seen, *others = state["_seen"]
+    state["_seen"] = ({k: v for k, v in seen.items() if k != "layer"}, *others)
+    del state["layer"]
+    out = SentenceEncoder.__new__(SentenceEncoder)
+    out.__setstate__(state)
+    return out
+
+
+def test_pickle_without_layers_works_as_before(copied, mean_rows):
+    encoder = SentenceEncoder(str(copied))
+    encoder.load()
+    again = older(encoder)
+    assert again.layer is None
+    assert again == encoder
+    assert repr(again) == repr(encoder)
+    assert clone(again) == encoder
+    assert messages(again.load) == []
+    assert_rows_close(again.encode(TEXTS), mean_rows(TEXTS))
+
+
+@pytest.mark.parametrize("width", [16, 20])
+def test_pickle_without_layers_still_compares_its_model(copied, monkeypatch, width):
+    encoder = SentenceEncoder(str(copied))
+    encoder.load()
+    again = older(encoder)
+    replace(copied, monkeypatch, seed=1, width=width)
+    if width == 16:
+        (told,) = messages(again.load)
+        assert "when it was saved, and is" in told
+    else:
+        with pytest.raises(ValueError, match=r"width 16 when it was saved .* width 20 now"):
+            again.load()
+
+
+def test_another_layer_is_not_compared(copied, monkeypatch):
+    encoder = SentenceEncoder(str(copied))
+    encoder.load()
+    replace(copied, monkeypatch, seed=1)
+    assert messages(lambda: encoder.set_params(layer=1).load()) == []
+
+
 def test_unused_encoder_remembers_nothing(copied, monkeypatch):
     data = pickle.dumps(SentenceEncoder(str(copied)))
     replace(copied, monkeypatch, width=20)

@@ -21,6 +21,7 @@ def test_parameters_go_in_and_out():
         "revision": "v1",
         "prompt": "p",
         "pooling": "cls",
+        "layer": [2, 4],
         "normalize": True,
         "max_length": 7,
         "batch_size": 3,
@@ -115,6 +116,16 @@ def test_long_float16_rows_are_normalized(monkeypatch):
         ({"name": 3}, TypeError, "name must be a str, got int. An object that encodes goes to the"),
         ({"name": None}, TypeError, "name must be a str, got NoneType"),
         ({"pooling": "sum"}, ValueError, r"pooling must be one of .*'lasttoken'\), got 'sum'"),
+        ({"layer": True}, ValueError, "layer must be an int, a list of int or None, got True"),
+        ({"layer": 2.0}, ValueError, r"layer must be an int, a list of int or None, got 2\.0"),
+        ({"layer": "last"}, ValueError, "layer must be an int, a list of int or None, got 'last'"),
+        ({"layer": [1, 2.5]}, ValueError, r"layer must be an int, .* got \[1, 2\.5\]"),
+        ({"layer": [1, False]}, ValueError, r"layer must be an int, .* got \[1, False\]"),
+        ({"layer": {1, 2}}, ValueError, r"layer must be an int, .* got \{1, 2\}"),
+        ({"layer": np.array([1, 2])}, ValueError, r"layer must be an int, .* got array\(\[1, 2\]"),
+        ({"layer": []}, ValueError, r"layer must name one layer or more, got \[\]; None is the"),
+        ({"layer": ()}, ValueError, r"layer must name one layer or more, got \(\)"),
+        ({"layer": [1, 2, 1]}, ValueError, r"layer must name every layer once, got \[1, 2, 1\]"),
         ({"dtype": "int8"}, ValueError, "dtype must be one of .*'bfloat16'.*, got 'int8'"),
         ({"dtype": np.float32}, ValueError, "dtype must be one of"),
         ({"backend": "jax"}, ValueError, "backend must be one of .*'openvino'.*, got 'jax'"),
@@ -144,6 +155,22 @@ def test_wrong_parameters_are_refused_before_loading(no_models, parameters, erro
         with pytest.raises(error, match=message):
             use()
     assert not registry._models
+
+
+@pytest.mark.parametrize(
+    ("layer", "key"),
+    [
+        (None, ""),
+        (6, "layer=(6,)"),
+        ([6], "layer=(6,)"),
+        (np.int64(6), "layer=(6,)"),
+        (-1, "layer=(-1,)"),
+        ((8, 4), "layer=(4, 8)"),
+        ([4, 8], "layer=(4, 8)"),
+    ],
+)
+def test_layers_are_in_the_key_of_a_cache(layer, key):
+    assert SentenceEncoder("a", layer=layer)._settings() == key
 
 
 def test_handles_are_small_and_survive_pickling():

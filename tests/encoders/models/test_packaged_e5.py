@@ -9,6 +9,7 @@ from huggingface_hub import HfApi, constants
 from langalign_sk import SentenceEncoder
 from langalign_sk.datasets import load_service_requests
 from langalign_sk.encoders import list_encoders
+from langalign_sk.encoders.base import loaded_model
 from langalign_sk.encoders.models import packaged, registry
 from tests.encoders.models.toy_file import write_toy
 from tests.encoders.toy import MIXED, assert_rows_close, hide, hub, messages, run
@@ -107,6 +108,29 @@ def test_settings_that_only_the_hub_has(setting, said):
     with pytest.raises(ValueError, match=f"4-bit model of the extra 'e5' has {said}") as raised:
         SentenceEncoder(E5_NAMES[0], **setting).load()
     assert "HF_HUB_OFFLINE is set" in str(raised.value)
+
+
+@pytest.mark.usefixtures("toy_e5")
+@pytest.mark.parametrize("pooling", [None, "cls", "max", "lasttoken"])
+@pytest.mark.parametrize("layer", [None, 0, 1, -1, [0, -1]])
+def test_layers_and_poolings_are_those_of_its_sentence_transformer(layer, pooling):
+    texts = ["ab", "", "a b c", "가가"]
+    encoder = SentenceEncoder(E5_NAMES[0], layer=layer, pooling=pooling, prompt="a ")
+    rows = encoder.encode(texts)
+    assert_rows_close(np.linalg.norm(rows, axis=1), np.ones(len(texts)))
+    whole = loaded_model(encoder).to_module()
+    assert_rows_close(rows, whole.encode([f"a {text}" for text in texts], show_progress_bar=False))
+    if (layer, pooling) not in ((None, None), (-1, None)):
+        usual = SentenceEncoder(E5_NAMES[0], prompt="a ").encode(texts)
+        assert np.abs(rows - usual).max() > 0.01
+
+
+@pytest.mark.usefixtures("toy_e5")
+def test_missing_layer_is_named_with_those_that_are_there():
+    for layer in (3, -4, [0, 3]):
+        with pytest.raises(ValueError, match=r"has no layer -?\d: it has 2 layers") as raised:
+            SentenceEncoder(E5_NAMES[0], layer=layer).load()
+        assert repr(E5_NAMES[0]) in str(raised.value)
 
 
 @pytest.mark.usefixtures("toy_e5")

