@@ -79,17 +79,18 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         parameters = self._parameters()
         of_model = {k: v for k, v in parameters.items() if k not in _NOT_OF_THE_MODEL}
         seen = self._seen
-        was_seen = seen is not None and _set(seen[0]) == _set(of_model)
+        if seen is not None and _given(seen[0]) != _given(of_model):
+            seen = None  # of another model, on purpose
         try:
             model = self._load()
         except LayerError as error:
-            if not was_seen:
+            if seen is None:
                 raise
             raise LayerError(
                 f"{error} It was {seen[1]} when it was saved, which had the layer: put the former "
                 "model back, or fit again with another layer."
             ) from error
-        if was_seen and seen[1:] != (model.identity, model.width):
+        if seen is not None and seen[1:] != (model.identity, model.width):
             self._compare(*seen[1:], model)
         self._seen = of_model, model.identity, model.width  # so that another is warned of once
         return model
@@ -337,7 +338,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
 
-def _set(parameters: dict[str, Any]) -> dict[str, Any]:
+def _given(parameters: dict[str, Any]) -> dict[str, Any]:
     """Parameters other than None: earlier releases did not have all of them."""
     return {name: value for name, value in parameters.items() if value is not None}
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._utils.stamp import complete_state
 from .._utils.validation import check_choice, check_number
 from .base import TextEncoder
 from .cache.lookup import as_cache
@@ -114,6 +115,9 @@ class SentenceEncoder(TextEncoder):
     array([1])
     """
 
+    # Parameters that came after the first format, with the values that earlier states stand for.
+    _later_parameters: ClassVar[dict[str, Any]] = {"layer": None}
+
     def __init__(
         self,
         name: str = DEFAULT,
@@ -148,8 +152,7 @@ class SentenceEncoder(TextEncoder):
         self.verbose = verbose
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Pickles of earlier releases have no layer.
-        super().__setstate__({"layer": None, **state})
+        super().__setstate__(complete_state(type(self), state))
 
     def _load(self) -> Model:
         _check_settings(self)
