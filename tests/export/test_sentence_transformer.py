@@ -109,6 +109,8 @@ def test_saved_model_with_a_bridge_needs_sentence_transformers_alone(tiny, tmp_p
         {"normalize": True},
         {"pooling": "cls", "max_length": 4},
         {"dtype": "float16"},
+        {"layer": 0, "pooling": "max"},
+        {"layer": [0, 1], "normalize": True},
         {"normalize": True, "prompt": "sentence ", "pooling": "max", "dtype": "bfloat16"},
     ],
     ids=name_of,
