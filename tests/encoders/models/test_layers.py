@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,7 +11,9 @@ from sklearn.base import clone
 
 from langalign_sk import SentenceEncoder
 from langalign_sk.encoders import FolderCache
-from langalign_sk.encoders.models.layers import layer_numbers
+from langalign_sk.encoders.models import registry, transformer
+from langalign_sk.encoders.models.layers import layer_numbers, use_layers
+from langalign_sk.encoders.models.model import folder_identity
 from tests.encoders.toy import TEXTS, aligner, assert_rows_close, bert, hub, messages, run
 from tests.toy import KOREAN
 
@@ -220,8 +223,6 @@ def test_default_encoder_has_no_layers():
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
 def test_other_backends_have_no_layers(deep, backend, monkeypatch):
-    from langalign_sk.encoders.models import transformer
-
     monkeypatch.setattr(transformer, "_check_packages", lambda spec: None)
     with pytest.raises(
         ValueError, match=f"on backend='{backend}' returns its last layer"
@@ -242,24 +243,18 @@ def test_model_without_a_transformer_has_no_layers(tmp_path):
     assert "leave layer=None, or use a transformers model" in str(raised.value)
 
 
-def test_model_without_pooling_has_no_layer_to_pool(deep, monkeypatch):
-    from langalign_sk.encoders.models import layers
-
-    class Model(list):
-        def named_children(self):
-            return [(str(i), module) for i, module in enumerate(self)]
-
+def test_model_without_pooling_has_no_layer_to_pool(deep, tmp_path):
     from sentence_transformers import SentenceTransformer
 
-    alone = Model([SentenceTransformer(str(deep), device="cpu")[0]])
-    with pytest.raises(ValueError, match="Encoder 'a' has no pooling"):
-        layers.use_layers(alone, (1,), "a")
+    alone = SentenceTransformer(modules=[SentenceTransformer(str(deep), device="cpu")[0]])
+    alone.save(str(tmp_path / "alone"))
+    with pytest.raises(ValueError, match="has no pooling, so that no layer of tokens") as raised:
+        SentenceEncoder(str(tmp_path / "alone"), layer=1, device="cpu").load()
+    assert repr(str(tmp_path / "alone")) in str(raised.value)
 
 
 def test_model_that_returns_no_hidden_states_is_named(deep, monkeypatch):
     from sentence_transformers import SentenceTransformer
-
-    from langalign_sk.encoders.models import layers
 
     model = SentenceTransformer(str(deep), device="cpu")
     forward = model[0].forward
@@ -271,7 +266,7 @@ def test_model_that_returns_no_hidden_states_is_named(deep, monkeypatch):
 
     monkeypatch.setattr(model[0], "forward", last_alone)
     with pytest.raises(ValueError, match="Encoder 'a' does not return its hidden layers"):
-        layers.use_layers(model, (1,), "a")
+        use_layers(model, (1,), "a")
 
 
 def test_missing_layer_of_a_cached_model_is_not_looked_for_on_the_hub(deep, tmp_path, monkeypatch):
@@ -306,11 +301,6 @@ def test_pickled_encoder_keeps_its_layer(deep, layer_rows):
 
 
 def test_saved_encoder_whose_layer_is_gone_says_so(tmp_path, deep, monkeypatch):
-    import shutil
-
-    from langalign_sk.encoders.models import registry
-    from langalign_sk.encoders.models.model import folder_identity
-
     folder = shutil.copytree(deep, tmp_path / "model")
     before = folder_identity(str(folder))
     encoder = SentenceEncoder(str(folder), layer=3, cache=None)

