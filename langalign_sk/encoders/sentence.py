@@ -92,8 +92,8 @@ class SentenceEncoder(TextEncoder):
     ImportError
         At first use, if a package is missing; the message names the extra to install.
     ValueError
-        At first use, if a parameter is out of its range, or if the model does not exist or cannot
-        be fetched.
+        At first use, if a parameter is out of its range, if the model does not exist or cannot be
+        fetched, or if it does not have the layer.
 
     See Also
     --------
@@ -105,6 +105,12 @@ class SentenceEncoder(TextEncoder):
     >>> encoder = SentenceEncoder("use-multilingual")
     >>> encoder.encode(["Good morning", "좋은 아침"]).shape
     (2, 512)
+
+    Rows of the middle layers:
+
+    >>> middle = SentenceEncoder("minilm-english", layer=[2, 3, 4], pooling="max")
+    >>> middle.encode(["Good morning"]).shape
+    (1, 384)
 
     As a step of a pipeline:
 

@@ -78,6 +78,10 @@ def to_sentence_transformer(
     trusting code adds two branches, so the linear map passes the hidden layers as a difference of
     positive parts, ``x = max(x, 0) - max(-x, 0)``.
 
+    An encoder with `layer` becomes a model with a WeightedLayerPooling. Such a model encodes in the
+    process that loaded it: transformers returns no hidden states in the processes of
+    ``start_multi_process_pool``, and the library would pool the last layer there.
+
     Examples
     --------
     >>> import numpy as np
