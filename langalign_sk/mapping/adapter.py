@@ -84,7 +84,8 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
     rank : int, default=None
         Rank of the correction of a linear adapter; None is full rank.
     start : {"auto", "identity", "ridge", "procrustes", "spectral"}, default="auto"
-        Closed form that training starts from, see :class:`LinearAligner`. Not used with
+        Closed form that training starts from, see :class:`LinearAligner`. For the objective "head",
+        "auto" is "ridge" within one space, as rotations cost heads accuracy. Not used with
         ``init="random"``.
     shared : bool, default=False
         Train a map of X and a map of y into one space, from the canonical variates of
@@ -109,11 +110,11 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         closed form, which a dropped unit takes apart.
     weight_decay : float, default=None
         Pull of the weights towards the closed form (L2-SP: Li, Grandvalet and Davoine, arXiv
-        1802.01483). None is 2e-3 for "residual" and 5 for "fc" and "ae". Not used with
+        1802.01483). None is 2e-3 for "residual" and 20 for "fc" and "ae". Not used with
         ``init="random"``.
     learning_rate : float, default=None
         Peak of the one-cycle schedule of Adam; constant in `partial_fit`. None is 1e-3, half of it
-        with `shared`, where both sides move, and 2e-5 for "fc" and "ae" that start as a closed form.
+        with `shared`, where both sides move, and 1e-5 for "fc" and "ae" that start as a closed form.
     batch_size : int, default=None
         Pairs a step. None takes a tenth of the pairs, between 256 and 2,048; for "fc" and "ae" that
         start as a closed form, a 40th of them, between 64 and 512.

@@ -15,9 +15,9 @@ def settings(*args, **params):
     [
         ("contrastive", {}, ("residual", "retrieval", False, 0.1, 2e-3, 1e-3, 10)),
         ("contrastive", {"shared": True}, ("residual", "retrieval", False, 0.1, 2e-3, 5e-4, 10)),
-        ("mse", {}, ("fc", "head", True, 0.0, 5.0, 2e-5, 4)),
-        ("autoencoder", {}, ("ae", "head", True, 0.0, 5.0, 2e-5, 4)),
-        ("contrastive", {"architecture": "fc"}, ("fc", "retrieval", True, 0.0, 5.0, 2e-5, 4)),
+        ("mse", {}, ("fc", "head", True, 0.0, 20.0, 1e-5, 4)),
+        ("autoencoder", {}, ("ae", "head", True, 0.0, 20.0, 1e-5, 4)),
+        ("contrastive", {"architecture": "fc"}, ("fc", "retrieval", True, 0.0, 20.0, 1e-5, 4)),
         ("mse", {"init": "random"}, ("fc", "head", False, 0.1, 0.0, 1e-3, 10)),
         ("mse", {"architecture": "residual"}, ("residual", "head", False, 0.1, 2e-3, 1e-3, 10)),
     ],

@@ -215,7 +215,13 @@ class _Run:
     def _closed_form(self) -> tuple[list[Network], str]:
         aligner = self.aligner
         *affine, method = closed_form(
-            self.rows, self.trained, self.held_out, aligner.start, aligner.shared, self.seed
+            self.rows,
+            self.trained,
+            self.held_out,
+            aligner.start,
+            aligner.shared,
+            self.seed,
+            self.settings.objective,
         )
         return self._in_units(affine), method
 

@@ -180,3 +180,21 @@ def test_objective_says_which_figure_chooses_the_epoch(objective):
     found = [h[key] for h in fitted.history_]
     assert fitted.best_epoch_ in (0, 1 + int(np.argmax(found)))
     assert fitted.held_out_recall_ >= fitted.start_recall_
+
+
+def test_start_for_heads_is_a_ridge_within_one_space():
+    # A rotation finds most translations here; a ridge stays near the identity.
+    draw = np.random.default_rng(0)
+    X = draw.normal(size=(600, 8)) / 8
+    turn = np.linalg.qr(np.eye(8) + 0.05 * draw.normal(size=(8, 8)))[0]
+    Y = X @ (turn * np.sign(np.diag(turn))) + 0.03 * draw.normal(size=X.shape)
+    params = {"max_epochs": 1, "learning_rate": NO_STEP}
+    assert adapter("mse", objective="retrieval", **params).fit(X, Y).start_ == "procrustes"
+    assert adapter("mse", **params).fit(X, Y).start_ == "ridge"
+    assert adapter("mse", start="procrustes", **params).fit(X, Y).start_ == "procrustes"
+
+
+def test_start_for_heads_between_two_spaces_is_the_best_there_is():
+    X, Y = noisy_pairs(300, noise=0.05)
+    params = {"max_epochs": 1, "learning_rate": NO_STEP}
+    assert adapter("mse", **params).fit(X, Y[:, ::-1]).start_ in ("spectral", "procrustes")
