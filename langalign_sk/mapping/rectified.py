@@ -83,7 +83,7 @@ def rectified_layers(
     Returns
     -------
     tuple of (weight, bias)
-        float32.
+        Of every layer, in float32.
     """
     into = components.into[:, :rank]
     reach = np.abs((X - components.mean.astype(X.dtype)) @ into.astype(X.dtype)).max(axis=0)

@@ -73,7 +73,7 @@ def closed_form(
         choice = choose(chosen_by, candidates, random_state=draw)
         ridges = [c for c in candidates if c.method == "ridge"]
         one_space = choice is not None and "ridge" in choice.results["method"]
-        if one_space and objective == "head":
+        if one_space and objective == "head" and len(ridges) < len(candidates):
             choice = choose(chosen_by, ridges, random_state=draw)
         best = cautious_candidate(candidates) if choice is None else choice.best
     solver = rows.solver_without(held_out)

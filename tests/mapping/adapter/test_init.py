@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from langalign_sk.mapping import LinearAligner
+from langalign_sk.mapping import AdapterAligner, LinearAligner
 from tests.mapping.adapter.cases import NO_STEP, adapter, bent_pairs, noisy_pairs, recall, split
 from tests.mapping.close import assert_close
 
@@ -198,3 +198,14 @@ def test_start_for_heads_between_two_spaces_is_the_best_there_is():
     X, Y = noisy_pairs(300, noise=0.05)
     params = {"max_epochs": 1, "learning_rate": NO_STEP}
     assert adapter("mse", **params).fit(X, Y[:, ::-1]).start_ in ("spectral", "procrustes")
+
+
+def test_state_of_an_earlier_release_works():
+    X, Y = noisy_pairs()
+    fitted = adapter("mse", init="random").fit(X, Y)
+    state = fitted.__getstate__()
+    del state["init"], state["objective"]
+    twin = AdapterAligner.__new__(AdapterAligner)
+    twin.__setstate__(state)
+    np.testing.assert_array_equal(twin.transform(X), fitted.transform(X))
+    assert clone(twin).init == "closed_form"
