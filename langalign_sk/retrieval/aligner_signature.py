@@ -16,6 +16,7 @@ __all__ = ["difference", "signature_of"]
 
 
 _PROBED = 16  # columns of two moved rows
+_OF_ROWS = ("layer", "pooling", "prompt", "normalize", "max_length")
 
 
 def signature_of(aligner: Any) -> dict[str, Any] | None:
@@ -40,11 +41,21 @@ def signature_of(aligner: Any) -> dict[str, Any] | None:
     return {
         "output_space": route.output_space,
         "encoders": [seen[1] if seen else None for seen in models_seen(inner)],
+        "settings": [_settings(seen[0]) if seen else None for seen in models_seen(inner)],
         "maps": {
             language: _probe(partial(route.there, language=language), fitted.n_features_in_)
             for language, fitted in route.maps.items()
         },
     }
+
+
+def _settings(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Settings of an encoder that change its rows, as JSON returns them."""
+    given = {name: parameters.get(name) for name in _OF_ROWS}
+    layer = given["layer"]
+    if isinstance(layer, list | tuple):
+        given["layer"] = [int(i) for i in layer]
+    return {name: value for name, value in given.items() if value not in (None, False)}
 
 
 def _probe(move: Callable[[NDArray], Any], width: int) -> list[float]:
@@ -81,6 +92,10 @@ def difference(saved: Any, now: Any) -> str | None:
     for old, new in zip(*encoders, strict=False):
         if old is not None and new is not None and old != new:
             return f"with the encoder {old!r}, and the aligner has {new!r}"
+    settings = saved.get("settings", []), now.get("settings", [])
+    for old, new in zip(*settings, strict=False):
+        if old is not None and new is not None and old != new:
+            return f"with the encoder's settings {old}, and the aligner has {new}"
     same = saved.get("output_space") == now.get("output_space")
     same = same and saved["maps"].keys() == now["maps"].keys()
     # Processors differ in the last digits.

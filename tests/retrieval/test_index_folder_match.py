@@ -19,8 +19,8 @@ from tests.toy import ENGLISH, JAPANESE, KOREAN, PAIRS, ToyEncoder
 class Named(TextEncoder):
     """A model with an identity, as the handles of real ones have."""
 
-    def __init__(self, name="toy", cache=None, verbose=False):
-        self.name, self.cache, self.verbose = name, cache, verbose
+    def __init__(self, name="toy", layer=None, cache=None, verbose=False):
+        self.name, self.layer, self.cache, self.verbose = name, layer, cache, verbose
 
     def _load(self):
         return Model(lambda texts, *_: ToyEncoder().encode(texts), 12, f"{self.name}@1")
@@ -32,7 +32,7 @@ class Named(TextEncoder):
         return ""
 
     def _parameters(self):
-        return {"name": self.name}
+        return {"name": self.name, "layer": self.layer}
 
 
 def test_another_aligner(tmp_path):
@@ -67,6 +67,19 @@ def test_another_encoder(tmp_path):
     assert opened.search(KOREAN[8], 1)["id"].tolist() == [8]
     with pytest.raises(ValueError, match=r"built with the encoder 'one@1'.*has 'two@1'"):
         CrossLingualRetriever(fitted_aligner(encoder=Named("two")).freeze()).open_index(tmp_path)
+
+
+def test_another_layer_of_the_encoder(tmp_path):
+    def retriever(layer):
+        return CrossLingualRetriever(fitted_aligner(encoder=Named(layer=layer)).freeze())
+
+    retriever((3, 4)).fit(ENGLISH).save_index(tmp_path)
+    assert retriever([3, 4]).open_index(tmp_path).n_documents_ == len(ENGLISH)
+    for other in (None, 3):
+        with pytest.raises(
+            ValueError, match=r"settings \{'layer': \[3, 4\]\}, and the aligner has"
+        ):
+            retriever(other).open_index(tmp_path)
 
 
 def test_other_parameters(tmp_path):
