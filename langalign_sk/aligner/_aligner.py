@@ -64,15 +64,15 @@ class CrossLingualAligner(
         ``list of str -> list of language codes``, for languages written in Latin script. None
         tells rows apart by script.
     method : str, default="auto"
-        The language map. "identity", "centre", "ridge", "procrustes" and "spectral" are closed
-        forms, see :class:`~langalign_sk.mapping.LinearAligner`. "contrastive", "mse" (the fully
-        connected variant of the LANGALIGN paper [1]_) and "autoencoder" (its autoencoder variant)
-        are trained, see :class:`~langalign_sk.mapping.AdapterAligner`. "auto" takes the simplest
-        within one standard error of the best held-out retrieval, among the closed forms but
-        "centre" and, from 2,000 pairs on, a contrastive adapter; no alignment is always a
-        candidate, and the map chosen never finds fewer held-out translations. An adapter that
-        moves rows away from where English models know them is not chosen, unless it is trained
-        for search (``mse_weight=0``).
+        The language map. "identity", "centre", "scale", "ridge", "procrustes" and "spectral" are
+        closed forms, see :class:`~langalign_sk.mapping.LinearAligner`. "contrastive", "mse" (the
+        fully connected variant of the LANGALIGN paper [1]_) and "autoencoder" (its autoencoder
+        variant) are trained, see :class:`~langalign_sk.mapping.AdapterAligner`. "auto" takes the
+        simplest within one standard error of the best held-out retrieval, among the closed forms
+        and, from 2,000 pairs on, a contrastive adapter; no alignment is always a candidate, and the
+        map chosen never finds fewer held-out translations. An adapter that moves rows away from
+        where English models know them is not chosen, unless it is trained for search
+        (``mse_weight=0``).
     alpha : float, sequence of float or "auto", default="auto"
         Regularisation of a closed-form language map, in units of the mean eigenvalue.
     adapter_dim : int, default=None

@@ -18,6 +18,7 @@ from .rows import HeldOutRows
 __all__ = [
     "AUTO_METHODS",
     "METHODS",
+    "ONE_SPACE",
     "Candidate",
     "MapCandidate",
     "candidates_for",
@@ -31,8 +32,10 @@ ALPHAS = (1.0, 3.0, 10.0, 30.0)
 ZERO_PRIOR_ALPHAS = (0.1, 0.3, 1.0)  # towards zero, where the widths differ
 SPECTRAL_ALPHAS = (1.0,)
 POWERS = (0.25, 0.5)
-METHODS = ("identity", "centre", "ridge", "procrustes", "spectral")  # simplest first
-AUTO_METHODS = ("identity", "ridge", "procrustes", "spectral")
+METHODS = ("identity", "centre", "scale", "ridge", "procrustes", "spectral")  # simplest first
+AUTO_METHODS = METHODS
+# They take both sides for one space, and "auto" compares them there alone.
+ONE_SPACE = ("centre", "scale", "ridge")
 # With too few pairs to hold any out, nothing supports leaving the identity by more than this.
 _CAUTIOUS_ALPHA = 10.0
 
@@ -88,6 +91,8 @@ class Candidate:
             return solver.identity(reverse)
         if self.method == "centre":
             return solver.centre(reverse)
+        if self.method == "scale":
+            return solver.scale(reverse)
         if self.method == "procrustes":
             return solver.procrustes(reverse)
         if self.method == "ridge":
@@ -151,11 +156,7 @@ def candidates_for(
 ) -> list[Candidate]:
     """All maps of a method, or of those that "auto" chooses from; None is the default grid."""
     wanted = AUTO_METHODS if method == "auto" else (method,)
-    out: list[Candidate] = []
-    if "identity" in wanted and square:
-        out.append(Candidate("identity"))
-    if "centre" in wanted:
-        out.append(Candidate("centre"))
+    out = [Candidate(m) for m in ("identity", "centre", "scale") if m in wanted and square]
     if "ridge" in wanted:
         default = ALPHAS if square else ZERO_PRIOR_ALPHAS
         out += [Candidate("ridge", float(a)) for a in (default if alpha is None else alpha)]
@@ -203,7 +204,7 @@ def linear_candidates(
         raise ValueError(f"method must be one of {('auto', *METHODS)}, got {method!r}.")
     if shared:
         return [_shared_candidate(method, {"alpha": alpha, "power": power, "rank": rank})]
-    if method in ("identity", "centre") and not square:
+    if method in ("identity", "centre", "scale") and not square:
         raise ValueError(
             f'method="{method}" needs X and y of one width. Use "spectral", "ridge" or '
             '"procrustes" between two widths.'

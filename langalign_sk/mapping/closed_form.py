@@ -19,6 +19,7 @@ __all__ = ["AffineMap", "Moments", "Solver", "origins_of"]
 _TRACE = 1e-3
 _ROWS_AT_ONCE = 16_384
 _SAMPLED = 1_000  # rows that an origin is taken from
+_ROUNDING = 8  # roundings of its mean, up to which a feature is constant
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ class Solver:
         self.cov_xy = covariance(moments.xy, dx, dy)
         self._cov_x = None if moments.xx is None else covariance(moments.xx, dx, dx)
         self._cov_y = None if moments.yy is None else covariance(moments.yy, dy, dy)
+        self._offsets = dx, dy  # of the means from the origins
         self.square = self.cov_xy.shape[0] == self.cov_xy.shape[1]
         self._factors: dict[tuple[float, bool], _Factor] = {}
         self._correlations: dict[float, _Variates] = {}
@@ -177,6 +179,18 @@ class Solver:
         d, dtype = len(self.x_mean), self.x_mean.dtype
         shift = self.x_mean - self.y_mean if reverse else self.y_mean - self.x_mean
         return AffineMap(np.eye(d, dtype=dtype), shift)
+
+    def scale(self, reverse: bool = False) -> AffineMap:
+        """The difference of the means, and the ratio of the standard deviations of every feature."""
+        return self._affine(np.diag(1 / self._ratios if reverse else self._ratios), reverse)
+
+    @cached_property
+    def _ratios(self) -> NDArray:
+        """Standard deviations of Y over those of X; 1 where a feature is constant on either side."""
+        of_x = _deviations(self.cov_x, self._offsets[0], self.x_mean)
+        of_y = _deviations(self.cov_y, self._offsets[1], self.y_mean)
+        varies = (of_x > 0) & (of_y > 0)
+        return np.divide(of_y, of_x, out=np.ones_like(of_x), where=varies)
 
     @cached_property
     def _rotation(self) -> NDArray:
@@ -368,6 +382,15 @@ def _factor(
             return _CholeskyFactor(cholesky(G + prior, lower=True, check_finite=False))
     values, vectors = eigen(G)
     return _EigenFactor(values + alpha * _unit(G), vectors)
+
+
+def _deviations(cov: NDArray, offset: NDArray, mean: NDArray) -> NDArray:
+    """Standard deviations of the features, zero where there is nothing but rounding."""
+    eps = np.finfo(cov.dtype).eps
+    variance = np.diagonal(cov)
+    lost = np.sqrt(eps) * offset.astype(cov.dtype) ** 2  # a difference of two sums as large as this
+    constant = variance <= np.maximum(lost, (_ROUNDING * eps * mean) ** 2)
+    return np.sqrt(np.where(constant, 0, variance))
 
 
 def _unit(G: NDArray) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._utils.arrays import is_identity
+from .._utils.arrays import is_diagonal, is_identity
 from .._utils.validation import forget, warn_user
 from ._base import PairedMap
 from .candidates import Candidate, MapCandidate, cautious_candidate, linear_candidates
@@ -33,10 +33,13 @@ class LinearAligner(PairedMap):
 
     Parameters
     ----------
-    method : {"auto", "identity", "centre", "procrustes", "ridge", "spectral"}, default="auto"
+    method : {"auto", "identity", "centre", "scale", "ridge", "procrustes", "spectral"}, default="auto"
         - "identity": no map; the widths must agree.
         - "centre": the difference of the means, ``x + mean(Y) - mean(X)``; the widths must
-          agree. "auto" does not try it.
+          agree.
+        - "scale": the difference of the means and the ratio of the standard deviations, feature by
+          feature, ``(x - mean(X)) * std(Y) / std(X) + mean(Y)``. The ratio is 1 where a feature is
+          constant on either side; the widths must agree.
         - "ridge": least squares shrunk towards the identity,
           ``(G + a t I)^-1 (C + a t I)`` with ``G = Xc'Xc / n``, ``C = Xc'Yc / n`` and
           ``t = trace(G) / d``; towards zero where the widths differ.
@@ -49,9 +52,9 @@ class LinearAligner(PairedMap):
           "Generalizing and improving bilingual word embedding mappings", AAAI 2018).
         - "auto": the simplest of the others within one standard error of the best log-likelihood of
           retrieving held-out translations. The identity is always a candidate where the widths
-          agree, and is kept unless another map has a higher recall at 1. There "spectral" is
-          tried only, and "ridge" is not, where the identity finds at most half of what
-          "procrustes" finds: then the sides are two spaces and not one.
+          agree, and is kept unless another map has a higher recall at 1. Where neither it, nor
+          "centre" or "scale" finds more than half of what "procrustes" finds, the sides are two
+          spaces: "spectral" is tried there alone, and "centre", "scale" and "ridge" are not.
     alpha : float, sequence of float or "auto", default="auto"
         Regularisation strength of "ridge" and "spectral" in units of the mean eigenvalue of the
         covariance. A sequence is a grid to choose from.
@@ -112,8 +115,8 @@ class LinearAligner(PairedMap):
     Notes
     -----
     Means and scales are those of the fit, so that `transform` treats every row alone. The map
-    back is fitted as a map from Y to X; it is the inverse for "identity", "centre" and, for equal
-    widths, "procrustes".
+    back is fitted as a map from Y to X; it is the inverse for "identity", "centre", "scale" and,
+    for equal widths, "procrustes".
 
     Examples
     --------
@@ -237,9 +240,11 @@ class LinearAligner(PairedMap):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        for name in _MATRICES:  # no alignment is a matrix of 1 MB, of nothing but ones and zeros
+        for name in _MATRICES:  # a matrix of 1 MB may be nothing but its diagonal
             if is_identity(state.get(name)):
                 state[name] = len(state[name]), state[name].dtype.str
+            elif is_diagonal(state.get(name)):
+                state[name] = np.diagonal(state[name]).copy()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -248,6 +253,8 @@ class LinearAligner(PairedMap):
             if isinstance(state.get(name), tuple):
                 n, dtype = state[name]
                 state[name] = np.eye(n, dtype=dtype)
+            elif isinstance(state.get(name), np.ndarray) and state[name].ndim == 1:
+                state[name] = np.diag(state[name])
         super().__setstate__(state)
 
     def move(self, X: NDArray) -> NDArray:

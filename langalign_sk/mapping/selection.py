@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._utils.validation import warn_user
 from ..metrics._core import POOL_OF_ONE, likelihood_and_recall
-from .candidates import AUTO_METHODS, Candidate, MapCandidate
+from .candidates import ONE_SPACE, Candidate, MapCandidate
 from .rows import HeldOutRows, PairedRows
 
 __all__ = ["Choice", "HeldOutPairs", "choose", "held_out_pairs"]
@@ -20,6 +20,8 @@ __all__ = ["Choice", "HeldOutPairs", "choose", "held_out_pairs"]
 
 POOL_WITH_TRAINED = 2_000  # at most; trained maps cost so much that a larger pool costs little more
 TEMPERATURE = 0.05
+# Where all of these are compared, some are for one space and some for two.
+_OF_ONE_SPACE_OR_TWO = {"ridge", "procrustes", "spectral"}
 
 C = TypeVar("C", bound=MapCandidate)
 
@@ -80,7 +82,7 @@ def choose(
         return None
     trial: _Trial[C] = _Trial(held_out, trained, time_budget)
     has_identity = candidates[0].method == "identity"
-    if has_identity and {c.method for c in candidates} >= set(AUTO_METHODS):
+    if has_identity and {c.method for c in candidates} >= _OF_ONE_SPACE_OR_TWO:
         candidates = _of_one_space_or_two(trial, candidates)
     finished: list[_Score[C]] = []
     for candidate in candidates:
@@ -98,18 +100,19 @@ def choose(
 
 
 def _of_one_space_or_two(trial: _Trial[C], candidates: Sequence[C]) -> Sequence[C]:
-    """Candidates without spectral maps in one space, and without ridge between two.
+    """Candidates without spectral maps in one space, and with no map near the identity between two.
 
-    In one space no alignment finds much of what a rotation finds, and maps that forget the
-    identity have only more to learn; between two, shrinking towards the identity makes no sense.
+    In one space no alignment, or a shift and a stretch of the features, finds much of what a rotation
+    finds, and maps that forget the identity have only more to learn; between two, staying near the
+    identity makes no sense.
     """
-    ends = {
-        c.method: trial.score(c).recall
-        for c in candidates
-        if c.method in ("identity", "procrustes")
+    plain = ("identity", "centre", "scale")
+    recalls = {
+        c.method: trial.score(c).recall for c in candidates if c.method in (*plain, "procrustes")
     }
-    one_space = ends["identity"] > 0.5 * ends["procrustes"]
-    return [c for c in candidates if c.method != ("spectral" if one_space else "ridge")]
+    one_space = max(recalls.get(m, 0.0) for m in plain) > 0.5 * recalls["procrustes"]
+    left_out = ("spectral",) if one_space else ONE_SPACE
+    return [c for c in candidates if c.method not in left_out]
 
 
 @dataclass(frozen=True)

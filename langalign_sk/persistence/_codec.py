@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._utils.arrays import WIDEST_IDENTITY, is_identity
+from .._utils.arrays import WIDEST_IDENTITY, is_diagonal, is_identity
 from .._utils.stamp import complete_state
 from ._kinds import Kind, kind_in_json
 
@@ -104,6 +104,15 @@ def decode(tree: Any, arrays: dict[str, NDArray], given: dict[str, Any]) -> Any:
         return given[content]
     if kind == "$float":
         return {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[content]
+    if kind == "$tuple":
+        return tuple(decode(child, arrays, given) for child in content)
+    if kind == "$dict":
+        return {str(key): decode(child, arrays, given) for key, child in content.items()}
+    return _array_of(kind, content, arrays)
+
+
+def _array_of(kind: str, content: Any, arrays: dict[str, NDArray]) -> NDArray:
+    """Array of a node that `_array` returned."""
     if kind == "$array":
         return arrays[content]
     if kind == "$turned":
@@ -115,10 +124,10 @@ def decode(tree: Any, arrays: dict[str, NDArray], given: dict[str, Any]) -> Any:
         if dtype not in ("<f4", "<f8") or not 0 < int(n) <= WIDEST_IDENTITY:
             raise ValueError("not an identity matrix")
         return np.eye(int(n), dtype=dtype)
-    if kind == "$tuple":
-        return tuple(decode(child, arrays, given) for child in content)
-    if kind == "$dict":
-        return {str(key): decode(child, arrays, given) for key, child in content.items()}
+    if kind == "$diagonal":
+        if arrays[content].ndim != 1 or len(arrays[content]) > WIDEST_IDENTITY:
+            raise ValueError("not the diagonal of a matrix")
+        return np.diag(arrays[content])
     raise ValueError(f"unknown kind of node {kind!r}")
 
 
@@ -140,6 +149,9 @@ def _array(value: NDArray, arrays: dict[str, NDArray], path: str) -> Any:
         raise _not_saved(value, path)
     if is_identity(value):
         return {"$eye": [len(value), value.dtype.str]}
+    if is_diagonal(value):
+        arrays[path] = np.diagonal(value).astype(value.dtype.newbyteorder("="))
+        return {"$diagonal": path}
     # Products of the other memory order differ in the last digits.
     turned = value.flags.f_contiguous and not value.flags.c_contiguous
     native = value.dtype.newbyteorder("=")

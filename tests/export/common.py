@@ -13,6 +13,7 @@ EPOCH = {"max_epochs": 1, "device": "cpu"}
 LINEAR = [
     {"method": "identity"},
     {"method": "centre"},
+    {"method": "scale"},
     {"method": "ridge", "alpha": 1.0},
     {"method": "procrustes"},
     {"method": "spectral", "alpha": 0.1},

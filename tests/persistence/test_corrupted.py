@@ -64,6 +64,7 @@ def put(tree, path, value):
 
 WRONG = [None, True, -1, 0, 7, 10**6, 10**20, 1e308, float("inf"), float("nan"), "", "ko", "../x"]
 WRONG += [[], [[]], [1, "a"], {}, {"a": 1}, {"$array": "coef_"}, {"$array": "x"}, {"$array": []}]
+WRONG += [{"$diagonal": "coef_"}, {"$diagonal": "absent"}, {"$diagonal": 5}]
 WRONG += [{"$eye": [6, "<f4"]}, {"$eye": [1e400, "<f4"]}, {"$eye": [10**9, "<f8"]}, {"$eye": 5}]
 WRONG += [{"$object": "Path", "state": {}}, {"$object": "os.system", "state": {"x": 1}}]
 WRONG += [{"$object": "LinearAligner", "state": {}}, {"$object": [], "state": []}]

@@ -39,6 +39,7 @@ from tests.toy import ENGLISH, JAPANESE, KOREAN, PAIRS, EnglishOnly, ToyEncoder
 SYSTEMS = {
     "identity": {"method": "identity"},
     "centre": {"method": "centre"},
+    "scale": {"method": "scale"},
     "ridge": {},
     "grid": {"alpha": (0.1, 1.0)},
     "procrustes": {"method": "procrustes"},
@@ -126,6 +127,7 @@ def test_round_trip_of_a_fit_on_embeddings(method, tmp_path):
         {},
         {"method": "identity"},
         {"method": "centre"},
+        {"method": "scale"},
         {"shared": True},
         {"method": "procrustes", "match_scale": True},
     ],

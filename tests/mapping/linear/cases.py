@@ -7,6 +7,7 @@ from langalign_sk.mapping import LinearAligner
 FIXED = [
     LinearAligner("identity"),
     LinearAligner("centre"),
+    LinearAligner("scale"),
     LinearAligner("procrustes"),
     LinearAligner("ridge", alpha=0.5),
     LinearAligner("spectral", alpha=0.1, power=0.5),

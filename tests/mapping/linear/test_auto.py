@@ -39,6 +39,25 @@ def test_auto_is_not_worse_than_the_identity(seed, noise):
     assert results["held_out_recall"][chosen_row(aligner)] >= results["held_out_recall"][0]
 
 
+def shifted(Y):
+    return Y + 2 * np.sign(np.arange(Y.shape[1]) - 7.5)
+
+
+def stretched(Y):
+    return Y * np.tile([0.3, 3], Y.shape[1] // 2) + 1
+
+
+@pytest.mark.parametrize(("change", "method"), [(shifted, "centre"), (stretched, "scale")])
+def test_auto_takes_the_simplest_map_that_tells_the_sides_apart(change, method):
+    rng = np.random.default_rng(1)
+    shared = rng.normal(size=(600, 16))
+    X, Y = (shared + 0.3 * rng.normal(size=shared.shape) for _ in range(2))
+    Y = change(Y)
+    aligner = LinearAligner(random_state=0).fit(X[:300], Y[:300])
+    assert aligner.method_ == method
+    assert aligner.score(X[300:], Y[300:]) > retrieval_recall_score(X[300:], Y[300:])
+
+
 def test_auto_finds_a_rotation():
     X, Y = noisy_copy()
     R = rotation(16)
@@ -104,6 +123,7 @@ def test_cv_results_hold_one_entry_a_candidate(params, n_candidates):
     [
         {"method": "identity"},
         {"method": "centre"},
+        {"method": "scale"},
         {"method": "procrustes"},
         {"method": "ridge", "alpha": [2]},
     ],

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from scipy.linalg import orthogonal_procrustes
 from sklearn.base import clone
+from sklearn.preprocessing import StandardScaler
 
 from langalign_sk.mapping import LinearAligner
 from tests.mapping.close import assert_close
 from tests.mapping.linear.cases import FIXED, assert_maps_equal, random_pairs, rotation, weights_of
 
-TWO_WIDTHS = [a for a in FIXED if a.method not in ("identity", "centre")]
+TWO_WIDTHS = [a for a in FIXED if a.method not in ("identity", "centre", "scale")]
 
 
 def centred(*arrays):
@@ -212,7 +213,54 @@ def test_centre_moves_by_the_difference_of_the_means(weighted):
     )
 
 
-@pytest.mark.parametrize("method", ["identity", "centre", "procrustes"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_scale_stretches_every_feature_about_its_mean(weighted):
+    X, Y = random_pairs()
+    w = weights_of(len(X)) if weighted else np.ones(len(X), dtype=int)
+    aligner = LinearAligner("scale").fit(X, Y, w if weighted else None)
+    X_seen, Y_seen = np.repeat(X, w, axis=0), np.repeat(Y, w, axis=0)
+    of_x, of_y = StandardScaler().fit(X_seen), StandardScaler().fit(Y_seen)
+    assert_close(aligner.transform(X), of_y.inverse_transform(of_x.transform(X)), 1e-12)
+    assert_close(aligner.inverse_transform(Y), of_x.inverse_transform(of_y.transform(Y)), 1e-12)
+    assert np.count_nonzero(aligner.coef_) == 5
+    assert (aligner.method_, aligner.alpha_, aligner.power_, aligner.rank_) == (
+        "scale",
+        *3 * [None],
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [0.0, 0.1, -3.7, 1e4, 1e-9])
+@pytest.mark.parametrize("side", [0, 1])
+def test_constant_features_keep_their_scale(side, value, dtype):
+    sides = random_pairs(3_000)
+    sides[side][:, 2] = value
+    X, Y = (A.astype(dtype) for A in sides)
+    with np.errstate(all="raise"):
+        aligner = LinearAligner("scale").fit(X, Y)
+    assert (aligner.coef_[2, 2], aligner.inverse_coef_[2, 2]) == (1, 1)
+    others = [0, 1, 3, 4]
+    expected = Y[:, others].std(axis=0, dtype=float) / X[:, others].std(axis=0, dtype=float)
+    assert_close(np.diag(aligner.coef_)[others], expected, 1e-3 if dtype == np.float32 else 1e-9)
+    assert_close(aligner.transform(X).mean(axis=0), Y.mean(axis=0), 1e-3)
+
+
+def test_rows_that_are_all_the_same_move_by_a_shift():
+    X, Y = np.full((30, 4), 0.3, np.float32), np.full((30, 4), -0.7, np.float32)
+    aligner = LinearAligner("scale").fit(X, Y)
+    assert_close(aligner.transform(X), Y, 1e-6)
+    assert np.isfinite(aligner.inverse_coef_).all()
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_small_features_beside_large_ones_are_not_constant(unit):
+    X, Y = random_pairs(1_000)
+    scales = np.array([unit, 1, 1, 1, 1])
+    plain, scaled = (LinearAligner("scale").fit(X * s, Y) for s in (np.ones(5), scales))
+    assert_close(scaled.coef_ * scales[:, None], plain.coef_, 1e-9)
+
+
+@pytest.mark.parametrize("method", ["identity", "centre", "scale", "procrustes"])
 def test_map_back_is_the_inverse(method):
     X, Y = random_pairs()
     aligner = LinearAligner(method).fit(X, Y)
