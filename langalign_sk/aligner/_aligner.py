@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ class CrossLingualAligner(
         closed forms, see :class:`~langalign_sk.mapping.LinearAligner`. "contrastive", "mse" (the
         fully connected variant of the LANGALIGN paper [1]_) and "autoencoder" (its autoencoder
         variant) are trained, see :class:`~langalign_sk.mapping.AdapterAligner`. "auto" takes the
-        simplest within one standard error of the best held-out retrieval, among the closed forms
+        simplest within one standard error of the best by its `objective`, among the closed forms
         and, from 2,000 pairs on, a contrastive adapter; no alignment is always a candidate, and the
         map chosen never finds fewer held-out translations. An adapter that moves rows away from
         where English models know them is not chosen, unless it is trained for search
@@ -81,6 +81,15 @@ class CrossLingualAligner(
     adapter_params : dict, default=None
         Further parameters of AdapterAligner, such as ``{"mse_weight": 0.0, "verbose": True}``. A
         `checkpoint` folder gets one folder per language, and one for the bridge.
+    objective : {"auto", "retrieval", "head"}, default="auto"
+        What "auto" and a grid of `alpha` choose by, on held-out pairs; a method that leaves no choice
+        is the same for all. "retrieval": the translations found, for search. "head": the squared error,
+        which a frozen classifier feels; maps then stay near the identity, adapters are not tried,
+        and no alignment is kept unless a map takes away a fifth of its squared error (see
+        :class:`~langalign_sk.mapping.LinearAligner`). It does not go with
+        ``output_space="shared"``. "auto" is "retrieval", and "head" for an aligner inside
+        :class:`~langalign_sk.classifier.CrossLingualClassifier`, whose heads then choose the maps
+        themselves.
     time_budget : float, default=600.0
         Seconds that "auto" may spend on a language map, beyond the closed forms. An adapter that
         does not finish in time is not chosen, so with a tight budget the choice depends on the
@@ -164,6 +173,7 @@ class CrossLingualAligner(
     {'method': 'ridge'}
     """
 
+    _later_parameters: ClassVar[dict[str, Any]] = {"objective": "auto"}
     # What `fit_transform` alone takes is requested with the rest of a fit.
     __metadata_request__fit = {"cross_fit": None}  # noqa: RUF012
     language_map_: PairedMap | dict[str, PairedMap]
@@ -188,6 +198,7 @@ class CrossLingualAligner(
         alpha: Any = "auto",
         adapter_dim: int | None = None,
         adapter_params: dict[str, Any] | None = None,
+        objective: str = "auto",
         time_budget: float | None = 600.0,
         bridge_method: str = "spectral",
         bridge_alpha: float = 1.0,
@@ -204,6 +215,7 @@ class CrossLingualAligner(
         self.alpha = alpha
         self.adapter_dim = adapter_dim
         self.adapter_params = adapter_params
+        self.objective = objective
         self.time_budget = time_budget
         self.bridge_method = bridge_method
         self.bridge_alpha = bridge_alpha

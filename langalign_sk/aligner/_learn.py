@@ -36,7 +36,8 @@ __all__ = ["Learned", "fit_planned", "learn"]
 # With fewer pairs, adapters find no more held-out translations than closed forms do
 # (`python -m benchmarks grid`).
 MIN_ADAPTER_PAIRS = 2_000
-# A linear adapter finds as many translations, and costs English heads more accuracy
+# Adapters gain translations and not accuracy: for a head they are not tried. A linear one finds as many
+# translations as one of this width, and costs English heads more accuracy
 # (`python -m benchmarks adapters`).
 _ADAPTER_DIM = 256
 # A fit that writes, calls or prints something is more than its result.
@@ -160,6 +161,7 @@ def _fit_once(rows: PairedRows, language: str, plan: Plan) -> tuple[PairedMap, E
         "method": plan.method,
         "alpha": plan.alpha,
         "shared": plan.shared,
+        "objective": plan.objective,
         "one encoder": plan.system is plan.source,
         "adapter": sorted(plan.adapter.items()),
         "time_budget": plan.time_budget,
@@ -190,9 +192,14 @@ def _chosen(rows: PairedRows, language: str, plan: Plan) -> tuple[PairedMap, dic
     if plan.method in ADAPTERS:
         return plan.adapter_for(plan.method, language), {}
     linear = LinearAligner(
-        plan.method, alpha=plan.alpha, shared=plan.shared, random_state=plan.seed
+        plan.method,
+        alpha=plan.alpha,
+        shared=plan.shared,
+        objective=plan.objective,
+        random_state=plan.seed,
     )
-    if plan.method != "auto" or len(rows) < MIN_ADAPTER_PAIRS or plan.time_budget == 0:
+    trains = plan.method == "auto" and plan.objective == "retrieval" and plan.time_budget != 0
+    if not trains or len(rows) < MIN_ADAPTER_PAIRS:
         return linear, {}
     adapter = plan.adapter_for("contrastive", language)
     free = adapter.adapter_dim is None and adapter.rank is None

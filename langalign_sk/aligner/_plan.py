@@ -29,7 +29,7 @@ from ..languages import LanguageRouter, languages_of
 from ..mapping import AdapterAligner
 from ..mapping._base import check_counterparts
 from ..mapping.adapter import ARCHITECTURES, check_adapter_parameters
-from ..mapping.candidates import METHODS, linear_candidates
+from ..mapping.candidates import METHODS, OBJECTIVES, linear_candidates
 from ._pairs import pairs_of_corpus
 from ._route import encoders_of, read_rows
 
@@ -61,6 +61,8 @@ class Plan:
         What the report says about the input.
     shared : bool
         Whether both sides move into a shared space.
+    objective : {"retrieval", "head"}
+        What "auto" and grids choose by.
     adapter : dict
         Parameters of AdapterAligner.
     seed : int
@@ -77,6 +79,7 @@ class Plan:
     bridge_method: str
     bridge_alpha: float
     shared: bool
+    objective: str
     adapter: dict[str, Any]
     time_budget: float | None
     seed: int
@@ -196,6 +199,7 @@ def _settings(aligner: Any, source: Encoder, system: Encoder) -> dict[str, Any]:
         "bridge_method": aligner.bridge_method,
         "bridge_alpha": aligner.bridge_alpha,
         "shared": aligner.output_space == "shared",
+        "objective": "retrieval" if aligner.objective == "auto" else aligner.objective,
         "adapter": {"adapter_dim": aligner.adapter_dim, **adapter},
         "time_budget": aligner.time_budget,
         "seed": int(check_random_state(aligner.random_state).randint(2**31 - 1)),
@@ -223,6 +227,12 @@ def check_parameters(aligner: Any) -> None:
             'output_space="target" encodes English rows with the multilingual encoder; leave '
             "english_encoder=None. To move vectors of an English system, fit with "
             'output_space="english" and use inverse_transform.'
+        )
+    check_choice("objective", aligner.objective, ("auto", *OBJECTIVES))
+    if space == "shared" and aligner.objective == "head":
+        raise ValueError(
+            'objective="head" is for models of English rows, which output_space="shared" moves: leave '
+            'output_space="english", or objective="auto".'
         )
     check_choice("bridge_method", aligner.bridge_method, ("spectral", *ADAPTERS))
     if aligner.time_budget is not None:

@@ -22,6 +22,7 @@ _CANDIDATE_COLUMNS = [
     "held_out_log_likelihood",
     "standard_error_to_best",
     "seconds",
+    "objective",
 ]
 
 
@@ -164,14 +165,17 @@ class AlignmentReport:
         -------
         pandas.DataFrame
             Columns language, method, alpha, power, rank, adapter_dim, held_out_recall,
-            held_out_r2, held_out_log_likelihood, standard_error_to_best, seconds. ``held_out_r2``
-            is the coefficient of determination of the counterparts, NaN in a shared space. All
-            scores are NaN for a candidate that ran out of time.
+            held_out_r2, held_out_log_likelihood, standard_error_to_best, seconds, objective.
+            ``held_out_r2`` is the coefficient of determination of the counterparts, NaN in a shared
+            space. All scores are NaN for a candidate that ran out of time. ``objective`` says by
+            what the map was chosen: "retrieval", the likelihood, or "head", the squared error, of
+            which ``standard_error_to_best`` is that of the mean of a row.
         """
         import pandas as pd
 
         frames = [
-            pd.DataFrame({"language": e.language, **e.candidates})
+            # Reports of earlier releases say nothing of the objective.
+            pd.DataFrame({"language": e.language, "objective": "retrieval", **e.candidates})
             for e in self.evaluations
             if e.candidates
         ]
@@ -184,8 +188,11 @@ class AlignmentReport:
         text = "no held-out scores" if frame.empty else frame.round(3).to_string(index=False)
         parts = [text, *(f"warning: {w}" for w in self.warnings)]
         candidates = self.candidates_to_frame()
+        parts += [f"maps chosen for: {objective}" for objective in candidates["objective"].unique()]
         if candidates["adapter_dim"].notna().any():  # the choice cost minutes: show what for
-            shown = candidates.drop(columns=["rank", "standard_error_to_best"]).round(3)
+            shown = candidates.drop(columns=["rank", "standard_error_to_best", "objective"]).round(
+                3
+            )
             parts += ["", "candidates:", shown.to_string(index=False, na_rep="")]
         return "\n".join(parts)
 

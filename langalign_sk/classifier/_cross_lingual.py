@@ -84,11 +84,11 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
     aligner : CrossLingualAligner, a frozen one, or a list of them
         The encoders, and the maps between their rows. `fit` clones an aligner and fits the clone;
         ``aligner.freeze()`` keeps one that is fitted already. A list has one aligner per
-        multilingual encoder, all for the same languages. With ``method="auto"``, the language map of
-        each view is chosen by its head and not by retrieval: of no alignment, the difference of the
-        means and two strong ridges, the one under which the head gives both sides of held-out
-        translation pairs the same answer. No alignment stays unless another map is better by a
-        standard error and closes 5 % of the gap to the English answers.
+        multilingual encoder, all for the same languages. With ``method="auto"``, and unless
+        ``objective="retrieval"``, the language map of each view is chosen by its head: of no alignment,
+        the difference of the means and two strong ridges, the one under which the head gives both
+        sides of held-out translation pairs the same answer. No alignment stays unless another map is
+        better by a standard error and closes 5 % of the gap to the English answers.
     head : "kernel" or classifier, default="kernel"
         Classifier of each view, with `predict_proba`, which is cloned. "kernel" is
         ``KernelRidgeClassifier()``. Other classifiers are calibrated by a temperature from 5 folds.
@@ -502,7 +502,7 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         bridged, pairs = None, {}
         if plan is not None and route.bridge is not None:
             bridged = cross_fitted_rows(plan, texts.english, session, self.cross_fit, seed)
-        if plan is not None and plan.method == "auto":
+        if plan is not None and plan.method == "auto" and plan.objective == "head":
             pairs = {
                 language: LinearAligner().check_rows(
                     session.encode(plan.source, target), session.encode(plan.source, english)
@@ -734,8 +734,8 @@ def _prepared(aligner: Any, seed: int, bridged: bool) -> Any:
             "it as it is."
         )
     twin = clone(aligner)
-    if twin.method == "auto":
-        twin.set_params(time_budget=0)  # the head chooses, among closed forms
+    if twin.objective == "auto":
+        twin.set_params(objective="head")  # and the heads choose among closed forms themselves
     if not bridged:
         twin.set_params(english_encoder=None)
     if twin.random_state is None:
@@ -885,7 +885,8 @@ def _task_of_embeddings(
         rows = _pairs_of_rows(parallel, width)
         aligners = [aligner.fit(rows.X, rows.Y)]
         maps = route_of(aligners[0]).maps
-        pairs = {language: rows} if aligner.method == "auto" else {}
+        by_heads = aligner.method == "auto" and aligner.objective == "head"
+        pairs = {language: rows} if by_heads else {}
     source = Source("embeddings", maps, None, X, unlabelled, None, pairs)
     codes = np.full(len(X), "en"), np.full(len(unlabelled), language)
     return aligners, Task(

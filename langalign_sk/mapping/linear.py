@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,10 +50,10 @@ class LinearAligner(PairedMap):
           value decomposition of the whitened cross-covariance. ``p=1`` is reduced-rank ridge,
           ``p=0`` whitens, rotates and recolours (compare Artetxe, Labaka and Agirre,
           "Generalizing and improving bilingual word embedding mappings", AAAI 2018).
-        - "auto": the simplest of the others within one standard error of the best log-likelihood of
-          retrieving held-out translations. The identity is always a candidate where the widths
-          agree, and is kept unless another map has a higher recall at 1. Where neither it, nor
-          "centre" or "scale" finds more than half of what "procrustes" finds, the sides are two
+        - "auto": the simplest of the others within one standard error of the best, by the `objective`
+          on held-out pairs. The identity is always a candidate where the widths
+          agree. Where neither it, nor
+          "centre" or "scale", finds more than half of what "procrustes" finds, the sides are two
           spaces: "spectral" is tried there alone, and "centre", "scale" and "ridge" are not.
     alpha : float, sequence of float or "auto", default="auto"
         Regularisation strength of "ridge" and "spectral" in units of the mean eigenvalue of the
@@ -72,6 +72,15 @@ class LinearAligner(PairedMap):
         correlation). Translations are found best there; models trained on `y` do not know that
         space. Only for "spectral", which "auto" then stands for, with one `alpha` (default 1),
         one `power` (default 0.5) and one `rank`.
+    objective : {"retrieval", "head"}, default="retrieval"
+        What "auto" and grids choose by; a single map is what it is for either.
+
+        - "retrieval": the log-likelihood of retrieving held-out translations. "auto" does not try
+          "scale". The identity is kept unless another map has a higher recall at 1.
+        - "head": the squared error of held-out rows, which a frozen model of `y` feels. "auto" then
+          stays near the identity, "ridge" has strengths of 10 and more, and in one space neither
+          "procrustes" nor "spectral" is tried. The identity is kept unless another map takes away a
+          fifth of its squared error, and finds no fewer translations.
     random_state : int, RandomState instance or None, default=None
         Draws the held-out rows where there is a choice to make. Pass an int for the same
         choice in every call.
@@ -95,7 +104,7 @@ class LinearAligner(PairedMap):
     alpha_, power_, rank_ : float or int or None
         The settings in use; None where the method has no such setting.
     cv_results_ : dict of str to list or None
-        Held-out recall of every candidate. None where there was no choice to make.
+        Held-out scores of every candidate. None where there was no choice to make.
     n_features_in_ : int
         Width of X.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -132,6 +141,7 @@ class LinearAligner(PairedMap):
     1.0
     """
 
+    _later_parameters: ClassVar[dict[str, Any]] = {"objective": "retrieval"}
     coef_: NDArray
     intercept_: NDArray
     inverse_coef_: NDArray
@@ -147,6 +157,7 @@ class LinearAligner(PairedMap):
         rank: Any = None,
         match_scale: bool = False,
         shared: bool = False,
+        objective: str = "retrieval",
         random_state: Any = None,
     ) -> None:
         self.method = method
@@ -155,6 +166,7 @@ class LinearAligner(PairedMap):
         self.rank = rank
         self.match_scale = match_scale
         self.shared = shared
+        self.objective = objective
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> LinearAligner:
@@ -183,12 +195,15 @@ class LinearAligner(PairedMap):
             power=self.power,
             rank=self.rank,
             shared=self.shared,
+            objective=self.objective,
             square=rows.square,
         )
         best = candidates[0]
         self.cv_results_ = None
         if len(candidates) > 1:
-            choice = choose(rows, candidates, random_state=self.random_state)
+            choice = choose(
+                rows, candidates, random_state=self.random_state, objective=self.objective
+            )
             if choice is None:
                 best = cautious_candidate(candidates)
                 warn_user(

@@ -1,4 +1,4 @@
-"""Choice between maps by held-out retrieval."""
+"""Choice between maps by held-out pairs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ __all__ = ["Choice", "HeldOutPairs", "choose", "held_out_pairs"]
 
 POOL_WITH_TRAINED = 2_000  # at most; trained maps cost so much that a larger pool costs little more
 TEMPERATURE = 0.05
+_ROUNDING = 1e-6  # of means that are equal in truth
+# Share of the squared error of unaligned rows. Where the best map takes away less, as behind an encoder
+# that was trained for translations, heads gain nothing by it (`python -m benchmarks grid`).
+_LEAST_SHARE = 0.2
 # Where all of these are compared, some are for one space and some for two.
 _OF_ONE_SPACE_OR_TWO = {"ridge", "procrustes", "spectral"}
 
@@ -28,7 +32,7 @@ C = TypeVar("C", bound=MapCandidate)
 
 @dataclass(frozen=True)
 class Choice(Generic[C]):
-    """Result of a choice by held-out retrieval.
+    """Result of a choice by held-out pairs.
 
     Attributes
     ----------
@@ -48,15 +52,18 @@ def choose(
     *,
     random_state: int | np.random.RandomState | None,
     time_budget: float | None = None,
+    objective: str = "retrieval",
 ) -> Choice[C] | None:
-    """Choose by held-out retrieval: on rows that the map did not see, both directions.
+    """Choose by rows that the map did not see.
 
-    Maps are compared by the log-likelihood of retrieving the translation. Of all within one
-    standard error of the best (paired over rows), the simplest is taken (the one-standard-error
-    rule: Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2nd ed.,
-    section 7.10). A map whose recall at 1 is not above that of no alignment is never taken, nor
+    Maps are compared by the log-likelihood of retrieving the translation, in both directions, or
+    by the squared distance to it, which a model of those rows feels. Of all within one standard
+    error of the best (paired over rows), the simplest is taken (the one-standard-error rule:
+    Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2nd ed., section 7.10).
+    For retrieval, a map whose recall at 1 is not above that of no alignment is never taken, nor
     a trained one that leaves rows further from their counterparts than no alignment does, unless
-    it is trained for search alone.
+    it is trained for search alone. For a head, none is taken whose recall at 1 is lower, or that
+    takes away less than a fifth of the squared error of no alignment.
 
     Parameters
     ----------
@@ -69,6 +76,8 @@ def choose(
         Draws the held-out rows.
     time_budget : float, default=None
         Seconds, after which no trained candidate goes on.
+    objective : {"retrieval", "head"}, default="retrieval"
+        "head" needs candidates that leave counterparts as they are.
 
     Returns
     -------
@@ -83,7 +92,7 @@ def choose(
     trial: _Trial[C] = _Trial(held_out, trained, time_budget)
     has_identity = candidates[0].method == "identity"
     if has_identity and {c.method for c in candidates} >= _OF_ONE_SPACE_OR_TWO:
-        candidates = _of_one_space_or_two(trial, candidates)
+        candidates = _of_one_space_or_two(trial, candidates, objective)
     finished: list[_Score[C]] = []
     for candidate in candidates:
         try:
@@ -96,31 +105,34 @@ def choose(
                 "used."
             )
             break
-    return _choice(finished, has_identity)
+    return _choice(finished, has_identity, objective)
 
 
-def _of_one_space_or_two(trial: _Trial[C], candidates: Sequence[C]) -> Sequence[C]:
+def _of_one_space_or_two(trial: _Trial[C], candidates: Sequence[C], objective: str) -> Sequence[C]:
     """Candidates without spectral maps in one space, and with no map near the identity between two.
 
     In one space no alignment, or a shift and a stretch of the features, finds much of what a rotation
     finds, and maps that forget the identity have only more to learn; between two, staying near the
-    identity makes no sense.
+    identity makes no sense. In one space a rotation turns what pairs of general text say little
+    about, and costs a head accuracy on its task.
     """
     plain = ("identity", "centre", "scale")
     recalls = {
         c.method: trial.score(c).recall for c in candidates if c.method in (*plain, "procrustes")
     }
     one_space = max(recalls.get(m, 0.0) for m in plain) > 0.5 * recalls["procrustes"]
-    left_out = ("spectral",) if one_space else ONE_SPACE
+    of_two = ("spectral",) if objective == "retrieval" else ("procrustes", "spectral")
+    left_out = of_two if one_space else ONE_SPACE
     return [c for c in candidates if c.method not in left_out]
 
 
 @dataclass(frozen=True)
 class _Score(Generic[C]):
-    """Held-out scores of a candidate; without likelihoods where it ran out of time."""
+    """Held-out scores of a candidate; without any by row where it ran out of time."""
 
     candidate: C
     likelihoods: NDArray
+    errors: NDArray  # squared distances; none in a shared space
     recall: float
     r2: float  # of the counterparts; NaN in a shared space, where they are not aimed at
     seconds: float
@@ -129,11 +141,15 @@ class _Score(Generic[C]):
     def likelihood(self) -> float:
         return float(self.likelihoods.mean()) if len(self.likelihoods) else np.nan
 
-    def error_to(self, other: _Score) -> float:
-        """Standard error of the difference in likelihood, paired over rows."""
+    def by_row(self, objective: str) -> NDArray:
+        """What the objective compares; more is better."""
+        return self.likelihoods if objective == "retrieval" else -self.errors
+
+    def error_to(self, other: _Score, objective: str) -> float:
+        """Standard error of the difference to another candidate, paired over rows."""
         if not len(self.likelihoods):
             return np.nan
-        difference = other.likelihoods - self.likelihoods
+        difference = other.by_row(objective) - self.by_row(objective)
         return float(difference.std() / np.sqrt(len(difference)))
 
 
@@ -163,12 +179,13 @@ class _Trial(Generic[C]):
         moved = candidate.move_folds(self.held_out, self.deadline)
         if moved is None:
             seconds = time.perf_counter() - began
-            return _Score(candidate, np.empty(0), np.nan, np.nan, seconds)
-        folds, r2 = self.held_out.folds, np.nan
+            return _Score(candidate, np.empty(0), np.empty(0), np.nan, np.nan, seconds)
+        folds, r2, errors = self.held_out.folds, np.nan, np.empty(0)
         if not candidate.shared:  # all folds are in the space of Y, and make one pool
             A, B = (np.concatenate(side) for side in zip(*moved, strict=True))
             moved, folds = [(A, B)], [self.held_out.indices]
-            r2 = 1 - float(np.square(A - B).sum() / self.spread)
+            errors = np.square(A - B).sum(axis=1)
+            r2 = 1 - float(errors.sum() / self.spread)
         groups = self.held_out.rows.groups
         found = [
             likelihood_and_recall(A, B, groups[fold], self.temperature)
@@ -176,39 +193,52 @@ class _Trial(Generic[C]):
         ]
         likelihoods, recalls = (np.concatenate(part) for part in zip(*found, strict=True))
         seconds = time.perf_counter() - began
-        return _Score(candidate, likelihoods, float(recalls.mean()), r2, seconds)
+        return _Score(candidate, likelihoods, errors, float(recalls.mean()), r2, seconds)
 
 
-def _choice(tried: list[_Score[C]], has_identity: bool) -> Choice[C]:
+def _choice(tried: list[_Score[C]], has_identity: bool, objective: str) -> Choice[C]:
     """The simplest candidate within one standard error of the best."""
-    allowed = _allowed([t for t in tried if len(t.likelihoods)], has_identity)
-    top = max(allowed, key=lambda t: t.likelihood)
-    eligible = [t for t in allowed if top.likelihood - t.likelihood <= t.error_to(top) + 1e-6]
+    allowed = _allowed([t for t in tried if len(t.likelihoods)], has_identity, objective)
+    means = [float(t.by_row(objective).mean()) for t in allowed]
+    top = allowed[int(np.argmax(means))]
+    rounding = _ROUNDING if objective == "retrieval" else _ROUNDING * abs(max(means))
+    eligible = [
+        t
+        for t, mean in zip(allowed, means, strict=True)
+        if max(means) - mean <= t.error_to(top, objective) + rounding
+    ]
     best = min(eligible, key=lambda t: t.candidate.complexity)
-    return Choice(best.candidate, _results(tried, top))
+    return Choice(best.candidate, _results(tried, top, objective))
 
 
-def _allowed(finished: list[_Score[C]], has_identity: bool) -> list[_Score[C]]:
+def _allowed(finished: list[_Score[C]], has_identity: bool, objective: str) -> list[_Score[C]]:
     """Candidates that may be chosen, no alignment first where it is one of them."""
     if not has_identity:
         return finished
     identity, *others = finished
+    if objective == "head":
+        most = (1 - _LEAST_SHARE) * identity.errors.mean()
+        return [
+            identity,
+            *(t for t in others if t.recall >= identity.recall and t.errors.mean() <= most),
+        ]
     # A map has to find more than no alignment does.
     others = [t for t in others if t.recall > identity.recall]
     # Retrieval does not depend on where a trained map puts all rows, and an English head does.
     return [identity, *(t for t in others if not (t.candidate.may_stray and t.r2 < identity.r2))]
 
 
-def _results(tried: list[_Score[C]], top: _Score[C]) -> dict[str, list]:
+def _results(tried: list[_Score[C]], top: _Score[C], objective: str) -> dict[str, list]:
     """Settings and held-out scores of all candidates, one list per key."""
     settings = [t.candidate.settings for t in tried]
     return {
         **{name: [s[name] for s in settings] for name in settings[0]},
         "held_out_log_likelihood": [t.likelihood for t in tried],
-        "standard_error_to_best": [t.error_to(top) for t in tried],
+        "standard_error_to_best": [t.error_to(top, objective) for t in tried],
         "held_out_recall": [t.recall for t in tried],
         "held_out_r2": [t.r2 for t in tried],
         "seconds": [t.seconds for t in tried],
+        "objective": [objective for _ in tried],
     }
 
 

@@ -144,3 +144,49 @@ def test_auto_under_a_global_frame_output(monkeypatch, output_space):
         aligner = toy(adapter_dim=0, output_space=output_space).fit(PAIRS)
         moved = aligner.transform(KOREAN)
     assert_close(moved.to_numpy(), expected.transform(KOREAN), 1e-6)
+
+
+@pytest.mark.parametrize("objective", ["auto", "retrieval", "head"])
+def test_the_objective_reaches_the_choice_and_the_report(objective):
+    report = toy(objective=objective).fit(PAIRS).alignment_report_
+    expected = "head" if objective == "head" else "retrieval"
+    assert set(report.candidates_to_frame()["objective"]) == {expected}
+    assert f"maps chosen for: {expected}" in str(report)
+
+
+def test_reports_of_fixed_maps_name_no_objective():
+    assert "maps chosen for" not in str(toy(method="procrustes").fit(PAIRS).alignment_report_)
+
+
+def test_reports_without_an_objective_were_chosen_for_retrieval():
+    report = toy().fit(PAIRS).alignment_report_
+    del report.evaluations[0].candidates["objective"]  # as earlier releases wrote them
+    assert set(report.candidates_to_frame()["objective"]) == {"retrieval"}
+    assert "maps chosen for: retrieval" in str(report)
+
+
+def test_a_head_has_the_map_of_the_linear_aligner_and_no_adapter(monkeypatch):
+    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
+    X, Y = bent_pairs()
+    aligner = toy(objective="head").fit(X, Y)
+    assert "contrastive" not in candidates_of(aligner)["method"]
+    seed = np.random.RandomState(0).randint(2**31 - 1)  # as random_state=0 draws it
+    by_hand = LinearAligner(objective="head", random_state=seed).fit(X, Y)
+    assert_allclose(aligner.transform(X), by_hand.transform(X))
+    assert aligner.method_ == by_hand.method_
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"objective": "accuracy"}, "objective must be .*'accuracy'"),
+        ({"objective": None}, "objective must be .*None"),
+        (
+            {"objective": "head", "output_space": "shared"},
+            'objective="head" is for models of English rows.*leave output_space="english"',
+        ),
+    ],
+)
+def test_objectives_out_of_range(params, message):
+    with pytest.raises(ValueError, match=message):
+        toy(**params).fit(PAIRS)

@@ -74,7 +74,13 @@ def test_results_are_copies(fits):
 
 @pytest.mark.parametrize(
     "other",
-    [{"alpha": 3.0}, {"method": "procrustes"}, {"random_state": 1}, {"target_lang": "ja"}],
+    [
+        {"alpha": 3.0},
+        {"objective": "head"},
+        {"method": "procrustes"},
+        {"random_state": 1},
+        {"target_lang": "ja"},
+    ],
     ids=lambda params: next(iter(params)),
 )
 def test_another_setting_is_another_fit(fits, other):

@@ -222,6 +222,29 @@ def test_no_alignment_stays_where_nothing_is_better():
     assert fitted.report_.views[0].maps == {"ko": "identity"}
 
 
+def test_an_aligner_inside_a_classifier_is_for_heads():
+    given = aligner(ToyEncoder(shift=6.0), method="auto", alpha="auto")
+    fitted = classifier(given).fit(X, y, parallel=PAIRS)
+    assert given.objective == "auto"
+    assert fitted.aligners_[0].objective == "head"
+    named = classifier(clone(given).set_params(objective="head")).fit(X, y, parallel=PAIRS)
+    assert_array_equal(fitted.predict_proba(KOREAN), named.predict_proba(KOREAN))
+
+
+def test_an_explicit_objective_of_retrieval_keeps_the_choice_of_the_aligner():
+    given = aligner(ToyEncoder(shift=6.0), method="auto", alpha="auto", objective="retrieval")
+    fitted = classifier(given).fit(X, y, parallel=PAIRS)
+    [view] = fitted.report_.views
+    assert view.map_choices == {}
+    alone = (
+        clone(given)
+        .set_params(random_state=fitted.aligners_[0].random_state)
+        .fit(X, parallel=PAIRS)
+    )
+    assert view.maps == {"ko": alone.method_}
+    assert_allclose(fitted.views_[0].maps["ko"].coef_, alone.language_map_.coef_)
+
+
 def test_a_method_that_was_asked_for_is_used():
     fitted = classifier(aligner(ToyEncoder(), method="procrustes")).fit(X, y, parallel=PAIRS)
     assert fitted.report_.views[0].maps == {"ko": "procrustes"}

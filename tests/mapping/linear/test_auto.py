@@ -47,13 +47,16 @@ def stretched(Y):
     return Y * np.tile([0.3, 3], Y.shape[1] // 2) + 1
 
 
-@pytest.mark.parametrize(("change", "method"), [(shifted, "centre"), (stretched, "scale")])
-def test_auto_takes_the_simplest_map_that_tells_the_sides_apart(change, method):
+@pytest.mark.parametrize(
+    ("change", "objective", "method"),
+    [(shifted, "retrieval", "centre"), (stretched, "head", "scale")],
+)
+def test_auto_takes_the_simplest_map_that_tells_the_sides_apart(change, objective, method):
     rng = np.random.default_rng(1)
     shared = rng.normal(size=(600, 16))
     X, Y = (shared + 0.3 * rng.normal(size=shared.shape) for _ in range(2))
     Y = change(Y)
-    aligner = LinearAligner(random_state=0).fit(X[:300], Y[:300])
+    aligner = LinearAligner(objective=objective, random_state=0).fit(X[:300], Y[:300])
     assert aligner.method_ == method
     assert aligner.score(X[300:], Y[300:]) > retrieval_recall_score(X[300:], Y[300:])
 
@@ -130,6 +133,29 @@ def test_cv_results_hold_one_entry_a_candidate(params, n_candidates):
 )
 def test_no_cv_results_without_a_choice(params):
     assert LinearAligner(**params).fit(*random_pairs()).cv_results_ is None
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"method": "ridge"}, {"method": "ridge", "alpha": [0.1, 3]}]
+)
+def test_the_objective_chooses_where_there_is_a_choice(params):
+    X, Y = random_pairs(300)
+    results = LinearAligner(objective="head", random_state=0, **params).fit(X, Y).cv_results_
+    assert set(results["objective"]) == {"head"}
+
+
+def test_of_a_grid_a_head_takes_the_least_squared_error():
+    X, _ = noisy_copy(300, 4)  # Y is a tenth of it: the weakest strength comes next to it
+    grid = [1e3, 1e-3]
+    chosen = LinearAligner("ridge", alpha=grid, objective="head", random_state=0).fit(X, X / 10)
+    assert chosen.alpha_ == 1e-3
+
+
+@pytest.mark.parametrize("method", ["centre", "scale", "procrustes"])
+def test_the_objective_is_of_no_effect_on_one_map(method):
+    X, Y = random_pairs()
+    plain, of_head = (LinearAligner(method, objective=o).fit(X, Y) for o in ("retrieval", "head"))
+    assert_maps_equal(plain, of_head, rtol=0)
 
 
 def test_a_chosen_map_is_the_fixed_map_of_all_rows():

@@ -45,6 +45,8 @@ from tests.mapping.linear.cases import (
         ({"rank": 2.0}, "rank must be"),
         ({"rank": [2, -1]}, "rank must be"),
         ({"rank": "auto"}, "rank must be a positive int, .* or None, got 'auto'"),
+        ({"objective": "accuracy"}, "objective must be .*'accuracy'"),
+        ({"method": "ridge", "objective": None}, "objective must be .*None"),
         ({"alpha": np.inf}, "alpha must be a non-negative number"),
     ],
 )
@@ -63,6 +65,15 @@ def test_one_width_is_needed(method):
 def test_methods_near_the_identity_have_no_shared_space(method):
     with pytest.raises(ValueError, match='shared=True goes with method="spectral"'):
         LinearAligner(method, shared=True).fit(*random_pairs())
+
+
+def test_states_of_earlier_releases_have_no_objective():
+    aligner = LinearAligner("ridge", random_state=0).fit(*random_pairs())
+    state = {name: value for name, value in aligner.__getstate__().items() if name != "objective"}
+    again = LinearAligner.__new__(LinearAligner)
+    again.__setstate__(state)
+    assert again.objective == "retrieval"
+    assert clone(again).fit(*random_pairs()).alpha_ == aligner.alpha_
 
 
 @pytest.mark.parametrize("method", ["identity", "scale"])
@@ -168,7 +179,7 @@ def test_frames_are_taken():
 
 def test_clone_keeps_parameters_and_forgets_the_fit():
     params = {"method": "spectral", "alpha": [0.1], "power": 0.5, "rank": 3}
-    params |= {"match_scale": True, "shared": False, "random_state": 4}
+    params |= {"match_scale": True, "shared": False, "objective": "head", "random_state": 4}
     copy = clone(LinearAligner(**params).fit(*random_pairs()))
     assert copy.get_params() == params
     assert not hasattr(copy, "coef_")
