@@ -82,14 +82,15 @@ class CrossLingualAligner(
         Further parameters of AdapterAligner, such as ``{"mse_weight": 0.0, "verbose": True}``. A
         `checkpoint` folder gets one folder per language, and one for the bridge.
     objective : {"auto", "retrieval", "head"}, default="auto"
-        What "auto" and a grid of `alpha` choose by, on held-out pairs; a method that leaves no choice
-        is the same for all. "retrieval": the translations found, for search. "head": the squared error,
-        which a frozen classifier feels; maps then stay near the identity, adapters are not tried,
-        and no alignment is kept unless a map takes away a fifth of its squared error (see
-        :class:`~langalign_sk.mapping.LinearAligner`). It does not go with
-        ``output_space="shared"``. "auto" is "retrieval", and "head" for an aligner inside
-        :class:`~langalign_sk.classifier.CrossLingualClassifier`, whose heads then choose the maps
-        themselves.
+        What a language map is for. "auto" and a grid of `alpha` choose by it on held-out pairs, and
+        a trained map its best epoch; a closed form that leaves no choice is the same for all.
+
+        - "retrieval": the translations found, for search.
+        - "head": the squared error, which a frozen classifier feels. `method="auto"` then compares
+          closed forms that stay near the identity, see :class:`~langalign_sk.mapping.LinearAligner`.
+          It does not go with ``output_space="shared"``.
+        - "auto": "head" inside :class:`~langalign_sk.classifier.CrossLingualClassifier`, whose heads
+          choose among such maps themselves; elsewhere "retrieval", or the default of a trained map.
     time_budget : float, default=600.0
         Seconds that "auto" may spend on a language map, beyond the closed forms. An adapter that
         does not finish in time is not chosen, so with a tight budget the choice depends on the

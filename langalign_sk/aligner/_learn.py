@@ -195,10 +195,10 @@ def _chosen(rows: PairedRows, language: str, plan: Plan) -> tuple[PairedMap, dic
         plan.method,
         alpha=plan.alpha,
         shared=plan.shared,
-        objective=plan.objective,
+        objective="head" if plan.for_head else "retrieval",
         random_state=plan.seed,
     )
-    trains = plan.method == "auto" and plan.objective == "retrieval" and plan.time_budget != 0
+    trains = plan.method == "auto" and not plan.for_head and plan.time_budget != 0
     if not trains or len(rows) < MIN_ADAPTER_PAIRS:
         return linear, {}
     adapter = plan.adapter_for("contrastive", language)

@@ -61,8 +61,8 @@ class Plan:
         What the report says about the input.
     shared : bool
         Whether both sides move into a shared space.
-    objective : {"retrieval", "head"}
-        What "auto" and grids choose by.
+    objective : {"auto", "retrieval", "head"}
+        What "auto" and grids choose by; "auto" stands for retrieval.
     adapter : dict
         Parameters of AdapterAligner.
     seed : int
@@ -90,6 +90,11 @@ class Plan:
     notes: tuple[str, ...] = ()
 
     @property
+    def for_head(self) -> bool:
+        """Whether language maps are chosen for a model of English rows, and not for search."""
+        return self.objective == "head"
+
+    @property
     def bridged(self) -> bool:
         """Whether there is another English encoder that target rows have to be moved to."""
         return self.system is not self.source and not self.shared and self.embeddings is None
@@ -105,6 +110,8 @@ class Plan:
         folder = parameters.get("checkpoint")
         if folder is not None:
             parameters["checkpoint"] = os.path.join(folder, place)
+        if self.objective != "auto" and place != "bridge":
+            parameters = {"objective": self.objective, **parameters}
         parameters = {"random_state": self.seed, **parameters}
         return AdapterAligner(loss, shared=self.shared and place != "bridge", **parameters)
 
@@ -199,7 +206,7 @@ def _settings(aligner: Any, source: Encoder, system: Encoder) -> dict[str, Any]:
         "bridge_method": aligner.bridge_method,
         "bridge_alpha": aligner.bridge_alpha,
         "shared": aligner.output_space == "shared",
-        "objective": "retrieval" if aligner.objective == "auto" else aligner.objective,
+        "objective": aligner.objective,
         "adapter": {"adapter_dim": aligner.adapter_dim, **adapter},
         "time_budget": aligner.time_budget,
         "seed": int(check_random_state(aligner.random_state).randint(2**31 - 1)),

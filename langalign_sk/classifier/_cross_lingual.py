@@ -502,7 +502,7 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         bridged, pairs = None, {}
         if plan is not None and route.bridge is not None:
             bridged = cross_fitted_rows(plan, texts.english, session, self.cross_fit, seed)
-        if plan is not None and plan.method == "auto" and plan.objective == "head":
+        if plan is not None and plan.method == "auto" and plan.for_head:
             pairs = {
                 language: LinearAligner().check_rows(
                     session.encode(plan.source, target), session.encode(plan.source, english)

@@ -50,6 +50,24 @@ def recall(A, B):
 # The language map
 
 
+@pytest.mark.parametrize("objective", ["auto", "retrieval", "head"])
+@pytest.mark.parametrize("method", ["contrastive", "mse"])
+def test_the_objective_of_a_trained_map(method, objective):
+    aligner = toy(method, objective=objective).fit(PAIRS)
+    of_adapter = None if objective == "auto" else objective
+    assert aligner.language_map_.objective == of_adapter
+    assert_allclose(aligner.transform(KOREAN), by_hand(method, objective=of_adapter).transform(X))
+
+
+def test_an_objective_of_the_adapter_itself_counts_more_and_the_bridge_keeps_its_own():
+    own = {**SHORT, "objective": "retrieval"}
+    assert (
+        toy(objective="head", adapter_params=own).fit(PAIRS).language_map_.objective == "retrieval"
+    )
+    bridged = toy("ridge", objective="head", bridge_method="mse", english_encoder=EnglishOnly())
+    assert bridged.fit(ENGLISH, parallel=PAIRS).bridge_map_.objective is None
+
+
 @pytest.mark.parametrize("method", LOSSES)
 @pytest.mark.parametrize("adapter_dim", [None, 5])
 def test_pairs_task_text_and_embeddings_train_the_same_adapter(method, adapter_dim):
