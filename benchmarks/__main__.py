@@ -6,7 +6,7 @@ from importlib import import_module
 
 BENCHMARKS = {
     "accuracy": "scores.accuracy",
-    "adapters": "scores.adapters",
+    "adapters": "adapters.search",
     "calibration": "scores.calibration",
     "encoding": "costs.encoding",
     "gap": "gap.run",

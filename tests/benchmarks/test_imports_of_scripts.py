@@ -64,7 +64,7 @@ def test_imports_resolve_wherever_they_stand(path):
 
 
 def test_benchmarks_share_modules_of_lib_alone():
-    folders = {"scores", "costs", "grid", "peers"}
+    folders = {"adapters", "scores", "costs", "grid", "peers"}
     across = [
         f"{name_of(path)} imports {module}"
         for path in BENCHMARKS

@@ -1,0 +1,1 @@
+"""Benchmark of trained maps beside closed forms."""
