@@ -2,7 +2,7 @@
 
 from langalign_sk.metrics.pairs import retrieval_scores
 
-from .data import LANGUAGES, SETS, TASKS, load_task, read_rows
+from .data import LANGUAGES, SETS, TASKS, capped, load_task, read_rows
 from .heads import fit_head
 
 
@@ -21,14 +21,20 @@ class Bench:
         Retrieval sets.
     languages : sequence of str
         Of the rows to be encoded.
+    cap : int, optional
+        English training rows of a task at most; None takes all.
     """
 
-    def __init__(self, folder, source, system, tasks=TASKS, sets=SETS, languages=LANGUAGES):
+    def __init__(
+        self, folder, source, system, tasks=TASKS, sets=SETS, languages=LANGUAGES, cap=None
+    ):
         self.system = system
-        self.heads, self.tests, self.sets = {}, {}, {}
+        self.train, self.heads, self.tests, self.sets = {}, {}, {}, {}
         for task, of_task in tasks.items():
-            (X, y), tests = load_task(folder, task)
-            self.heads[task] = fit_head(system(X), y)
+            train, tests = load_task(folder, task)
+            texts, labels = capped(*train, cap)
+            self.train[task] = system(texts), labels
+            self.heads[task] = fit_head(*self.train[task])
             for lang in set(of_task).intersection(languages):
                 texts, labels = tests[lang]
                 self.tests[lang, task] = source(texts), labels

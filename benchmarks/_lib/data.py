@@ -49,8 +49,16 @@ def load_task(folder, task, languages=None):
     return rows("en_train.tsv"), tests
 
 
+def capped(texts, labels, limit):
+    """At most `limit` random rows of a task."""
+    if limit is None or len(texts) <= limit:
+        return texts, labels
+    at = np.random.default_rng(SEED).permutation(len(texts))[:limit]
+    return [texts[i] for i in at], labels[at]
+
+
 def load_pairs(folder, n, languages=LANGUAGES):
-    """Up to `n` random pairs per language from all sources, as parallel= takes them."""
+    """Up to `n` random pairs per language from all sources, as parallel= takes them; None is all."""
     out = {}
     for lang in languages:
         files = sorted((folder / "parallel" / lang).glob("*.tsv"))
@@ -64,6 +72,18 @@ def pool(folder, lang, limit):
     """Distinct pairs among up to `limit` random ones, as (target, english) lists."""
     target, english = load_pairs(folder, limit, [lang])[lang]
     pairs = dict.fromkeys(zip(target, english, strict=True))
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def unseen(folder, lang, limit, n):
+    """Up to n pairs that share no text with ``pool(folder, lang, limit)`` nor with each other."""
+    target, english = load_pairs(folder, None, [lang])[lang]
+    known = {*target[:limit], *english[:limit]}
+    pairs = []
+    for pair in zip(target[limit:], english[limit:], strict=True):
+        if len(pairs) < n and not known.intersection(pair):
+            pairs.append(pair)
+            known.update(pair)
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 

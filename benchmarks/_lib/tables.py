@@ -9,7 +9,14 @@ from .paths import PAGES, RESULTS, ROOT
 Texts = Callable[[dict], dict[str, str]]
 
 
-def publish(name: str, results: dict, pages: Texts, readme: Texts | None = None) -> None:
+def publish(
+    name: str,
+    results: dict,
+    pages: Texts,
+    readme: Texts | None = None,
+    *,
+    depth: int | None = None,
+) -> None:
     """Write results, and what the docs and the README show of them.
 
     Parameters
@@ -20,8 +27,10 @@ def publish(name: str, results: dict, pages: Texts, readme: Texts | None = None)
         What it measured.
     pages, readme : callable
         Texts by page, or by part of the README, of the results with their machine.
+    depth : int, optional
+        Of :func:`write_results`.
     """
-    results = write_results(name, results)
+    results = write_results(name, results, depth)
     for page, text in pages(results).items():
         write_page(page, text)
         print(text)
