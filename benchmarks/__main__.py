@@ -6,7 +6,7 @@ from importlib import import_module
 
 BENCHMARKS = {
     "accuracy": "scores.accuracy",
-    "adapters": "adapters.search",
+    "adapters": "adapters.run",
     "calibration": "scores.calibration",
     "encoding": "costs.encoding",
     "gap": "gap.run",
@@ -23,7 +23,7 @@ BENCHMARKS = {
 }
 # Every method, every peer, and what they cost.
 RUN = ("scale", "grid", "peers")
-ONLY = ("fit",)  # parts of scale that can be measured alone
+ONLY = {"scale": ("fit",), "adapters": ("USE", "e5", "search")}  # parts measured alone
 
 
 def main() -> None:
@@ -34,14 +34,16 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="run: check the ratios of a small run")
     parser.add_argument(
         "--only",
-        choices=ONLY,
-        help="scale: measure the fits beside bare products and scipy alone, in a minute or two",
+        choices=[part for parts in ONLY.values() for part in parts],
+        help="measure one part alone; scale: the fits beside bare products and scipy, in a minute "
+        "or two; adapters: an encoder, or the maps for search",
     )
     arguments = parser.parse_args()
     if arguments.smoke and arguments.name != "run":
         parser.error("--smoke goes with run")
-    if arguments.only and arguments.name != "scale":
-        parser.error("--only goes with scale")
+    if arguments.only and arguments.only not in ONLY.get(arguments.name, ()):
+        owner = next(name for name, parts in ONLY.items() if arguments.only in parts)
+        parser.error(f"--only {arguments.only} goes with {owner}")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if arguments.name == "accuracy":
         # The order of sums, and with it the third digit of an accuracy, depends on the threads.

@@ -20,10 +20,10 @@ from .._lib.encoders import encoder
 from .._lib.heads import head
 from .._lib.maps import paper_ae, paper_fc, trained
 from .._lib.paths import CACHE
-from .._lib.tables import publish, to_markdown, to_rst, written_by
+from .._lib.tables import to_markdown, to_rst
 
 N_PAIRS = MAX_PAIRS["USE"]
-DONE = CACHE / "adapters.json"  # delete it to measure anew
+DONE = CACHE / "adapters-search.json"  # delete it to measure anew
 # The source whose sentences are like those of the test set. At most this many of its rows, and a
 # tenth of them, are held out to choose the draw of the pairs by.
 LIKE_THE_TEST, MAX_HELD_OUT = "anki_tatoeba", 500
@@ -203,7 +203,8 @@ def table(done, part, systems):
     return header, rows
 
 
-def main():
+def measure(publish):
+    """Fit and score all systems; ``publish(scores)`` is called after every stage."""
     folder = data_folder()
     use, minilm = encoder("use-multilingual"), encoder("minilm-english")
     CACHE.mkdir(exist_ok=True)
@@ -217,12 +218,11 @@ def main():
         for part, english, systems in work:
             for lang in LANGUAGES:
                 run(part, Language(folder, lang, use, english), systems, seeds, done)
-            publish("adapters", {"seeds": SEEDS, "scores": done}, pages, readme)
+            publish(done)
 
 
-def pages(results):
-    """Text of the docs."""
-    done = results["scores"]
+def text(done):
+    """Both tables, and how their pairs are drawn."""
     one_space, two_spaces = tables(done)
     draws = [
         f"{part}, {lang}: {done[f'{part}/{lang}/draw']['draw']}"
@@ -230,16 +230,14 @@ def pages(results):
         for lang in LANGUAGES
         if f"{part}/{lang}/draw" in done
     ]
-    text = (
+    return (
         "Target rows of USE-multilingual to English rows of the same encoder:\n\n"
         + to_rst(*one_space)
         + "\nTarget rows of USE-multilingual to English rows of MiniLM, from pairs:\n\n"
         + to_rst(*two_spaces)
         + f"\nDraw of the pairs, chosen by recall on held-out rows of the source {LIKE_THE_TEST}: "
         + f"{'; '.join(draws)}.\n\n"
-        + written_by("adapters", results)
     )
-    return {"adapters": text}
 
 
 def tables(done):

@@ -109,7 +109,7 @@ def test_fits_alone_leave_the_other_results_of_scale(monkeypatch):
     monkeypatch.setattr(fits, "measure", lambda: measured)
     monkeypatch.setattr(
         "benchmarks._lib.tables.write_results",
-        lambda name, results: kept.update({name: results}) or results,
+        lambda name, results, depth=None: kept.update({name: results}) or results,
     )
     monkeypatch.setattr("benchmarks._lib.tables.write_page", pages.__setitem__)
     before = read_results("scale")
@@ -120,7 +120,9 @@ def test_fits_alone_leave_the_other_results_of_scale(monkeypatch):
     assert "Machine: another machine.\n" in pages["scale"]
 
 
-@pytest.mark.parametrize("arguments", [["grid", "--only", "fit"], ["grid", "--smoke"]])
+@pytest.mark.parametrize(
+    "arguments", [["grid", "--only", "fit"], ["scale", "--only", "search"], ["grid", "--smoke"]]
+)
 def test_options_of_another_benchmark_are_refused(monkeypatch, capsys, arguments):
     monkeypatch.setattr("sys.argv", ["benchmarks", *arguments])
     with pytest.raises(SystemExit, match="2"):

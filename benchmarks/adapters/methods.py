@@ -1,0 +1,36 @@
+"""Maps of the table by number of pairs: each moves target rows, and English rows back."""
+
+from langalign_sk import CrossLingualAligner, LinearAligner
+from langalign_sk.mapping import AdapterAligner
+
+# The start of the paper's networks as published: random weights.
+PUBLISHED = {"init": "random", "batch_size": 128}
+RIDGE, CLOSED_FORM = "ridge", "closed form, chosen"
+FC, AE = "FC", "AE"
+
+
+def adapter(loss, seed, **settings) -> AdapterAligner:
+    """Adapter with a trained map back, which is the forward map."""
+    return AdapterAligner(loss, random_state=seed, **settings)
+
+
+def auto(lang, seed, objective) -> CrossLingualAligner:
+    """Closed forms alone: trained maps have rows of their own."""
+    return CrossLingualAligner(lang, objective=objective, time_budget=0, random_state=seed)
+
+
+CHEAP = {
+    "centre": lambda lang, seed: LinearAligner("centre"),
+    RIDGE: lambda lang, seed: LinearAligner("ridge", random_state=seed),
+    CLOSED_FORM: lambda lang, seed: LinearAligner(random_state=seed),
+    "auto, objective retrieval": lambda lang, seed: auto(lang, seed, "retrieval"),
+    "auto, objective head": lambda lang, seed: auto(lang, seed, "head"),
+}
+TRAINED = {
+    FC: lambda lang, seed: adapter("mse", seed),
+    AE: lambda lang, seed: adapter("autoencoder", seed),
+    "contrastive": lambda lang, seed: adapter("contrastive", seed, adapter_dim=256),
+    "FC, published start": lambda lang, seed: adapter("mse", seed, **PUBLISHED),
+    "AE, published start": lambda lang, seed: adapter("autoencoder", seed, **PUBLISHED),
+}
+METHODS = (*CHEAP, *TRAINED)
