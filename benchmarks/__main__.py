@@ -12,6 +12,7 @@ BENCHMARKS = {
     "gap": "gap.run",
     "grid": "grid.run",
     "heads": "scores.heads",
+    "layers": "scores.layers",
     "maps": "scores.maps",
     "peers": "peers.run",
     "quality": "scores.quality",

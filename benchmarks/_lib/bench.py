@@ -31,8 +31,8 @@ class Bench:
         self.system = system
         self.train, self.heads, self.tests, self.sets = {}, {}, {}, {}
         for task, of_task in tasks.items():
-            train, tests = load_task(folder, task)
-            texts, labels = capped(*train, cap)
+            (texts, labels), tests = load_task(folder, task)
+            texts, labels = capped(texts, labels, cap)
             self.train[task] = system(texts), labels
             self.heads[task] = fit_head(*self.train[task])
             for lang in set(of_task).intersection(languages):

@@ -79,7 +79,7 @@ def unseen(folder, lang, limit, n):
     """Up to n pairs that share no text with ``pool(folder, lang, limit)`` nor with each other."""
     target, english = load_pairs(folder, None, [lang])[lang]
     known = {*target[:limit], *english[:limit]}
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for pair in zip(target[limit:], english[limit:], strict=True):
         if len(pairs) < n and not known.intersection(pair):
             pairs.append(pair)

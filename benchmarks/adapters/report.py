@@ -26,8 +26,8 @@ def pages(results: dict) -> dict[str, str]:
 
 def readme(results: dict) -> dict[str, str]:
     """Recall and accuracy of moved target rows with as many pairs as there are, by language."""
-    sizes = results.get("sizes")
-    of_encoder = sizes["encoders"].get(OF_README, {}).get(REVERSE, {}) if sizes else {}
+    sizes = results.get("sizes", {"encoders": {}})
+    of_encoder = sizes["encoders"].get(OF_README, {}).get(REVERSE, {})
     if any(of_encoder.get(lang, {}).get(FC, [None])[-1] is None for lang in LANGUAGES):
         return search.readme(results)
     header = [f"{lang} {what}" for what in ("R@1", "acc.") for lang in LANGUAGES]

@@ -12,42 +12,12 @@ from benchmarks._lib.tables import read_results
 from benchmarks.adapters import methods, report, run, search, sizes
 from langalign_sk import LinearAligner
 
-N_TEST, N_PAIRS, WIDTH = 40, 60, 5
-
-
-class ToyBench:
-    """English rows of three classes; target rows are turned and moved."""
-
-    def __init__(self):
-        from sklearn.linear_model import LogisticRegression
-
-        rng = np.random.default_rng(0)
-        self.turn = np.linalg.qr(rng.normal(size=(WIDTH, WIDTH)))[0]
-        Y, y = self.english(rng, N_TEST)
-        self.train = {"sib200": self.english(rng, N_TEST)}
-        self.heads = {"sib200": LogisticRegression().fit(*self.train["sib200"])}
-        self.tests = {("ko", "sib200"): (self.target(Y), y), ("en", "sib200"): (Y, y)}
-        self.sets = {("ko", "tatoeba"): (self.target(Y), Y)}
-        pairs, held_out = self.english(rng, N_PAIRS)[0], self.english(rng, N_TEST)[0]
-        self.pairs = {"ko": (self.target(pairs), pairs)}
-        self.held_out = {"ko": (self.target(held_out), held_out)}
-
-    def english(self, rng, n):
-        y = np.arange(n) % 3
-        return rng.normal(size=(n, WIDTH)) + 4 * np.eye(WIDTH)[y], y
-
-    def target(self, rows):
-        return rows @ self.turn + 1
-
-    def hits(self, lang, move, task):
-        X, y = self.tests[lang, task]
-        return self.heads[task].predict(move(X)) == y
+from .toy import N_PAIRS, N_TEST, toy_rows
 
 
 @pytest.fixture
 def rows():
-    bench = ToyBench()
-    return sizes.Rows(bench, bench.pairs, bench.held_out)
+    return toy_rows()
 
 
 def test_capped_rows_keep_their_labels():
