@@ -49,8 +49,8 @@ ONE_SPACE = {
     "auto": lambda seed, lang: CrossLingualAligner(lang, random_state=seed),
 }
 PAPER = {
-    "paper: FC, MSE": lambda seed, lang: paper_fc(seed),
-    "paper: AE, MSE": lambda seed, lang: paper_ae(seed),
+    "FC, published start": lambda seed, lang: paper_fc(seed),
+    "AE, published start": lambda seed, lang: paper_ae(seed),
 }
 TWO_SPACES = {
     name: ONE_SPACE[name]

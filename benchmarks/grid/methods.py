@@ -18,8 +18,8 @@ CLOSED = {
 }
 TRAINED = {
     "contrastive": lambda seed: trained(adapter_dim=256, seed=seed),
-    "paper: FC": paper_fc,
-    "paper: AE": paper_ae,
+    "FC, published start": paper_fc,
+    "AE, published start": paper_ae,
 }
 FREE = {**CLOSED, **TRAINED}  # learned from pairs alone
 

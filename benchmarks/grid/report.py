@@ -31,8 +31,8 @@ LINES = {
     "Procrustes": ("#E69F00", "-", "s"),
     "spectral": ("#56B4E9", "--", "^"),
     "contrastive": ("#009E73", "-", "D"),
-    "paper: FC": ("#999999", ":", "v"),
-    "paper: AE": ("#999999", ":", "x"),
+    "FC, published start": ("#999999", ":", "v"),
+    "AE, published start": ("#999999", ":", "x"),
     AUTO: ("#D55E00", "-", "*"),
     BRIDGE_PAIRS: ("#CC79A7", "--", "P"),
 }
