@@ -3,8 +3,8 @@
 from langalign_sk import CrossLingualAligner, LinearAligner
 from langalign_sk.mapping import AdapterAligner
 
-# The start of the paper's networks as published: random weights.
-PUBLISHED = {"init": "random", "batch_size": 128}
+from .._lib.maps import PUBLISHED
+
 RIDGE, CLOSED_FORM = "ridge", "closed form, chosen"
 FC, AE = "FC", "AE"
 

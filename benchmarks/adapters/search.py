@@ -18,7 +18,7 @@ from .._lib.baselines import NO_ALIGNMENT
 from .._lib.data import LANGUAGES, MAX_PAIRS, SEEDS, TASKS, data_folder, load_task, read_rows
 from .._lib.encoders import encoder
 from .._lib.heads import head
-from .._lib.maps import paper_ae, paper_fc, trained
+from .._lib.maps import published_ae, published_fc, trained
 from .._lib.paths import CACHE
 from .._lib.tables import to_markdown, to_rst
 
@@ -49,8 +49,8 @@ ONE_SPACE = {
     "auto": lambda seed, lang: CrossLingualAligner(lang, random_state=seed),
 }
 PAPER = {
-    "FC, published start": lambda seed, lang: paper_fc(seed),
-    "AE, published start": lambda seed, lang: paper_ae(seed),
+    "FC, published start": lambda seed, lang: published_fc(seed),
+    "AE, published start": lambda seed, lang: published_ae(seed),
 }
 TWO_SPACES = {
     name: ONE_SPACE[name]

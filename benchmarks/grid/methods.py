@@ -2,7 +2,7 @@
 
 from langalign_sk import CrossLingualAligner, LinearAligner
 
-from .._lib.maps import paper_ae, paper_fc, trained
+from .._lib.maps import published_ae, published_fc, trained
 
 FORWARD_SIZES = (300, 3_000, 20_000)
 CENTRED, AUTO = "centring", "auto"
@@ -18,8 +18,8 @@ CLOSED = {
 }
 TRAINED = {
     "contrastive": lambda seed: trained(adapter_dim=256, seed=seed),
-    "FC, published start": paper_fc,
-    "AE, published start": paper_ae,
+    "FC, published start": published_fc,
+    "AE, published start": published_ae,
 }
 FREE = {**CLOSED, **TRAINED}  # learned from pairs alone
 
