@@ -30,7 +30,9 @@ TRAINED = {
     FC: lambda lang, seed: adapter("mse", seed),
     AE: lambda lang, seed: adapter("autoencoder", seed),
     "contrastive": lambda lang, seed: adapter("contrastive", seed, adapter_dim=256),
+}
+AS_PUBLISHED = {
     "FC, published start": lambda lang, seed: adapter("mse", seed, **PUBLISHED),
     "AE, published start": lambda lang, seed: adapter("autoencoder", seed, **PUBLISHED),
 }
-METHODS = (*CHEAP, *TRAINED)
+METHODS = (*CHEAP, *TRAINED, *AS_PUBLISHED)

@@ -11,7 +11,7 @@ from .._lib.paths import CACHE
 from .._lib.tables import publish, read_results
 from . import search
 from .report import pages, readme
-from .sizes import CAP_TRAIN, ENCODERS, N_HELD_OUT, SIZES, encoded, measure, summarize
+from .sizes import ENCODERS, N_HELD_OUT, SIZES, encoded, measure, summarize
 
 __all__ = ["PARTS", "main", "pages", "readme"]
 
@@ -47,7 +47,6 @@ def write_sizes() -> None:
         "machine": machine(),
         "pairs": list(SIZES),
         "seeds": list(SEEDS),
-        "cap": CAP_TRAIN,
         "held_out": N_HELD_OUT,
         "encoders": {name: summaries[name] for name in ENCODERS if name in summaries},
     }
