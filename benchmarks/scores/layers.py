@@ -196,7 +196,7 @@ def pages(results) -> dict[str, str]:
     """Text of the docs."""
     means = results["means"]
     if not means:
-        return {"layers": "Not measured yet.\n"}
+        return dict.fromkeys(("layers", "layers_tables"), "Not measured yet.\n")
     n_closed, n_trained = results["seeds"].values()
     text = (
         f"Rows are means over the tokens of the layer of {E5} (4-bit weights, the prompt of its card), "
@@ -215,7 +215,7 @@ def pages(results) -> dict[str, str]:
         "   :alt: Recall at 1 on Tatoeba over the layers, without alignment and with the best map\n\n"
         + written_by("layers", results)
     )
-    return {"layers": text}
+    return {"layers": text, "layers_tables": to_rst(*every_cell(means))}
 
 
 def over_languages(means) -> tuple[list[str], list[list[str]]]:
@@ -228,6 +228,20 @@ def over_languages(means) -> tuple[list[str], list[list[str]]]:
                 cells = [f"{np.mean([one[score] for one in found]):.3f}" for score in SCORES]
                 rows.append([name, method, *cells])
     return ["Layer", "Map", "R@1", "acc.", "held-out R@1"], rows
+
+
+def every_cell(means) -> tuple[list[str], list[list[str]]]:
+    """Layers by methods, for every language."""
+    shown = SCORES[:2]
+    header = [f"{lang} {what}" for what in ("R@1", "acc.") for lang in LANGUAGES]
+    rows = []
+    for name, of_layer in means.items():
+        for method in METHODS:
+            found = [of_layer.get(lang, {}).get(method) for lang in LANGUAGES]
+            if any(found):
+                cells = [f"{one[score]:.3f}" if one else "–" for score in shown for one in found]
+                rows.append([name, method, *cells])
+    return ["Layer", "Map", *header], rows
 
 
 def best_of(of_lang: dict) -> str:

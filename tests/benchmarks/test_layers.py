@@ -43,9 +43,24 @@ def test_the_best_map_of_a_layer_is_that_of_held_out_pairs():
     assert layers.best_of(results["means"]["4"]["ko"]) == "ridge"
     row = layers.by_language(results["means"])[1][0]
     assert row[:4] == ["4", "ko", "ridge", "0.400 / 0.500 (+0.100)"]
-    text = layers.pages(results)["layers"]
-    assert "spectral" in text
-    assert text.endswith("Machine: m.\n")
+    pages = layers.pages(results)
+    assert pages["layers"].endswith("Machine: m.\n")
+    assert layers.every_cell(results["means"])[1][-1][:3] == ["4", "spectral", "0.900"]
+    assert "spectral" in pages["layers_tables"]
+
+
+def test_recall_over_the_layers_is_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    line = {"recall": 0.4, "accuracy": 0.5, "held_out": 0.3}
+    cells = {
+        f"{layer}/{lang}/{method}/0": line
+        for layer in (2, 4)
+        for lang in ("ko", "ja", "zh")
+        for method in (NO_ALIGNMENT, "ridge")
+    }
+    path = tmp_path / "layers.svg"
+    layers.plot(layers.summarize(cells), path)
+    assert "best by held-out pairs" in path.read_text(encoding="utf-8")
 
 
 def test_several_layers_are_a_row_of_their_own():
