@@ -50,11 +50,11 @@ def load_task(folder, task, languages=None):
 
 
 def capped(texts, labels, limit):
-    """At most `limit` random rows of a task."""
+    """At most `limit` random rows of a task, texts or vectors."""
     if limit is None or len(texts) <= limit:
         return texts, labels
     at = np.random.default_rng(SEED).permutation(len(texts))[:limit]
-    return [texts[i] for i in at], labels[at]
+    return texts[at] if isinstance(texts, np.ndarray) else [texts[i] for i in at], labels[at]
 
 
 def load_pairs(folder, n, languages=LANGUAGES):

@@ -81,8 +81,8 @@ def test_cheap_maps_come_first_and_cells_are_measured_once(rows, tmp_path, monke
         return {name: aligner}
 
     monkeypatch.setattr(sizes, "CHEAP", make("cheap"))
-    monkeypatch.setattr(sizes, "TRAINED", make("trained"))
-    monkeypatch.setattr(sizes, "AS_PUBLISHED", {})
+    monkeypatch.setattr(sizes, "NETWORKS", make("trained"))
+    monkeypatch.setattr(sizes, "BESIDE", {})
     kept = Kept(tmp_path / "cells.json")
     sizes.measure(rows, kept, lambda: published.append(len(kept.cells)), (20, 30), (0, 1))
     assert fitted[:4] == [("cheap", 0)] * 2 + [("trained", 0)] * 2
