@@ -21,6 +21,7 @@ def auto(lang, seed, objective) -> CrossLingualAligner:
 
 CHEAP = {
     "centre": lambda lang, seed: LinearAligner("centre"),
+    "scale": lambda lang, seed: LinearAligner("scale"),
     RIDGE: lambda lang, seed: LinearAligner("ridge", random_state=seed),
     CLOSED_FORM: lambda lang, seed: LinearAligner(random_state=seed),
     "auto, objective retrieval": lambda lang, seed: auto(lang, seed, "retrieval"),

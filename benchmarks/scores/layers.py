@@ -39,6 +39,7 @@ TRAINED_SEEDS = SEEDS[:1]  # a network takes a hundred times as long as a closed
 
 CLOSED = {
     "centre": lambda seed: LinearAligner("centre"),
+    "scale": lambda seed: LinearAligner("scale"),
     "ridge": lambda seed: LinearAligner("ridge", random_state=seed),
     "Procrustes": lambda seed: LinearAligner("procrustes"),
     "spectral": lambda seed: LinearAligner("spectral", random_state=seed),

@@ -83,7 +83,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         ``init="random"`` it is the width of X, and half of it.
     rank : int, default=None
         Rank of the correction of a linear adapter; None is full rank.
-    start : {"auto", "identity", "ridge", "procrustes", "spectral"}, default="auto"
+    start : {"auto", "identity", "centre", "ridge", "procrustes", "spectral"}, default="auto"
         Closed form that training starts from, see :class:`LinearAligner`. For the objective "head",
         "auto" is "ridge" within one space, as rotations cost heads accuracy. Not used with
         ``init="random"``.

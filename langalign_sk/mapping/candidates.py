@@ -36,7 +36,7 @@ SPECTRAL_ALPHAS = (1.0,)
 POWERS = (0.25, 0.5)
 METHODS = ("identity", "centre", "scale", "ridge", "procrustes", "spectral")  # simplest first
 # Of retrieval: "scale" has the best likelihood on held-out pairs of some encoders, and finds fewer
-# translations of other texts (`python -m benchmarks grid`).
+# translations of other texts (`python -m benchmarks adapters`).
 AUTO_METHODS = ("identity", "centre", "ridge", "procrustes", "spectral")
 # They take both sides for one space, and "auto" compares them there alone.
 ONE_SPACE = ("centre", "scale", "ridge")

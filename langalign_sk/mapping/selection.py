@@ -22,7 +22,7 @@ POOL_WITH_TRAINED = 2_000  # at most; trained maps cost so much that a larger po
 TEMPERATURE = 0.05
 _ROUNDING = 1e-6  # of means that are equal in truth
 # Share of the squared error of unaligned rows. Where the best map takes away less, as behind an encoder
-# that was trained for translations, heads gain nothing by it (`python -m benchmarks grid`).
+# that was trained for translations, heads gain nothing by it (`python -m benchmarks adapters`).
 _LEAST_SHARE = 0.2
 # Where all of these are compared, some are for one space and some for two.
 _OF_ONE_SPACE_OR_TWO = {"ridge", "procrustes", "spectral"}
