@@ -10,7 +10,8 @@ import os
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the encoder is embedded in a package
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of small matrices, threads are slower
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of small matrices wait for each other
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from langalign_sk import CrossLingualAligner, SentenceEncoder
 from langalign_sk.datasets import load_service_requests
 
 SEEDS = (0, 1, 2)
+REQUESTS = ["카드를 잃어버렸어요. 바로 정지해 주세요.", "비밀번호를 잊어버렸어요."]
 METHODS = {
     "closed form": "ridge",
     "FC": "mse",
@@ -105,5 +107,5 @@ if __name__ == "__main__":
     model = served["FC"][0]
     steps = " and ".join(type(step).__name__ for _, step in model.steps)
     print(f"\nWhat serves Korean, forward: {steps}.")
-    for text, intent in zip(korean_test[:3], model.predict(korean_test[:3]), strict=True):
+    for text, intent in zip(REQUESTS, model.predict(REQUESTS), strict=True):
         print(f"  {text}  {intent}")
