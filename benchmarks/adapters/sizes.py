@@ -74,7 +74,13 @@ def measure(rows: Rows, kept: Kept, publish: Callable, sizes=SIZES, seeds=SEEDS)
         kept.keep(f"{lang}/{NO_ALIGNMENT}/0/0", unaligned, rows, lang)
         kept.keep(f"{lang}/{ENGLISH_ROWS}/0/0", english, rows.bench, lang)
     first, others = seeds[:1], seeds[1:]
-    stages = [(first, CHEAP), (first, NETWORKS), (others, CHEAP), (others, NETWORKS), (first, BESIDE)]
+    stages = [
+        (first, CHEAP),
+        (first, NETWORKS),
+        (others, CHEAP),
+        (others, NETWORKS),
+        (first, BESIDE),
+    ]
     for of_seed, methods in stages:
         for seed, n, lang in product(of_seed, sizes, rows.pairs):
             for method, make in methods.items():

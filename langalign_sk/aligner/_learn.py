@@ -17,6 +17,7 @@ from .._quality.vectors import VectorQuality
 from .._utils.validation import warn_user
 from ..encoders import EncodingSession
 from ..encoders.base import seen_model
+from ..encoders.session import check_varies
 from ..mapping import LinearAligner
 from ..mapping._base import PairedMap
 from ..mapping.adapter import AdapterCandidate
@@ -142,7 +143,10 @@ def _encoded(plan: Plan, language: str, session: EncodingSession) -> tuple[NDArr
     """Rows of both sides of a language's pairs."""
     target, english = plan.pairs[language]
     encoder = plan.system if plan.shared else plan.source
-    return session.encode(plan.source, target), session.encode(encoder, english)
+    sides = session.encode(plan.source, target), session.encode(encoder, english)
+    for rows, texts in zip(sides, (target, english), strict=True):
+        check_varies(rows, texts)
+    return sides
 
 
 def _no_alignment(plan: Plan, session: EncodingSession) -> PairedMap:

@@ -37,6 +37,7 @@ from ..aligner._route import Route, RoutedHead, encoders_of, route_of, source_ro
 from ..corpus._inputs import Embeddings, Text, text_column
 from ..encoders import EncodingSession
 from ..encoders.base import TextEncoder
+from ..encoders.session import check_varies
 from ..languages import LanguageRouter, languages_of
 from ..mapping import LinearAligner
 from ..mapping._base import PairedMap
@@ -510,6 +511,7 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
                 for language, (target, english) in plan.pairs.items()
             }
         labelled = source_rows(aligner, texts.rows, session)
+        check_varies(labelled, texts.rows)
         unlabelled = labelled[:0]
         if texts.unlabelled:
             unlabelled = source_rows(aligner, texts.unlabelled, session)

@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from .objects import Encoder
 
-__all__ = ["EncodingSession"]
+__all__ = ["EncodingSession", "check_varies"]
+
+
+_ROUNDING = 1e-5  # of rows that are equal in truth, relative to their largest number
 
 
 class EncodingSession:
@@ -51,3 +54,24 @@ class EncodingSession:
         if new:
             rows.update(zip(new, encoder.encode(new), strict=True))
         return np.stack([rows[t] for t in texts])
+
+
+def check_varies(rows: NDArray, texts: Sequence[str]) -> None:
+    """Raise ValueError where an encoder tells no text from another.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_texts, width)
+        Rows of the texts.
+    texts : sequence of str
+        In the order of the rows.
+    """
+    if len({*texts}) < 2:
+        return
+    largest = np.abs(rows).max()
+    if (rows.max(axis=0) - rows.min(axis=0)).max() <= _ROUNDING * largest:
+        raise ValueError(
+            f"The encoder returns the same row for all {len(texts)} texts, so that there is nothing to "
+            'learn from. Choose another layer= or pooling=: with pooling="cls", rows of the first '
+            "layers do not depend on the text."
+        )

@@ -219,3 +219,18 @@ def test_encoder_that_misbehaves():
 
     with pytest.raises(ValueError, match=r"Wrong returned shape \(1, 4\) for 200 texts"):
         CrossLingualAligner(encoder=Wrong(), random_state=0).fit(PAIRS)
+
+
+class Constant:
+    """An encoder whose rows do not depend on the text, as the first token of the embeddings."""
+
+    def encode(self, texts):
+        return np.full((len(texts), 4), 0.3, dtype=np.float32)
+
+
+@pytest.mark.parametrize("method", ["auto", "identity", "centre", "ridge", "mse", "contrastive"])
+def test_encoder_that_tells_no_text_from_another(method):
+    aligner = CrossLingualAligner("ko", encoder=Constant(), method=method)
+    with pytest.raises(ValueError, match=r"same row for all \d+ texts.*layer= or pooling="):
+        aligner.fit(list(zip(KOREAN, ENGLISH, strict=True)))
+    assert not hasattr(aligner, "language_map_")

@@ -429,3 +429,13 @@ def test_report_reads_as_a_table():
     text = str(fitted.report_)
     assert "mean of the views, held out: accuracy" in text
     assert "not adapted: there was no unlabelled text" in text
+
+
+def test_encoder_that_tells_no_text_from_another():
+    class Constant:
+        def encode(self, texts):
+            return np.full((len(texts), 4), 0.3, dtype=np.float32)
+
+    alone = CrossLingualAligner("ko", encoder=Constant(), corpus=None)
+    with pytest.raises(ValueError, match=r"same row for all \d+ texts.*layer= or pooling="):
+        classifier(alone).fit(X, y)

@@ -1,10 +1,12 @@
 """Tests of EncodingSession."""
 
 import numpy as np
+import pytest
 
 from langalign_sk.encoders import EncodingSession, SentenceEncoder, as_encoder
 from langalign_sk.encoders.models import registry
 from langalign_sk.encoders.models.model import Model
+from langalign_sk.encoders.session import check_varies
 from tests.encoders.toy import Counting
 
 
@@ -51,3 +53,14 @@ def test_rows_of_a_session_may_be_changed():
     session, handle = EncodingSession(), as_encoder(Counting())
     session.encode(handle, ["a"])[:] = 0
     assert session.encode(handle, ["a"]).tolist() == [[1, 97, 1]]
+
+
+def test_rows_that_are_all_the_same_are_refused():
+    texts = ["one", "two", "three"]
+    row = np.array([0.1, -30.0, 5.0], dtype=np.float32)
+    rounded = np.tile(row, (3, 1)) * (1 + 1e-7 * np.arange(3, dtype=np.float32)[:, None])
+    with pytest.raises(ValueError, match=r"same row for all 3 texts.*layer= or pooling="):
+        check_varies(rounded, texts)
+    check_varies(rounded, ["one"] * 3)  # equal texts have equal rows
+    check_varies(rounded + np.float32(0.1) * np.eye(3, dtype=np.float32), texts)
+    check_varies(rounded[:1], texts[:1])
