@@ -74,7 +74,7 @@ def measure(rows: Rows, kept: Kept, publish: Callable, sizes=SIZES, seeds=SEEDS)
         kept.keep(f"{lang}/{NO_ALIGNMENT}/0/0", unaligned, rows, lang)
         kept.keep(f"{lang}/{ENGLISH_ROWS}/0/0", english, rows.bench, lang)
     first, others = seeds[:1], seeds[1:]
-    stages = [
+    stages: list[tuple] = [
         (first, CHEAP),
         (first, NETWORKS),
         (others, CHEAP),

@@ -71,7 +71,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
 
         - "closed_form": those that make the network a closed form. Two units hold a component of the
           moved rows, ``z = relu(z) - relu(-z)``; in a layer too narrow for pairs, one unit holds it,
-          ``z = relu(z + b) - b``, as far as it reaches in the pairs. After training, the network is
+          ``z = relu(z + b) - b``, up to twice its reach in the pairs. After training, the network is
           compared with the closed form on held-out pairs. Ours.
         - "random": those of ``torch.nn.Linear``, as published. Networks of this depth then need far
           more pairs than there mostly are, and are worth less than no alignment.
@@ -79,7 +79,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         "residual": hidden width of the correction, or 0 for a linear adapter. "fc": width of the
         five hidden layers. "ae": width of the code. None is 0 for "residual". For "fc" it is twice
         the smaller width of X and y, which holds every linear map exactly, and for "ae" the number
-        of principal components that have 99 % of the variance of the moved rows; with
+        of principal components that have 99.5 % of the variance of the moved rows; with
         ``init="random"`` it is the width of X, and half of it.
     rank : int, default=None
         Rank of the correction of a linear adapter; None is full rank.

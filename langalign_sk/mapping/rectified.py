@@ -12,6 +12,8 @@ from .closed_form import AffineMap
 __all__ = ["Components", "rectified_layers"]
 
 
+_FURTHER = 2  # rows of another topic reach further than those of the pairs
+
 Layers = tuple[tuple[NDArray, NDArray], ...]
 
 
@@ -63,9 +65,9 @@ def rectified_layers(
 
     A layer of 2 r units holds r components exactly, as ``z = relu(z) - relu(-z)``. A narrower one
     holds the components with the least variance in one unit each, ``z = relu(z + b) - b``, which is
-    exact for rows whose component is not smaller than in any row of `X`. The units of a pair are
-    active on different rows, so that their gradients differ without any noise on the weights. Further
-    units get random weights in front of them, and zeros behind.
+    exact for rows whose component is at most twice as far from the mean as in any row of `X`. The
+    units of a pair are active on different rows, so that their gradients differ without any noise on
+    the weights. Further units get random weights in front of them, and zeros behind.
 
     Parameters
     ----------
@@ -87,7 +89,7 @@ def rectified_layers(
     """
     into = components.into[:, :rank]
     reach = np.abs((X - components.mean.astype(X.dtype)) @ into.astype(X.dtype)).max(axis=0)
-    reach = reach.astype(np.float64)
+    reach = _FURTHER * reach.astype(np.float64)
     # What is in front of a layer, as an affine map from its units to the components.
     decode, shift = into, -components.mean @ into
     layers = []

@@ -77,7 +77,7 @@ def test_neither_map_finds_less_than_the_closed_form(loss, pairs, learning_rate)
 @PAPER
 def test_training_that_gains_nothing_leaves_the_closed_form_itself(loss):
     X, Y = noisy_pairs()
-    fitted = adapter(loss, start="procrustes", learning_rate=NO_STEP).fit(X, Y)
+    fitted = adapter(loss, adapter_dim=40, start="procrustes", learning_rate=NO_STEP).fit(X, Y)
     rows, _ = split(len(X))
     closed = LinearAligner("procrustes").fit(X[rows], Y[rows])
     assert fitted.best_epoch_ == 0
