@@ -24,7 +24,12 @@ BENCHMARKS = {
 }
 # Every method, every peer, and what they cost.
 RUN = ("scale", "grid", "peers")
-ONLY = {"scale": ("fit",), "adapters": ("USE", "e5", "search")}  # parts measured alone
+# Parts that can be measured alone.
+ONLY = {
+    "scale": ("fit",),
+    "adapters": ("USE", "e5", "search"),
+    "training": ("networks", "speed"),
+}
 
 
 def main() -> None:
@@ -37,7 +42,8 @@ def main() -> None:
         "--only",
         choices=[part for parts in ONLY.values() for part in parts],
         help="measure one part alone; scale: the fits beside bare products and scipy, in a minute "
-        "or two; adapters: an encoder, or the maps for search",
+        "or two; adapters: an encoder, or the maps for search; training: the networks of the paper, or "
+        "the speed beside plain loops",
     )
     arguments = parser.parse_args()
     if arguments.smoke and arguments.name != "run":
