@@ -25,7 +25,7 @@ from .._lib.encoders import e5, encoder
 from .._lib.kept import Kept
 from .._lib.maps import trained
 from .._lib.paths import CACHE, PAGES
-from .._lib.tables import publish, to_rst, written_by
+from .._lib.tables import publish, to_markdown, to_rst, written_by
 
 E5 = "multilingual-e5-small"
 LAST = 12
@@ -103,7 +103,7 @@ def main() -> None:
     for trained_too in (False, True):
         for name in ROWS:
             measure(name, folder, kept, trained_too)
-            publish("layers", summarize(kept.cells), pages)
+            publish("layers", summarize(kept.cells), pages, readme)
             plot(summarize(kept.cells), PAGES / "layers.svg")
 
 
@@ -217,6 +217,25 @@ def pages(results) -> dict[str, str]:
         + written_by("layers", results)
     )
     return {"layers": text, "layers_tables": to_rst(*every_cell(means))}
+
+
+def readme(results) -> dict[str, str]:
+    """No alignment and the best method by held-out pairs, by layer; means over the languages."""
+    rows = []
+    for name, of_layer in results["means"].items():
+        if len(of_layer) < len(LANGUAGES) or not all(
+            NO_ALIGNMENT in one for one in of_layer.values()
+        ):
+            continue
+        both = [(one[NO_ALIGNMENT], one[best_of(one)]) for one in of_layer.values()]
+        cells = [
+            f"{np.mean([pair[place][score] for pair in both]):.3f}"
+            for score in ("recall", "accuracy")
+            for place in (0, 1)
+        ]
+        rows.append([name, *cells])
+    header = ["Layer", "R@1, no alignment", "R@1, aligned", "acc., no alignment", "acc., aligned"]
+    return {"layers": f"{to_markdown(header, rows)}\n\nMachine: {results['machine']}."}
 
 
 def over_languages(means) -> tuple[list[str], list[list[str]]]:

@@ -43,6 +43,7 @@ def test_the_best_map_of_a_layer_is_that_of_held_out_pairs():
     assert layers.best_of(results["means"]["4"]["ko"]) == "ridge"
     row = layers.by_language(results["means"])[1][0]
     assert row[:4] == ["4", "ko", "ridge", "0.400 / 0.500 (+0.100)"]
+    assert "| 4 | 0.400 | 0.500 | 0.500 | 0.500 |" in layers.readme(results)["layers"]
     pages = layers.pages(results)
     assert pages["layers"].endswith("Machine: m.\n")
     assert layers.every_cell(results["means"])[1][-1][:3] == ["4", "spectral", "0.900"]
