@@ -53,8 +53,8 @@ def _settings(parameters: dict[str, Any]) -> dict[str, Any]:
     """Settings of an encoder that change its rows, as JSON returns them."""
     given = {name: parameters.get(name) for name in _OF_ROWS}
     layer = given["layer"]
-    if isinstance(layer, list | tuple):
-        given["layer"] = [int(i) for i in layer]
+    if layer is not None:  # the mean of layers has no order
+        given["layer"] = sorted(map(int, layer if isinstance(layer, list | tuple) else [layer]))
     return {name: value for name, value in given.items() if value not in (None, False)}
 
 
