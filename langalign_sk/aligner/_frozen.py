@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._utils.validation import warn_user
 
-__all__ = ["fitted_aligner", "thawed"]
+__all__ = ["fitted_aligner", "prepared_aligner", "thawed"]
 
 
 def thawed(estimator: Any) -> Any:
@@ -18,10 +18,8 @@ def thawed(estimator: Any) -> Any:
     return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
 
 
-def fitted_aligner(
-    aligner: Any, texts: list[str] | None, parallel: Any, rows: str, on: str = ""
-) -> Any:
-    """The aligner of a meta-estimator: as it is if it is frozen, else a clone, fitted on text.
+def prepared_aligner(aligner: Any, texts: list[str] | None, rows: str, on: str = "") -> Any:
+    """The aligner of a meta-estimator: as it is if it is frozen, else a clone to be fitted on text.
 
     Parameters
     ----------
@@ -29,15 +27,13 @@ def fitted_aligner(
         Parameter of the meta-estimator.
     texts : list of str or None
         What to fit it on; None for embeddings.
-    parallel : object
-        Translation pairs, as in ``CrossLingualAligner.fit``.
     rows, on : str
         Words of the messages: what holds embeddings, and what the clone is fitted on.
 
     Returns
     -------
     CrossLingualAligner or FrozenEstimator
-        The fitted aligner.
+        A clone, or the fitted aligner.
     """
     if isinstance(aligner, FrozenEstimator):
         check_is_fitted(aligner)
@@ -52,4 +48,26 @@ def fitted_aligner(
             f"The aligner is fitted already, and fit() fits a clone of it{on}: pass "
             "aligner.freeze() to use it as it is."
         )
-    return clone(aligner).fit(texts, parallel=parallel)
+    return clone(aligner)
+
+
+def fitted_aligner(
+    aligner: Any, texts: list[str] | None, parallel: Any, rows: str, on: str = ""
+) -> Any:
+    """The aligner of a meta-estimator, fitted on text unless it is frozen.
+
+    Parameters
+    ----------
+    aligner, texts, rows, on
+        As in `prepared_aligner`.
+    parallel : object
+        Translation pairs, as in ``CrossLingualAligner.fit``.
+
+    Returns
+    -------
+    CrossLingualAligner or FrozenEstimator
+        The fitted aligner.
+    """
+    prepared = prepared_aligner(aligner, texts, rows, on)
+    frozen = isinstance(prepared, FrozenEstimator)
+    return prepared if frozen else prepared.fit(texts, parallel=parallel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..corpus._inputs import Embeddings, Pairs, Text, read_input
 from ..encoders import EncodingSession, as_encoder
-from ..encoders.base import expect_model, seen_model
+from ..encoders.base import TextEncoder, expect_model, seen_model
 from ..encoders.objects import Encoder
 from ..languages import LanguageRouter, languages_of
 from ..mapping._base import PairedMap
@@ -20,6 +21,7 @@ from ._frozen import thawed
 __all__ = [
     "Route",
     "RoutedHead",
+    "encoder_name",
     "encoders_of",
     "models_seen",
     "read_rows",
@@ -140,6 +142,13 @@ def route_of(fitted: Any) -> Route:
     maps = fitted.language_map_
     maps = maps if isinstance(maps, dict) else {fitted.target_lang: maps}
     return Route(maps, fitted.bridge_map_, fitted.output_space)
+
+
+def encoder_name(encoder: Any) -> str:
+    """Name of an encoder as a user passed it."""
+    if isinstance(encoder, str | os.PathLike):
+        return os.fspath(encoder)
+    return str(encoder.name) if isinstance(encoder, TextEncoder) else type(encoder).__name__
 
 
 def encoders_of(aligner: Any) -> tuple[Encoder, Encoder]:

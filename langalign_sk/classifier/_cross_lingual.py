@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,7 +32,14 @@ from ..aligner._frozen import thawed
 from ..aligner._learn import fit_planned
 from ..aligner._pairs import sides_of_rows
 from ..aligner._plan import Plan, plan_fit
-from ..aligner._route import Route, RoutedHead, encoders_of, route_of, source_rows
+from ..aligner._route import (
+    Route,
+    RoutedHead,
+    encoder_name,
+    encoders_of,
+    route_of,
+    source_rows,
+)
 from ..corpus._inputs import Embeddings, Text, text_column
 from ..encoders import EncodingSession
 from ..encoders.base import TextEncoder
@@ -515,7 +521,7 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         unlabelled = labelled[:0]
         if texts.unlabelled:
             unlabelled = source_rows(aligner, texts.unlabelled, session)
-        name = _name_of(aligner.encoder)
+        name = encoder_name(aligner.encoder)
         return Source(name, route.maps, route.bridge, labelled, unlabelled, bridged, pairs)
 
     def _fit_view(self, task: Task, place: int, kind: str) -> tuple[View, NDArray, ViewReport]:
@@ -750,12 +756,6 @@ def _has_bridge(aligner: Any) -> bool:
         return thawed(aligner).bridge_map_ is not None
     source, system = encoders_of(aligner)
     return source is not system
-
-
-def _name_of(encoder: Any) -> str:
-    if isinstance(encoder, str | os.PathLike):
-        return os.fspath(encoder)
-    return str(encoder.name) if isinstance(encoder, TextEncoder) else type(encoder).__name__
 
 
 def _router_of(aligner: Any) -> LanguageRouter:
