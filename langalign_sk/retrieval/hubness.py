@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,13 @@ _CANDIDATES = 100  # that an approximate index finds at least, to be ranked by c
 _DOCUMENT_BLOCK = 4096
 _MAX_EXPONENT = 80.0  # exp of it is a float32
 _LEAST = 1e-6  # of a margin's denominator, which may fall to zero in centred spaces
+
+
+class Finder(Protocol):
+    """Search by cosine (protocol): an Index, or several as one."""
+
+    def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
+        """Positions and cosines of the k nearest rows, best first."""
 
 
 @dataclass
@@ -82,7 +89,7 @@ class Hubness:
         logs = logsumexp(rows @ self.bank.T / temperature, axis=1)
         return (temperature * logs).astype(np.float32)
 
-    def find_active(self, index: Index) -> None:
+    def find_active(self, index: Finder) -> None:
         """Find the documents that the bank finds; to be called whenever documents change."""
         if self.scoring == "query_bank":
             self.active = np.zeros(len(self.level), dtype=bool)
@@ -102,7 +109,7 @@ class Hubness:
             if index.exact:
                 parts.append(self._exact(block, k, n_near, rows))
             else:
-                parts.append(self._reranked(*index.search(block, n_candidates), k, n_near))
+                parts.append(self.reranked(*index.search(block, n_candidates), k))
         positions, scores = zip(*parts, strict=True)
         return np.concatenate(positions), np.concatenate(scores)
 
@@ -133,10 +140,26 @@ class Hubness:
         plain, (positions, keys) = nearest(Q, rows, [(k, None), (k, shifted)])
         return self._where_active(plain, (positions, _softmax(keys / self.temperature)))
 
-    def _reranked(
-        self, positions: NDArray, cosines: NDArray, k: int, n_near: int
-    ) -> tuple[NDArray, NDArray]:
-        """The best by corrected score among candidates by cosine."""
+    def reranked(
+        self, positions: NDArray, cosines: NDArray, k: int
+    ) -> tuple[NDArray[np.intp], NDArray]:
+        """The best by corrected score among candidates by cosine.
+
+        Parameters
+        ----------
+        positions : ndarray of shape (n_queries, n_candidates), dtype int
+            Candidates, the nearest first; -1 where an approximate index found fewer.
+        cosines : ndarray of shape (n_queries, n_candidates), float32
+            Their cosines, -inf where there is no candidate.
+        k : int
+            At most n_candidates.
+
+        Returns
+        -------
+        positions, scores : ndarray of shape (n_queries, k)
+            Best first.
+        """
+        n_near = min(self.n_neighbors, positions.shape[1])
         near = cosines[:, :n_near]
         missing = np.isneginf(near)  # an approximate index may find fewer
         query_level = np.where(missing, 0, near).sum(axis=1, keepdims=True)

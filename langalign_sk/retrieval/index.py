@@ -141,12 +141,29 @@ class DocumentIndex:
             positions, scores = self.backend.search(Q, k)
         else:
             positions, scores = self.hubness.search(Q, k, self.backend, self.rows)
+        return self.places(positions, k), scores
+
+    def places(self, positions: NDArray[np.intp], k: int) -> NDArray[np.intp]:
+        """Places of positions; ValueError if one of them is missing.
+
+        Parameters
+        ----------
+        positions : ndarray of shape (n_queries, k), dtype int
+            Positions that were found, -1 for none.
+        k : int
+            Documents that were asked for.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, k), dtype int
+            Places in `ids`.
+        """
         if (positions < 0).any():
             raise ValueError(
                 f"The {self.backend.name} index found fewer than {k} documents for a query: ask for "
                 "fewer, or let it look at more by backend_params."
             )
-        return self._places[positions], scores
+        return self._places[positions]
 
     def _set_ids(self, ids: list[Hashable]) -> None:
         self.ids = ids

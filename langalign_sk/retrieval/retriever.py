@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +20,33 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from .._utils.bundle import Bundle
 from .._utils.stamp import VersionStampMixin
 from .._utils.validation import check_choice, warn_user
-from ..aligner._frozen import fitted_aligner
+from ..aligner import CrossLingualAligner
+from ..aligner._frozen import prepared_aligner, thawed
+from ..aligner._learn import fit_planned
 from ..aligner._pairs import CORPORA, pairs_of_corpus
-from ..corpus._inputs import Embeddings, Sides, Text, pairs_from, text_column
+from ..aligner._plan import plan_fit
+from ..aligner._route import route_of
+from ..corpus._inputs import Sides, Text, pairs_from, text_column
+from ..encoders import EncodingSession
 from ..languages import LanguageRouter, languages_of
-from ..metrics._core import normalize_rows
 from .aligner_signature import signature_of
 from .backends import Index, make_index
+from .build import BuildSettings, EncodedView, build_fusion, build_view, measure_hubness
+from .centring import Centring, centring_choice, means_by_language, prior_means
+from .fusion import FUSIONS, Fusion, Joined
 from .hubness import SCORINGS, Hubness
-from .index import DocumentIndex, check_width, checked_ids, unit
+from .index import DocumentIndex, checked_ids
 from .index_folder import IndexContents, checked_contents, open_folder, read_files, write_folder
+from .report import SearchReport, SearchViewReport
+from .view import (
+    QueryRows,
+    SearchView,
+    document_rows,
+    languages_in,
+    name_of,
+    query_rows,
+    text_rows,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,23 +54,25 @@ if TYPE_CHECKING:
 __all__ = ["CrossLingualRetriever", "index_contents", "open_files"]
 
 
-_CHUNK = 8_192  # texts that are encoded before their rows are put into place
+_MAX_PAIRS = 1_000  # of a language, whose means and cosines are those of all
 
 
 class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
     """Search documents in one language with queries in another.
 
     Documents in English, or in any mixture of the languages that the aligner knows, are moved
-    when they are indexed; queries are moved when they are searched for. Documents that are near
-    to every query ("hubs") can be discounted by means of a bank of queries.
+    when they are indexed; queries are moved when they are searched for. Several aligners, such as
+    of several encoders, are *views* of the same documents, whose scores are fused. Documents that
+    are near to every query ("hubs") can be discounted by means of a bank of queries.
 
     Parameters
     ----------
-    aligner : CrossLingualAligner, or a frozen one, default=None
+    aligner : CrossLingualAligner, a frozen one, or a list of them, default=None
         Moves text, or embeddings of queries, into one space. `fit` clones it and fits the clone,
         which learns a bridge from the documents if it has an `english_encoder`;
         ``aligner.freeze()`` keeps one that is fitted already. None: documents and queries are
-        embeddings in one space.
+        embeddings in one space. A list has one aligner per view; each has an index of its own.
+        The first view finds the candidates that all views rank.
     n_neighbors : int, default=10
         Number of documents that each query finds.
     scoring : str, default="cosine"
@@ -74,21 +97,46 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
     backend_params : dict, default=None
         For "faiss" ``{"factory": "Flat", "search": ""}``: a string of FAISS's index factory, and
         one of its search parameters, such as "nprobe=16" or "efSearch=64"; for "hnswlib"
-        ``{"M": 16, "ef_construction": 200, "ef": 100, "random_state": 0}``.
+        ``{"M": 16, "ef_construction": 200, "ef": 100, "random_state": 0}``. All views have them.
+    fusion : {"auto", "sum", "rank"}, default="auto"
+        How views are fused. "sum", which is what "auto" stands for: the mean of their cosines, each
+        weighted by `weights` over its standard deviation, which `fit` measures. "rank": reciprocal
+        rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009), the sum of ``weight / (60 + rank)``,
+        which needs no comparable scores, and finds less where they are; its ranks are by cosine.
+    weights : array-like of shape (n_views,), default=None
+        Weights of the views, at least 0. None: equal ones.
+    centre : {"auto", True, False}, default="auto"
+        Whether the mean of each language is subtracted from the rows before the cosine: the mean of
+        the pairs' target side from queries, that of their English side from documents, and as
+        queries become known (`query_bank`, `partial_adapt`) the means of these and of the documents
+        themselves. "auto" leaves a single view as it is, and centres those of several where
+        a bank of at least 100 queries is there, or where it tells pairs apart better.
+    lexical : {False, True, "auto"}, default=False
+        Whether words, numbers and names that both languages write alike count as well, by BM25
+        (extra `lexical`). "auto": where they tell held-out pairs apart.
+    n_candidates : int, default=None
+        Documents that the first view finds for each query, and all views rank; more is slower and
+        nearer to a comparison with every document. None: 200, or 20 times `n_neighbors` if that is
+        more.
 
     Attributes
     ----------
-    aligner_ : CrossLingualAligner, FrozenEstimator or None
-        The fitted aligner.
+    aligner_ : CrossLingualAligner, FrozenEstimator, None, or a list of them
+        The fitted aligners; a list if `aligner` is one.
     ids_ : list
         Identifiers of the documents.
     documents_ : list of str or None
         The documents; None for embeddings.
     n_documents_ : int
         Number of documents.
+    report_ : SearchReport
+        Views, scoring and fusion, and why they are as they are. ``print`` it.
 
     Notes
     -----
+    A view whose encoder fails at a query, such as an endpoint that is down, is left out of the
+    answer with a warning, as long as another view answers.
+
     The exact backend returns documents with equal scores in the order in which they were added.
     Scores of equal documents may differ in the last digit, since a matrix product sums in blocks.
 
@@ -106,12 +154,23 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
     0     1   0  Card lost or stolen
     """
 
+    _later_parameters: ClassVar[dict[str, Any]] = {
+        "fusion": "auto",
+        "weights": None,
+        "centre": "auto",
+        "lexical": False,
+        "n_candidates": None,
+    }
+
     aligner_: Any
     ids_: list[Any]
     documents_: list[str] | None
     n_documents_: int
     n_features_in_: int
-    _document_index: DocumentIndex
+    report_: SearchReport
+    _views: list[SearchView]
+    _fusion: Fusion | None
+    _hub_banks: list[QueryRows | None]  # as they were before they were centred
 
     def __init__(
         self,
@@ -123,6 +182,11 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         temperature: float = 0.05,
         backend: str = "exact",
         backend_params: dict[str, Any] | None = None,
+        fusion: str = "auto",
+        weights: Any = None,
+        centre: Any = "auto",
+        lexical: Any = False,
+        n_candidates: int | None = None,
     ) -> None:
         self.aligner = aligner
         self.n_neighbors = n_neighbors
@@ -131,6 +195,11 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         self.temperature = temperature
         self.backend = backend
         self.backend_params = backend_params
+        self.fusion = fusion
+        self.weights = weights
+        self.centre = centre
+        self.lexical = lexical
+        self.n_candidates = n_candidates
 
     def fit(
         self,
@@ -147,7 +216,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         ----------
         X : one column of text, or array-like of shape (n_documents, n_features)
             Documents. Embeddings must be rows of the aligner's output space, which is usually
-            that of the English system.
+            that of the English system; for several views, a list of one array per view.
         y : None
             Ignored.
         ids : sequence of hashable, default=None
@@ -158,6 +227,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             Queries as `kneighbors` takes them, needed for every `scoring` but "cosine": some
             thousand past ones, or texts like them. None takes the target side of `parallel`, or
             else of the aligner's `corpus`, unless that is the built-in one, which is too small.
+            Means of languages (`centre`) are taken from past queries alone.
 
         Returns
         -------
@@ -172,25 +242,100 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         ImportError
             If the package of the backend is not installed.
         """
-        backend = self._new_backend()
-        data = self._read(X, "documents")
-        documents = self._checked(data, reset=True)
-        texts = data.rows if isinstance(data, Text) else None
-        ids = checked_ids(ids, len(documents))
+        settings, aligners = self._settings(), self._aligners()
+        weights = _checked_weights(self.weights, len(aligners))
+        documents = self._checked(self._read(X, "documents"), reset=True)
+        texts = _texts_of(documents)
+        ids = checked_ids(ids, _n_rows(documents))
         _warn_of_duplicates(texts)
         self._check_parallel(parallel)
-        bank = self._bank_queries(query_bank, parallel)
-        aligner = None
-        if self.aligner is not None:
-            words = "The documents are", " on the documents"
-            aligner = fitted_aligner(self.aligner, texts, parallel, *words)
-        rows = _document_rows(aligner, documents)
-        hubness = None
-        if bank is not None:
-            bank_rows = _query_rows(aligner, bank, rows.shape[1])
-            hubness = Hubness.of_bank(bank_rows, **self._hubness_settings())
-        self.aligner_ = aligner
-        self._set_index(DocumentIndex.build(ids, rows, backend, hubness), texts)
+        bank = None if query_bank is None else self._bank(query_bank)
+        hub_bank = None if self.scoring == "cosine" else bank or self._pairs_as_bank(parallel)
+        session = EncodingSession()
+        aligners, pairs = _fitted(aligners, texts, parallel, session)
+        several = len(aligners) > 1
+        if not several and self.centre is not True:
+            pairs = {}
+        rows = _document_rows(aligners, documents, session)
+        encoded = [
+            EncodedView(
+                name_of(aligner, i),
+                aligner,
+                rows[i],
+                languages_in(aligner, _part(documents, i), "en"),
+                _rows_of_pairs(aligner, pairs, session),
+                _bank_rows(aligner, bank, i, rows[i].shape[1], session),
+                _bank_rows(aligner, hub_bank, i, rows[i].shape[1], session),
+            )
+            for i, aligner in enumerate(aligners)
+        ]
+        centrings = [self._centring(view, several) for view in encoded]
+        views = [
+            build_view(view, centring, ids, settings, not several)
+            for view, (centring, _) in zip(encoded, centrings, strict=True)
+        ]
+        fusion, spreads = None, None
+        if several:
+            fusion, spreads = build_fusion(views, encoded, settings, weights)
+            measure_hubness(fusion, views, encoded, settings)
+        self.report_ = self._reported(
+            views, [why for _, why in centrings], fusion, spreads, weights
+        )
+        self._hub_banks = [view.hub_bank for view in encoded]
+        self._set_views(views, fusion, texts)
+        return self
+
+    def partial_adapt(self, X: Any) -> CrossLingualRetriever:
+        """Take more queries into the means of their languages, as they come in.
+
+        Documents are centred again, so call it for some hundred queries at a time, and not for
+        each. Scores of a query do not depend on the queries beside it.
+
+        Parameters
+        ----------
+        X : as in `kneighbors`
+            Queries, of which one may come several times.
+
+        Returns
+        -------
+        CrossLingualRetriever
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If no view is centred, or the hubness of an index that was opened would have to be
+            measured again. The retriever is then unchanged.
+        """
+        check_is_fitted(self)
+        if all(view.centring is None for view in self._views):
+            raise ValueError(
+                "No view is centred, so there are no means to adapt: fit with centre=True."
+            )
+        settings, several = self._settings(), self._fusion is not None
+        if settings.hubness is not None and any(bank is None for bank in self._hub_banks):
+            raise ValueError(
+                "A saved index does not hold the bank of queries as it was before it was centred, so "
+                "hubness cannot be measured again: fit anew, with all past queries as query_bank=."
+            )
+        session, queries = EncodingSession(), self._queries(X, "queries")
+        encoded, views = [], []
+        for i, (view, bank) in enumerate(zip(self._views, self._hub_banks, strict=True)):
+            seen = _bank_rows(view.aligner, queries, i, view.index.width, session)
+            centring = copy.deepcopy(view.centring)
+            if centring is not None and seen is not None:
+                centring.observe(seen.rows, seen.languages)
+            encoded.append(_encoded_again(view, bank))
+            built = build_view(encoded[i], centring, self.ids_, settings, not several)
+            built.index.next_id = view.index.next_id
+            views.append(built)
+        fusion = None
+        if self._fusion is not None:
+            fusion = replace(self._fusion, hubness=None)
+            measure_hubness(fusion, views, encoded, settings)
+        self._set_views(views, fusion, self.documents_)
+        n_bank = self.report_.n_bank + _n_rows(queries)
+        self.report_ = replace(self.report_, n_bank=n_bank)
         return self
 
     def kneighbors(
@@ -202,7 +347,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         ----------
         X : str, one column of text, or array-like of shape (n_queries, n_features)
             Queries in any language that the aligner knows, or their embeddings by its
-            multilingual encoder.
+            multilingual encoder; for several views, a list of one array per view.
         n_neighbors : int, default=None
             Number of documents; None takes the parameter `n_neighbors`.
         return_distance : bool, default=True
@@ -211,7 +356,8 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         Returns
         -------
         distances : ndarray of shape (n_queries, n_neighbors), float32
-            1 minus the score; for "cosine", the cosine distance.
+            1 minus the score; for "cosine", the cosine distance, or the weighted mean of those of
+            the views.
         indices : ndarray of shape (n_queries, n_neighbors), dtype int
             Places in `ids_` and `documents_`.
 
@@ -283,10 +429,17 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             raise ValueError(f"The index holds {here}, and X holds {new}: add {here}.")
         documents = self._checked(data)
         index = self._document_index
-        ids = index.checked_ids(ids, len(documents))
-        index.add(_document_rows(self.aligner_, documents, index.width), ids)
+        ids = index.checked_ids(ids, _n_rows(documents))
+        aligners = [view.aligner for view in self._views]
+        widths = [view.index.width for view in self._views]
+        rows = document_rows(aligners, documents, None, widths)
+        first = len(index.rows.alive)
+        for i, (view, part) in enumerate(zip(self._views, rows, strict=True)):
+            view.add(part, languages_in(view.aligner, _part(documents, i), "en"), ids)
+        if self._fusion is not None and self._fusion.hubness is not None:
+            self._joined().append_to(self._fusion.hubness, first)
         all_texts = None if self.documents_ is None or texts is None else self.documents_ + texts
-        self._set_index(index, all_texts)
+        self._set_views(self._views, self._fusion, all_texts)
         return self
 
     def remove(self, ids: Any) -> CrossLingualRetriever:
@@ -309,9 +462,13 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         """
         check_is_fitted(self)
         many = not isinstance(ids, str | bytes | tuple) and hasattr(ids, "__iter__")
-        kept = self._document_index.remove(ids if many else [ids])
+        gone = list(ids) if many else [ids]
+        for view in self._views:
+            kept = view.index.remove(gone)
+        if self._fusion is not None and self._fusion.hubness is not None and kept:
+            self._fusion.hubness.find_active(self._joined())
         texts = None if self.documents_ is None else [self.documents_[i] for i in kept]
-        self._set_index(self._document_index, texts)
+        self._set_views(self._views, self._fusion, texts)
         return self
 
     def save_index(self, folder: str | os.PathLike[str]) -> None:
@@ -374,18 +531,46 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         """
         return open_files(self, open_folder(folder), verify)
 
-    def _new_backend(self) -> Index:
-        """Backend without rows, made once all parameters are found to be valid."""
+    def _settings(self) -> BuildSettings:
+        """Parameters of views; errors for those that are out of their range."""
         check_scalar(self.n_neighbors, "n_neighbors", Integral, min_val=1)
         check_scalar(self.hub_neighbors, "hub_neighbors", Integral, min_val=1)
         check_choice("scoring", self.scoring, SCORINGS)
         check_scalar(self.temperature, "temperature", Real, min_val=0, include_boundaries="neither")
-        if self.aligner is not None and not hasattr(self.aligner, "transform"):
-            raise TypeError(
-                "aligner must be a CrossLingualAligner, a frozen one or None, got "
-                f"{self.aligner!r}."
-            )
+        check_choice("fusion", self.fusion, FUSIONS)
+        check_choice("centre", self.centre, ("auto", True, False))
+        if self.n_candidates is not None:
+            check_scalar(self.n_candidates, "n_candidates", Integral, min_val=1)
+        hubness = None
+        if self.scoring != "cosine":
+            hubness = partial(Hubness.of_bank, **self._hubness_settings())
+        self._new_backend()  # the package of the backend may be missing
+        by_rank = self.fusion == "rank"
+        return BuildSettings(self._new_backend, hubness, self.n_candidates, by_rank)
+
+    def _new_backend(self) -> Index:
+        """Backend without rows."""
         return make_index(self.backend, self.backend_params)
+
+    def _aligners(self) -> list[Any]:
+        """Aligners of the views, checked and not fitted."""
+        several = isinstance(self.aligner, list | tuple)
+        given = list(self.aligner) if several else [self.aligner]
+        if not given:
+            raise ValueError("aligner is an empty list: pass at least one CrossLingualAligner.")
+        for aligner in given:
+            if aligner is not None and not hasattr(aligner, "transform"):
+                raise TypeError(
+                    "aligner must be a CrossLingualAligner, a frozen one, None or a list of them, got "
+                    f"{aligner!r}."
+                )
+        declared = [getattr(thawed(aligner), "target_lang", None) for aligner in given]
+        languages = [languages_of(one) for one in declared if one is not None]
+        if any(set(one) != set(languages[0]) for one in languages):
+            raise ValueError(
+                "The aligners declare different languages: give all of them one target_lang."
+            )
+        return given
 
     def _hubness_settings(self) -> dict[str, Any]:
         return {
@@ -394,43 +579,59 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             "temperature": float(self.temperature),
         }
 
-    def _read(self, X: Any, what: str) -> Text | Embeddings:
-        """One column of text, or embeddings that are not validated yet."""
+    def _read(self, X: Any, what: str) -> Text | list[Any]:
+        """One column of text, or embeddings of every view that are not validated yet."""
+        aligners = self._aligners()
+        if len(aligners) > 1 and _is_arrays(X):
+            return _one_per_view(X, len(aligners), what)
         data = text_column(X, what)
-        if isinstance(data, Text) and self.aligner is None:
+        if isinstance(data, Text):
+            if any(aligner is None for aligner in aligners):
+                raise ValueError(
+                    f"The {what} are text, and without an aligner the retriever takes embeddings only: "
+                    'pass aligner=CrossLingualAligner("ko"), or the language of your queries.'
+                )
+            return data
+        if len(aligners) > 1:
             raise ValueError(
-                f"The {what} are text, and without an aligner the retriever takes embeddings only: "
-                'pass aligner=CrossLingualAligner("ko"), or the language of your queries.'
+                f"The {what} are one array, and the retriever has {len(aligners)} views: pass text, or "
+                "a list of one array per view."
             )
-        return data
+        return [data.rows]
 
-    def _checked(self, data: Text | Embeddings, reset: bool = False) -> list[str] | NDArray:
-        """Texts, or validated float32 embeddings."""
+    def _checked(self, data: Text | list[Any], reset: bool = False) -> list[str] | list[NDArray]:
+        """Texts, or validated float32 embeddings of every view."""
         if isinstance(data, Text):
             return data.rows
-        if self.aligner is None:
-            rows: NDArray = validate_data(self, data.rows, dtype=np.float32, reset=reset)
-            return rows
+        if len(data) == 1 and self._aligners()[0] is None:
+            rows: NDArray = validate_data(self, data[0], dtype=np.float32, reset=reset)
+            return [rows]
         # Embeddings of queries may have another width than those of documents.
-        return _check_embeddings(data.rows, "X")
+        return [_check_embeddings(rows, "X") for rows in data]
+
+    def _queries(self, X: Any, what: str) -> list[str] | list[NDArray]:
+        """Texts of queries, or validated embeddings of every view."""
+        return self._checked(self._read([X] if isinstance(X, str) else X, what))
+
+    def _bank(self, query_bank: Any) -> list[str] | list[NDArray]:
+        """Texts of the query bank, or validated embeddings of every view."""
+        data = self._read(query_bank, "queries of the bank")
+        if isinstance(data, Text):
+            return data.rows
+        return [_check_embeddings(rows, "query_bank") for rows in data]
 
     def _check_parallel(self, parallel: Any) -> None:
-        stays = self.aligner is None or isinstance(self.aligner, FrozenEstimator)
-        if stays and parallel is not None:
+        stay = all(
+            aligner is None or isinstance(aligner, FrozenEstimator) for aligner in self._aligners()
+        )
+        if stay and parallel is not None:
             raise ValueError(
                 "parallel= is for an aligner that is fitted here, and this one is not."
             )
 
-    def _bank_queries(self, query_bank: Any, parallel: Any) -> list[str] | NDArray | None:
-        """Texts or validated embeddings of the query bank; None where the scoring needs none."""
-        aligner = self.aligner
-        if self.scoring == "cosine":
-            return None
-        if query_bank is not None:
-            data = self._read(query_bank, "queries of the bank")
-            if isinstance(data, Text):
-                return data.rows
-            return _check_embeddings(data.rows, "query_bank")
+    def _pairs_as_bank(self, parallel: Any) -> list[str]:
+        """Target sides of the pairs as a bank of queries; an error where there are none."""
+        aligner = self._aligners()[0]
         pairs: dict[str, Sides] = {}
         if hasattr(aligner, "target_lang"):
             languages = languages_of(aligner.target_lang)
@@ -447,6 +648,64 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             )
         return texts
 
+    def _centring(self, encoded: EncodedView, several: bool) -> tuple[Centring | None, str]:
+        """Means to subtract in a view, or None, and why."""
+        if self.centre is False:
+            return None, "as asked"
+        if self.centre == "auto" and not several:
+            return None, "a view alone"
+        bank = encoded.bank
+        if not encoded.pairs and bank is None:
+            if self.centre is True:
+                raise ValueError(
+                    "centre=True needs means of the queries, and there are neither pairs of text nor "
+                    "past queries: pass fit(..., query_bank=)."
+                )
+            return None, "neither pairs nor past queries"
+        n_bank = 0 if bank is None else sum(code != "en" for code in bank.languages)
+        reason = "as asked"
+        if self.centre == "auto":
+            centre, reason = centring_choice(encoded.pairs, n_bank)
+            if not centre:
+                return None, reason
+        means = means_by_language(encoded.documents, encoded.languages)
+        centring = Centring(prior_means(encoded.pairs), means)
+        if bank is not None:
+            centring.observe(bank.rows, bank.languages)
+        return centring, reason
+
+    def _reported(
+        self,
+        views: list[SearchView],
+        reasons: list[str],
+        fusion: Fusion | None,
+        spreads: NDArray | None,
+        weights: NDArray,
+    ) -> SearchReport:
+        """Report of a fit."""
+        reports = []
+        for i, view in enumerate(views):
+            fused = {}
+            if fusion is not None and spreads is not None:
+                fused = {
+                    "spread": float(spreads[i]),
+                    "weight": float(weights[i]),
+                    "coefficient": float(fusion.coefficients[i]),
+                }
+            centred = view.centring is not None
+            reports.append(
+                SearchViewReport(view.name, view.index.width, centred, reasons[i], **fused)
+            )
+        how = ""
+        if fusion is not None:
+            how = "reciprocal ranks" if fusion.by_rank else "weighted mean of cosines"
+        given = "equal" if self.weights is None else "as given"
+        centrings = [view.centring for view in views if view.centring is not None]
+        n_bank = max((centring.n_queries for centring in centrings), default=0)
+        return SearchReport(
+            tuple(reports), self.scoring, "as given", {}, how, given if how else "", "", n_bank
+        )
+
     def _search(self, X: Any, n_neighbors: int | None) -> tuple[NDArray[np.intp], NDArray]:
         """Places and scores of the nearest documents."""
         check_is_fitted(self)
@@ -459,17 +718,65 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
                 f"Expected n_neighbors <= n_documents_, but n_neighbors = {k}, n_documents_ = "
                 f"{self.n_documents_}: ask for fewer, or add documents."
             )
-        queries = self._checked(self._read([X] if isinstance(X, str) else X, "queries"))
-        index = self._document_index
-        return index.search(_query_rows(self.aligner_, queries, index.width), k)
+        queries = self._queries(X, "queries")
+        rows = self._answers(queries)
+        if self._fusion is None:
+            assert rows[0] is not None
+            return self._document_index.search(rows[0], k)
+        indexes = [view.index for view in self._views]
+        positions, scores = self._fusion.search(indexes, rows, _texts_of(queries), k)
+        return self._document_index.places(positions, k), scores
 
-    def _set_index(self, index: DocumentIndex, texts: list[str] | None) -> None:
-        """Take over an index that was built, read or changed, and the texts of its documents."""
-        self._document_index = index
+    def _answers(self, queries: list[str] | list[NDArray]) -> list[NDArray | None]:
+        """Rows of queries in every view; None for a view whose encoder fails."""
+        session, parts = EncodingSession(), [_part(queries, i) for i in range(len(self._views))]
+        # An undeclared language is an error of the input, and not of an encoder.
+        languages = [
+            languages_in(view.aligner, part) for view, part in zip(self._views, parts, strict=True)
+        ]
+        used = [True]
+        if self._fusion is not None:
+            used = [c > 0 for c in self._fusion.coefficients]
+        out: list[NDArray | None] = [None] * len(self._views)
+        failures = []
+        for i, view in enumerate(self._views):
+            if not used[i]:
+                continue
+            try:
+                out[i] = view.queries(parts[i], languages[i], session)
+            except Exception as error:
+                if len(self._views) == 1 or _texts_of(queries) is None:
+                    raise
+                failures.append((view.name, error))
+        if failures and all(rows is None for rows in out):
+            raise failures[0][1]
+        for name, reason in failures:
+            warn_user(
+                f"The view {name!r} does not answer ({type(reason).__name__}: {reason}): these results "
+                "are of the other views."
+            )
+        return out
+
+    @property
+    def _document_index(self) -> DocumentIndex:
+        """Index of the first view; identifiers and places are the same in all of them."""
+        return self._views[0].index
+
+    def _joined(self) -> Joined:
+        assert self._fusion is not None
+        return Joined(self._fusion, [view.index for view in self._views])
+
+    def _set_views(
+        self, views: list[SearchView], fusion: Fusion | None, texts: list[str] | None
+    ) -> None:
+        """Take over views that were built, read or changed, and the texts of the documents."""
+        self._views, self._fusion = views, fusion
+        index, several = views[0].index, isinstance(self.aligner, list | tuple)
+        self.aligner_ = [view.aligner for view in views] if several else views[0].aligner
         self.ids_, self.documents_, self.n_documents_ = index.ids, texts, index.n_documents
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(_with_document_index(state))
+        super().__setstate__(_with_views(state))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -501,7 +808,7 @@ def open_files(
     ValueError
         As `CrossLingualRetriever.open_index`.
     """
-    backend = retriever._new_backend()
+    retriever._settings()
     aligner = retriever.aligner
     if aligner is not None:
         check_is_fitted(
@@ -511,11 +818,14 @@ def open_files(
             "aligner=retriever.aligner_.",
         )
     settings = None if retriever.scoring == "cosine" else retriever._hubness_settings()
+    backend = retriever._new_backend()
     index, texts = read_files(saved, backend, settings, signature_of(aligner), verify)
     if aligner is None:
         retriever.n_features_in_ = index.width
-    retriever.aligner_ = aligner
-    retriever._set_index(index, texts)
+    views = [SearchView(name_of(aligner, 0), aligner, index)]
+    retriever._hub_banks = [None]
+    retriever.report_ = retriever._reported(views, ["as saved"], None, None, np.ones(1))
+    retriever._set_views(views, None, texts)
     return retriever
 
 
@@ -524,29 +834,131 @@ def _check_embeddings(rows: Any, name: str) -> NDArray:
     return checked
 
 
+def _is_arrays(X: Any) -> bool:
+    """Whether X is a list of arrays of two dimensions."""
+    return isinstance(X, list | tuple) and bool(X) and all(np.ndim(one) == 2 for one in X)
+
+
+def _one_per_view(X: Sequence[Any], n_views: int, what: str) -> list[Any]:
+    """Embeddings of every view, of the same rows."""
+    lengths = [len(one) for one in X]
+    if len(X) != n_views:
+        raise ValueError(
+            f"The {what} are a list of {len(X)} arrays, and the retriever has {n_views} views: pass "
+            "one array per view."
+        )
+    if len({*lengths}) > 1:
+        raise ValueError(
+            f"The {what} have {', '.join(map(str, lengths))} rows in the views: row i must be of the "
+            "same one in all of them."
+        )
+    return list(X)
+
+
+def _n_rows(data: list[str] | list[NDArray]) -> int:
+    return len(data[0]) if isinstance(data[0], np.ndarray) else len(data)
+
+
+def _encoded_again(view: SearchView, bank: QueryRows | None) -> EncodedView:
+    """Rows of a view as they were encoded, without those of removed documents."""
+    alive = view.index.rows.alive
+    rows = view.uncentred()[alive]
+    languages = ["en"] * len(rows)
+    if view.languages is not None:
+        languages = view.languages[alive].tolist()
+    return EncodedView(view.name, view.aligner, rows, languages, hub_bank=bank)
+
+
+def _texts_of(data: Any) -> list[str] | None:
+    """Texts; None for embeddings."""
+    return data if isinstance(data[0], str) else None
+
+
+def _part(data: Any, place: int) -> Any:
+    """Texts, which are the same for all views, or embeddings of one view."""
+    return data if isinstance(data[0], str) else data[place]
+
+
+def _checked_weights(weights: Any, n_views: int) -> NDArray[np.float64]:
+    """Weights of the views."""
+    if weights is None:
+        return np.ones(n_views)
+    checked: NDArray[np.float64] = check_array(
+        np.atleast_1d(weights), ensure_2d=False, dtype=np.float64, input_name="weights"
+    )
+    if checked.shape != (n_views,) or (checked < 0).any() or not checked.any():
+        raise ValueError(
+            f"weights must be {n_views} numbers, one per view, at least 0 and not all 0, got "
+            f"{weights!r}."
+        )
+    return checked
+
+
+def _fitted(
+    aligners: list[Any], texts: list[str] | None, parallel: Any, session: EncodingSession
+) -> tuple[list[Any], dict[str, Sides]]:
+    """Fitted aligners, and the pairs that they have in common, some of each language."""
+    words = "The documents are", " on the documents"
+    prepared = [one if one is None else prepared_aligner(one, texts, *words) for one in aligners]
+    # All of them are checked before the first encodes.
+    plans = [
+        plan_fit(one, texts, None, parallel) if isinstance(one, CrossLingualAligner) else None
+        for one in prepared
+    ]
+    pairs: dict[str, Sides] = {}
+    for one, plan in zip(prepared, plans, strict=True):
+        if plan is not None:
+            fit_planned(one, plan, session)
+            pairs = pairs or plan.pairs
+        elif one is not None and not isinstance(one, FrozenEstimator):
+            one.fit(texts, parallel=parallel)
+        elif not pairs and hasattr(thawed(one), "language_map_"):
+            inner = thawed(one)
+            pairs = pairs_of_corpus(inner.corpus, languages_of(inner.target_lang))
+    return prepared, {language: _some(sides) for language, sides in pairs.items()}
+
+
+def _some(sides: Sides) -> Sides:
+    """At most _MAX_PAIRS pairs, at even distances."""
+    step = -(-len(sides[0]) // _MAX_PAIRS)
+    return list(sides[0][::step]), list(sides[1][::step])
+
+
 def _document_rows(
-    aligner: Any, documents: list[str] | NDArray, width: int | None = None
-) -> NDArray:
-    """Unit rows in the output space; embeddings are rows of it, and unit ones are not copied."""
-    if isinstance(documents, np.ndarray):
-        check_width(documents, width, "Documents")
-        return unit(documents)
-    rows: NDArray | None = None
-    for start in range(0, len(documents), _CHUNK):
-        part = np.asarray(aligner.transform(documents[start : start + _CHUNK]))
-        if rows is None:
-            check_width(part, width, "Documents")
-            rows = np.empty((len(documents), part.shape[1]), dtype=np.float32)
-        rows[start : start + len(part)] = normalize_rows(part)
-    assert rows is not None
-    return rows
+    aligners: list[Any], documents: list[str] | list[NDArray], session: EncodingSession
+) -> list[NDArray]:
+    """Unit rows of documents in every view; a bridge has had them encoded already."""
+    maps = [route_of(one) for one in aligners if hasattr(thawed(one), "language_map_")]
+    bridged = any(route.bridge is not None for route in maps)
+    return document_rows(aligners, documents, session if bridged else None)
 
 
-def _query_rows(aligner: Any, queries: list[str] | NDArray, width: int) -> NDArray:
-    """Unit rows of queries, moved to the output space."""
-    rows = np.asarray(queries if aligner is None else aligner.transform(queries))
-    check_width(rows, width, "Queries")
-    return unit(np.asarray(rows, dtype=np.float32))
+def _rows_of_pairs(
+    aligner: Any, pairs: dict[str, Sides], session: EncodingSession
+) -> dict[str, tuple[NDArray, NDArray]]:
+    """Unit rows of both sides of pairs in a view."""
+    if not hasattr(thawed(aligner), "language_map_"):
+        return {}
+    return {
+        language: (
+            text_rows(aligner, targets, [language] * len(targets), session),
+            text_rows(aligner, english, ["en"] * len(english), session),
+        )
+        for language, (targets, english) in pairs.items()
+    }
+
+
+def _bank_rows(
+    aligner: Any,
+    bank: list[str] | list[NDArray] | None,
+    place: int,
+    width: int,
+    session: EncodingSession,
+) -> QueryRows | None:
+    if bank is None:
+        return None
+    part = _part(bank, place)
+    return query_rows(aligner, part, languages_in(aligner, part), session, width)
 
 
 def _warn_of_duplicates(texts: list[str] | None) -> None:
@@ -558,13 +970,24 @@ def _warn_of_duplicates(texts: list[str] | None) -> None:
         )
 
 
-def _with_document_index(state: dict[str, Any]) -> dict[str, Any]:
-    """State of a pickle; earlier releases kept the parts of the index in the retriever itself."""
-    if "_rows" not in state:
+def _with_views(state: dict[str, Any]) -> dict[str, Any]:
+    """State of a pickle; earlier releases kept the index, or its parts, in the retriever itself."""
+    if "_rows" in state:
+        parts = {"_rows", "_index", "_hubs", "_next_id", "_order", "_places"}
+        index = DocumentIndex(
+            state["ids_"], state["_rows"], state["_index"], state["_hubs"], state["_next_id"]
+        )
+        state = {name: value for name, value in state.items() if name not in parts}
+        state = {**state, "_document_index": index, "ids_": index.ids}
+    if "_document_index" not in state:
         return state
-    parts = {"_rows", "_index", "_hubs", "_next_id", "_order", "_places"}
-    kept = {name: value for name, value in state.items() if name not in parts}
-    kept["_document_index"] = index = DocumentIndex(
-        state["ids_"], state["_rows"], state["_index"], state["_hubs"], state["_next_id"]
-    )
-    return {**kept, "ids_": index.ids}
+    index = state.pop("_document_index")
+    name, scoring = name_of(state["aligner_"], 0), state.get("scoring", "cosine")
+    view = SearchViewReport(name, index.width, False, "a view alone")
+    return {
+        **state,
+        "report_": SearchReport((view,), scoring, "as given", {}),
+        "_views": [SearchView(name, state["aligner_"], index)],
+        "_fusion": None,
+        "_hub_banks": [None],
+    }

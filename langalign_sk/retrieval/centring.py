@@ -1,0 +1,156 @@
+"""Centring: the mean of each language is subtracted before the cosine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .index import unit
+
+__all__ = ["Centring", "centring_choice", "means_by_language", "prior_means"]
+
+
+# Queries after which their own mean counts as much as that of the pairs
+# (`python -m benchmarks search`).
+_PRIOR_QUERIES = 50
+_LEAST = 1e-12  # length of a row that lies on the mean
+
+
+class Centring:
+    """Means of languages that are subtracted from unit rows.
+
+    Rows of one language share a direction in most encoders, which adds the same amount to all
+    cosines and hides what is particular to a text. The means of queries begin as those of
+    translation pairs and move to those of the queries that are seen; the mean of the documents
+    moves from that of the pairs' English side to their own by the same share, as both means must be
+    of one kind of text.
+
+    Parameters
+    ----------
+    prior : dict of str to ndarray of shape (width,)
+        Means of unit rows of the pairs by language, with "en". Empty where there are no pairs.
+    documents : dict of str to ndarray of shape (width,)
+        Means of unit rows of the documents by language.
+    """
+
+    def __init__(self, prior: dict[str, NDArray], documents: dict[str, NDArray]) -> None:
+        self.prior, self.of_documents = prior, documents
+        self.sums: dict[str, NDArray] = {}
+        self.counts: dict[str, int] = {}
+
+    @property
+    def n_queries(self) -> int:
+        """Number of queries that were seen."""
+        return sum(self.counts.values())
+
+    def observe(self, rows: NDArray, languages: Sequence[str]) -> None:
+        """Take unit rows of queries into the means.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_queries, width), float32
+            Unit rows, not centred.
+        languages : sequence of str
+            Their languages.
+        """
+        codes = np.array(languages)
+        for language in sorted({*languages}):
+            part = rows[codes == language]
+            before = self.sums.get(language, np.zeros(rows.shape[1]))
+            self.sums[language] = before + part.sum(axis=0, dtype=np.float64)
+            self.counts[language] = self.counts.get(language, 0) + len(part)
+
+    def query_mean(self, language: str) -> NDArray:
+        """Mean of the queries of a language; that of the other languages where it is unknown."""
+        n, total = self.counts.get(language, 0), self.sums.get(language)
+        prior = self.prior.get(language)
+        if prior is not None:
+            weighted = _PRIOR_QUERIES * prior + (0 if total is None else total)
+            return np.asarray(weighted / (_PRIOR_QUERIES + n), dtype=np.float32)
+        if total is not None:
+            return np.asarray(total / n, dtype=np.float32)
+        known = sorted(({*self.prior} | {*self.sums}) - {"en"}) or sorted(self.prior)
+        means = [self.query_mean(other) for other in known]
+        return np.asarray(np.mean(means, axis=0), dtype=np.float32)
+
+    def document_mean(self, language: str) -> NDArray:
+        """Mean of the documents of a language."""
+        prior, own = self.prior.get(language), self.of_documents.get(language)
+        if own is None:  # the language came with documents that were added
+            own = np.mean(list(self.of_documents.values()), axis=0)
+        if prior is None:
+            return np.asarray(own, dtype=np.float32)
+        share = self.n_queries / (self.n_queries + _PRIOR_QUERIES)
+        return np.asarray(share * own + (1 - share) * prior, dtype=np.float32)
+
+    def queries(self, rows: NDArray, languages: Sequence[str]) -> NDArray:
+        """Unit rows of queries, centred and scaled to length 1 again."""
+        codes, out = np.array(languages), np.empty_like(rows)
+        for language in sorted({*languages}):
+            at = codes == language
+            out[at] = unit(rows[at] - self.query_mean(language))
+        return out
+
+    def documents(self, rows: NDArray, languages: Sequence[str]) -> tuple[NDArray, NDArray]:
+        """Unit rows of documents, centred and scaled to length 1 again, and the lengths before.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_documents, width), float32
+            Unit rows.
+        languages : sequence of str
+            Their languages.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_documents, width), float32
+            Centred unit rows.
+        lengths : ndarray of shape (n_documents,), float32
+            Their lengths before they were scaled, from which `restored` finds the rows again.
+        """
+        codes, out = np.array(languages), np.empty_like(rows)
+        for language in sorted({*languages}):
+            at = codes == language
+            out[at] = rows[at] - self.document_mean(language)
+        lengths = np.sqrt(np.einsum("ij,ij->i", out, out))
+        out /= np.where(lengths < _LEAST, 1, lengths)[:, None]
+        return out, lengths
+
+    def restored(self, rows: NDArray, lengths: NDArray, languages: Sequence[str]) -> NDArray:
+        """Unit rows of documents from those that `documents` returned with the means of now."""
+        codes, out = np.array(languages), rows * lengths[:, None]
+        for language in sorted({*languages}):
+            out[codes == language] += self.document_mean(language)
+        return unit(out)
+
+
+def means_by_language(rows: NDArray, languages: Sequence[str]) -> dict[str, NDArray]:
+    """Mean row of every language."""
+    codes = np.array(languages)
+    return {
+        language: rows[codes == language].mean(axis=0, dtype=np.float64)
+        for language in sorted({*languages})
+    }
+
+
+def prior_means(pairs: dict[str, tuple[NDArray, NDArray]]) -> dict[str, NDArray]:
+    """Means of both sides of translation pairs, by language."""
+    if not pairs:
+        return {}
+    english = np.concatenate([side for _, side in pairs.values()])
+    sides = {language: targets for language, (targets, _) in pairs.items()}
+    return {
+        language: rows.mean(axis=0, dtype=np.float64)
+        for language, rows in {**sides, "en": english}.items()
+    }
+
+
+def centring_choice(pairs: dict[str, tuple[NDArray, NDArray]], n_bank: int) -> tuple[bool, str]:
+    """Whether to centre a view, and why."""
+    if n_bank >= 100:
+        return True, f"{n_bank} past queries"
+    rows = np.concatenate([side for both in pairs.values() for side in both])
+    norm = float(np.linalg.norm(rows.mean(axis=0)))
+    return norm > 0.5, f"norm of mean {norm:.2f}"
