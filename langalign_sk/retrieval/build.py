@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 from .._utils.validation import warn_user
 from .backends import Index
 from .centring import Centring
+from .exact import Rows, nearest
 from .fusion import Fusion, Joined, coefficients_of, spread_of
 from .hubness import Hubness
 from .index import DocumentIndex
+from .selection import MATCH_SAMPLE, BankMatch, match_bank
 from .view import QueryRows, SearchView, centred
 
 __all__ = [
-    "BuildSettings",
     "EncodedView",
     "build_fusion",
     "build_view",
-    "measure_hubness",
+    "correct_hubness",
+    "match_of_banks",
     "sample",
 ]
 
@@ -61,34 +63,11 @@ class EncodedView:
     hub_bank: QueryRows | None = None
 
 
-@dataclass(frozen=True)
-class BuildSettings:
-    """Parameters that views are built by.
-
-    Attributes
-    ----------
-    backend : callable
-        Returns a backend without rows.
-    hubness : callable
-        Returns a hubness correction of a bank of unit rows; None where scores are cosines.
-    n_candidates : int or None
-        Documents of the first stage.
-    by_rank : bool
-        Whether ranks are fused.
-    """
-
-    backend: Callable[[], Index]
-    hubness: Callable[[NDArray], Hubness] | None
-    n_candidates: int | None
-    by_rank: bool
-
-
 def build_view(
     encoded: EncodedView,
     centring: Centring | None,
     ids: Sequence[Hashable],
-    settings: BuildSettings,
-    alone: bool,
+    backend: Index,
 ) -> SearchView:
     """Index the documents of a view.
 
@@ -100,31 +79,25 @@ def build_view(
         Means to subtract.
     ids : sequence of hashable
         Identifiers of the documents.
-    settings : BuildSettings
-        Parameters.
-    alone : bool
-        Whether there is nothing to fuse: then the index corrects hubness itself.
+    backend : Index
+        Backend without rows.
 
     Returns
     -------
     SearchView
         The view.
     """
-    rows, lengths, languages, hubness = encoded.documents, None, None, None
+    rows, lengths, languages = encoded.documents, None, None
     if centring is not None:
         rows, lengths = centring.documents(rows, encoded.languages)
         languages = np.array(encoded.languages)
-    if alone and settings.hubness is not None:
-        assert encoded.hub_bank is not None
-        hubness = settings.hubness(centred(centring, encoded.hub_bank))
-    index = DocumentIndex.build(ids, rows, settings.backend(), hubness)
+    index = DocumentIndex.build(ids, rows, backend)
     return SearchView(encoded.name, encoded.aligner, index, centring, lengths, languages)
 
 
 def build_fusion(
     views: Sequence[SearchView],
     encoded: Sequence[EncodedView],
-    settings: BuildSettings,
     weights: NDArray,
 ) -> tuple[Fusion, NDArray]:
     """Fuse the views of the same documents.
@@ -135,8 +108,6 @@ def build_fusion(
         The views.
     encoded : sequence of EncodedView
         Rows that they were built of.
-    settings : BuildSettings
-        Parameters.
     weights : ndarray of shape (n_views,)
         Weights of the standardised scores.
 
@@ -155,27 +126,77 @@ def build_fusion(
                 f"The view {view.name!r} gives all documents the same score, and is left out: look at "
                 "its encoder, or leave it out of the list."
             )
-    return Fusion(coefficients, settings.by_rank, settings.n_candidates), spreads
+    return Fusion(coefficients), spreads
 
 
-def measure_hubness(
-    fusion: Fusion,
+def correct_hubness(
+    fusion: Fusion | None,
     views: Sequence[SearchView],
-    encoded: Sequence[EncodedView],
-    settings: BuildSettings,
+    banks: Sequence[QueryRows | None],
+    correction: Callable[[NDArray], Hubness] | None,
 ) -> None:
-    """Set the hubness correction of fused cosines, by the bank of the views."""
-    if settings.hubness is None:
-        return
-    indexes = [view.index for view in views]
-    joined = Joined(fusion, indexes)
-    banks = []
-    for view, each in zip(views, encoded, strict=True):
-        assert each.hub_bank is not None
-        banks.append(centred(view.centring, each.hub_bank))
-    hubness = settings.hubness(joined.rows(banks))
-    joined.append_to(hubness)
-    fusion.hubness = hubness
+    """Correct the hubness of the documents, by a bank, in place of an earlier correction.
+
+    Parameters
+    ----------
+    fusion : Fusion or None
+        Fusion of the views; None for a view alone, whose index corrects its cosines.
+    views : sequence of SearchView
+        The views.
+    banks : sequence of QueryRows
+        Queries of the bank in every view, not centred.
+    correction : callable or None
+        Returns the correction of a bank of unit rows, without documents. None: scores are cosines.
+    """
+    hubness = None
+    if correction is not None:
+        rows = [
+            centred(view.centring, bank)
+            for view, bank in zip(views, banks, strict=True)
+            if bank is not None
+        ]
+        joined = None if fusion is None else Joined(fusion, [view.index for view in views])
+        hubness = correction(rows[0] if joined is None else joined.rows(rows))
+        if joined is not None:
+            joined.append_to(hubness)
+    if fusion is not None:
+        fusion.hubness = hubness
+    else:
+        views[0].index.correct(hubness)
+
+
+def match_of_banks(encoded: Sequence[EncodedView], seed: int = 0) -> BankMatch | None:
+    """Whether the bank asks for the documents, in the view that doubts it most.
+
+    Parameters
+    ----------
+    encoded : sequence of EncodedView
+        Rows of the views.
+    seed : int, default=0
+        Of the draw of queries.
+
+    Returns
+    -------
+    BankMatch or None
+        None where there is no bank.
+    """
+    matches = []
+    for view in encoded:
+        if view.bank is None:
+            continue
+        documents = Rows([view.documents])
+        general = None
+        if view.pairs:
+            general = np.concatenate([targets for targets, _ in view.pairs.values()])
+            general = _two_best(sample(general, MATCH_SAMPLE), documents)
+        draw = np.random.default_rng(seed).permutation(len(view.bank.rows))[:MATCH_SAMPLE]
+        matches.append(match_bank(_two_best(view.bank.rows[np.sort(draw)], documents), general))
+    return min(matches, key=lambda match: np.nan_to_num(match.ratio), default=None)
+
+
+def _two_best(Q: NDArray, documents: Rows) -> NDArray:
+    """Cosines of the two nearest documents of every query."""
+    return nearest(Q, documents, [(min(2, len(documents.alive)), None)])[0][1]
 
 
 def _spread(view: SearchView, encoded: EncodedView) -> float:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .index import unit
 
-__all__ = ["Centring", "centring_choice", "means_by_language", "prior_means"]
+__all__ = ["Centring", "means_by_language", "prior_means"]
 
 
 # Queries after which their own mean counts as much as that of the pairs
@@ -145,12 +145,3 @@ def prior_means(pairs: dict[str, tuple[NDArray, NDArray]]) -> dict[str, NDArray]
         language: rows.mean(axis=0, dtype=np.float64)
         for language, rows in {**sides, "en": english}.items()
     }
-
-
-def centring_choice(pairs: dict[str, tuple[NDArray, NDArray]], n_bank: int) -> tuple[bool, str]:
-    """Whether to centre a view, and why."""
-    if n_bank >= 100:
-        return True, f"{n_bank} past queries"
-    rows = np.concatenate([side for both in pairs.values() for side in both])
-    norm = float(np.linalg.norm(rows.mean(axis=0)))
-    return norm > 0.5, f"norm of mean {norm:.2f}"

@@ -115,6 +115,14 @@ class DocumentIndex:
             self.hubness.find_active(self.backend)
         return kept
 
+    def correct(self, hubness: Hubness | None) -> None:
+        """Correct scores by hubness, in place of an earlier correction; None: cosines."""
+        if hubness is not None:
+            for _, rows in self.rows.pieces():
+                hubness.append(rows)
+            hubness.find_active(self.backend)
+        self.hubness = hubness
+
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
         """Places and scores of the k best documents of each query, best first.
 

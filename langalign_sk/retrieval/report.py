@@ -63,10 +63,6 @@ class SearchReport:
         What `scoring="auto"` compared: a held-out figure of every scoring. Empty else.
     fusion : str
         How the views are fused; "" for a view alone.
-    weights : str
-        Where the weights of the views come from.
-    lexical : str
-        Whether words in common count, and why; "" where they were not asked for.
     n_bank : int
         Queries of the bank and those that `partial_adapt` took in.
 
@@ -84,8 +80,6 @@ class SearchReport:
     scoring_reason: str
     scores: dict[str, float]
     fusion: str = ""
-    weights: str = ""
-    lexical: str = ""
     n_bank: int = 0
 
     def __str__(self) -> str:
@@ -95,9 +89,8 @@ class SearchReport:
         lines.append(f"scoring: {self.scoring} ({self.scoring_reason})")
         if compared:
             lines.append(f"    {compared}")
-        for name in ("fusion", "weights", "lexical"):
-            if getattr(self, name):
-                lines.append(f"{name}: {getattr(self, name)}")
+        if self.fusion:
+            lines.append(f"fusion: {self.fusion}")
         if self.n_bank:
             lines.append(f"bank: {self.n_bank:,} queries")
         return "\n".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
@@ -31,13 +31,14 @@ from ..encoders import EncodingSession
 from ..languages import LanguageRouter, languages_of
 from .aligner_signature import signature_of
 from .backends import Index, make_index
-from .build import BuildSettings, EncodedView, build_fusion, build_view, measure_hubness
-from .centring import Centring, centring_choice, means_by_language, prior_means
+from .build import EncodedView, build_fusion, build_view, correct_hubness, match_of_banks
+from .centring import Centring, means_by_language, prior_means
 from .fusion import FUSIONS, Fusion, Joined
 from .hubness import SCORINGS, Hubness
 from .index import DocumentIndex, checked_ids
 from .index_folder import IndexContents, checked_contents, open_folder, read_files, write_folder
 from .report import SearchReport, SearchViewReport
+from .selection import BankMatch, ScoringChoice, choose_centring, choose_scoring
 from .view import (
     QueryRows,
     SearchView,
@@ -85,7 +86,10 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         - "margin": the cosine over the mean of these two (Artetxe and Schwenk, ACL 2019);
         - "inverted_softmax": the softmax over the queries of the bank (Smith et al., ICLR 2017);
         - "query_bank": the same, for queries whose nearest document is also the nearest one of a
-          query of the bank; the cosine for all other queries (Bogolin et al., CVPR 2022).
+          query of the bank; the cosine for all other queries (Bogolin et al., CVPR 2022);
+        - "auto": "csls" where the bank has 250 queries or more that ask for these documents, which
+          shows in how far their nearest document stands out beside that of general sentences;
+          else "cosine". `report_` says why.
     hub_neighbors : int, default=10
         Number of neighbours that "csls" and "margin" take means over.
     temperature : float, default=0.05
@@ -129,6 +133,8 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         The documents; None for embeddings.
     n_documents_ : int
         Number of documents.
+    scoring_ : str
+        How documents are ranked: `scoring`, or what "auto" stands for.
     report_ : SearchReport
         Views, scoring and fusion, and why they are as they are. ``print`` it.
 
@@ -167,10 +173,11 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
     documents_: list[str] | None
     n_documents_: int
     n_features_in_: int
+    scoring_: str
     report_: SearchReport
     _views: list[SearchView]
     _fusion: Fusion | None
-    _hub_banks: list[QueryRows | None]  # as they were before they were centred
+    _banks: list[QueryRows | None]  # that hubness is measured by, not centred
 
     def __init__(
         self,
@@ -224,7 +231,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         parallel : as in CrossLingualAligner.fit, default=None
             Translation pairs for the aligner.
         query_bank : one column of text, or array-like of shape (n_queries, n_features), default=None
-            Queries as `kneighbors` takes them, needed for every `scoring` but "cosine": some
+            Queries as `kneighbors` takes them, needed for every `scoring` but "cosine" and "auto": some
             thousand past ones, or texts like them. None takes the target side of `parallel`, or
             else of the aligner's `corpus`, unless that is the built-in one, which is too small.
             Means of languages (`centre`) are taken from past queries alone.
@@ -242,7 +249,8 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         ImportError
             If the package of the backend is not installed.
         """
-        settings, aligners = self._settings(), self._aligners()
+        self._check_parameters()
+        aligners = self._aligners()
         weights = _checked_weights(self.weights, len(aligners))
         documents = self._checked(self._read(X, "documents"), reset=True)
         texts = _texts_of(documents)
@@ -250,12 +258,14 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         _warn_of_duplicates(texts)
         self._check_parallel(parallel)
         bank = None if query_bank is None else self._bank(query_bank)
-        hub_bank = None if self.scoring == "cosine" else bank or self._pairs_as_bank(parallel)
+        hub_bank = bank
+        if bank is None and self.scoring not in ("cosine", "auto"):
+            hub_bank = self._pairs_as_bank(parallel)
         session = EncodingSession()
         aligners, pairs = _fitted(aligners, texts, parallel, session)
-        several = len(aligners) > 1
-        if not several and self.centre is not True:
-            pairs = {}
+        fused = len(aligners) > 1
+        if not fused and self.centre is not True and self.scoring != "auto":
+            pairs = {}  # nothing is decided by them
         rows = _document_rows(aligners, documents, session)
         encoded = [
             EncodedView(
@@ -265,23 +275,33 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
                 languages_in(aligner, _part(documents, i), "en"),
                 _rows_of_pairs(aligner, pairs, session),
                 _bank_rows(aligner, bank, i, rows[i].shape[1], session),
-                _bank_rows(aligner, hub_bank, i, rows[i].shape[1], session),
             )
             for i, aligner in enumerate(aligners)
         ]
-        centrings = [self._centring(view, several) for view in encoded]
+        banks = [view.bank for view in encoded]
+        if hub_bank is not bank:
+            banks = [
+                _bank_rows(aligner, hub_bank, i, rows[i].shape[1], session)
+                for i, aligner in enumerate(aligners)
+            ]
+        match = match_of_banks(encoded)
+        if match is not None and not match.matches and self.centre is not True:
+            encoded = [replace(view, bank=None) for view in encoded]
+        centrings = [self._centring(view, match, fused) for view in encoded]
         views = [
-            build_view(view, centring, ids, settings, not several)
+            build_view(view, centring, ids, self._new_backend())
             for view, (centring, _) in zip(encoded, centrings, strict=True)
         ]
         fusion, spreads = None, None
-        if several:
-            fusion, spreads = build_fusion(views, encoded, settings, weights)
-            measure_hubness(fusion, views, encoded, settings)
-        self.report_ = self._reported(
-            views, [why for _, why in centrings], fusion, spreads, weights
-        )
-        self._hub_banks = [view.hub_bank for view in encoded]
+        if fused:
+            fusion, spreads = build_fusion(views, encoded, weights)
+            fusion.by_rank, fusion.n_candidates = self.fusion == "rank", self.n_candidates
+        choice = self._scoring(match, _n_rows(bank) if bank is not None else 0)
+        correct_hubness(fusion, views, banks, self._correction(choice.chosen))
+        reasons = [why for _, why in centrings]
+        self.scoring_ = choice.chosen
+        self.report_ = _reported(views, reasons, fusion, spreads, weights, choice)
+        self._banks = banks
         self._set_views(views, fusion, texts)
         return self
 
@@ -312,27 +332,24 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             raise ValueError(
                 "No view is centred, so there are no means to adapt: fit with centre=True."
             )
-        settings, several = self._settings(), self._fusion is not None
-        if settings.hubness is not None and any(bank is None for bank in self._hub_banks):
+        correction = self._correction(self.scoring_)
+        if correction is not None and any(bank is None for bank in self._banks):
             raise ValueError(
                 "A saved index does not hold the bank of queries as it was before it was centred, so "
                 "hubness cannot be measured again: fit anew, with all past queries as query_bank=."
             )
         session, queries = EncodingSession(), self._queries(X, "queries")
-        encoded, views = [], []
-        for i, (view, bank) in enumerate(zip(self._views, self._hub_banks, strict=True)):
+        views = []
+        for i, view in enumerate(self._views):
             seen = _bank_rows(view.aligner, queries, i, view.index.width, session)
             centring = copy.deepcopy(view.centring)
             if centring is not None and seen is not None:
                 centring.observe(seen.rows, seen.languages)
-            encoded.append(_encoded_again(view, bank))
-            built = build_view(encoded[i], centring, self.ids_, settings, not several)
-            built.index.next_id = view.index.next_id
-            views.append(built)
-        fusion = None
-        if self._fusion is not None:
-            fusion = replace(self._fusion, hubness=None)
-            measure_hubness(fusion, views, encoded, settings)
+            encoded = _encoded_again(view)
+            views.append(build_view(encoded, centring, self.ids_, self._new_backend()))
+            views[i].index.next_id = view.index.next_id
+        fusion = None if self._fusion is None else replace(self._fusion)
+        correct_hubness(fusion, views, self._banks, correction)
         self._set_views(views, fusion, self.documents_)
         n_bank = self.report_.n_bank + _n_rows(queries)
         self.report_ = replace(self.report_, n_bank=n_bank)
@@ -531,22 +548,17 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         """
         return open_files(self, open_folder(folder), verify)
 
-    def _settings(self) -> BuildSettings:
-        """Parameters of views; errors for those that are out of their range."""
+    def _check_parameters(self) -> None:
+        """Raise an error for a parameter that is out of its range."""
         check_scalar(self.n_neighbors, "n_neighbors", Integral, min_val=1)
         check_scalar(self.hub_neighbors, "hub_neighbors", Integral, min_val=1)
-        check_choice("scoring", self.scoring, SCORINGS)
+        check_choice("scoring", self.scoring, ("auto", *SCORINGS))
         check_scalar(self.temperature, "temperature", Real, min_val=0, include_boundaries="neither")
         check_choice("fusion", self.fusion, FUSIONS)
         check_choice("centre", self.centre, ("auto", True, False))
         if self.n_candidates is not None:
             check_scalar(self.n_candidates, "n_candidates", Integral, min_val=1)
-        hubness = None
-        if self.scoring != "cosine":
-            hubness = partial(Hubness.of_bank, **self._hubness_settings())
         self._new_backend()  # the package of the backend may be missing
-        by_rank = self.fusion == "rank"
-        return BuildSettings(self._new_backend, hubness, self.n_candidates, by_rank)
 
     def _new_backend(self) -> Index:
         """Backend without rows."""
@@ -572,9 +584,15 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             )
         return given
 
-    def _hubness_settings(self) -> dict[str, Any]:
+    def _correction(self, scoring: str) -> Callable[[NDArray], Hubness] | None:
+        """Correction of hubness, still to be given its bank; None for cosines."""
+        if scoring == "cosine":
+            return None
+        return partial(Hubness.of_bank, **self._hubness_settings(scoring))
+
+    def _hubness_settings(self, scoring: str) -> dict[str, Any]:
         return {
-            "scoring": self.scoring,
+            "scoring": scoring,
             "n_neighbors": int(self.hub_neighbors),
             "temperature": float(self.temperature),
         }
@@ -648,11 +666,13 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             )
         return texts
 
-    def _centring(self, encoded: EncodedView, several: bool) -> tuple[Centring | None, str]:
+    def _centring(
+        self, encoded: EncodedView, match: BankMatch | None, fused: bool
+    ) -> tuple[Centring | None, str]:
         """Means to subtract in a view, or None, and why."""
         if self.centre is False:
             return None, "as asked"
-        if self.centre == "auto" and not several:
+        if self.centre == "auto" and not fused and self.scoring != "auto":
             return None, "a view alone"
         bank = encoded.bank
         if not encoded.pairs and bank is None:
@@ -661,12 +681,15 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
                     "centre=True needs means of the queries, and there are neither pairs of text nor "
                     "past queries: pass fit(..., query_bank=)."
                 )
-            return None, "neither pairs nor past queries"
-        n_bank = 0 if bank is None else sum(code != "en" for code in bank.languages)
+            return None, "neither pairs nor queries that ask for the documents"
         reason = "as asked"
-        if self.centre == "auto":
-            centre, reason = centring_choice(encoded.pairs, n_bank)
-            if not centre:
+        if self.centre == "auto" and bank is not None and match is not None:
+            reason = f"past queries, {match.ratio:.1f} times as sure as general text"
+        elif self.centre == "auto":
+            sides = (np.concatenate(side) for side in zip(*encoded.pairs.values(), strict=True))
+            choice = choose_centring(*sides)
+            reason = choice.reason
+            if not choice.centre:
                 return None, reason
         means = means_by_language(encoded.documents, encoded.languages)
         centring = Centring(prior_means(encoded.pairs), means)
@@ -674,37 +697,11 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             centring.observe(bank.rows, bank.languages)
         return centring, reason
 
-    def _reported(
-        self,
-        views: list[SearchView],
-        reasons: list[str],
-        fusion: Fusion | None,
-        spreads: NDArray | None,
-        weights: NDArray,
-    ) -> SearchReport:
-        """Report of a fit."""
-        reports = []
-        for i, view in enumerate(views):
-            fused = {}
-            if fusion is not None and spreads is not None:
-                fused = {
-                    "spread": float(spreads[i]),
-                    "weight": float(weights[i]),
-                    "coefficient": float(fusion.coefficients[i]),
-                }
-            centred = view.centring is not None
-            reports.append(
-                SearchViewReport(view.name, view.index.width, centred, reasons[i], **fused)
-            )
-        how = ""
-        if fusion is not None:
-            how = "reciprocal ranks" if fusion.by_rank else "weighted mean of cosines"
-        given = "equal" if self.weights is None else "as given"
-        centrings = [view.centring for view in views if view.centring is not None]
-        n_bank = max((centring.n_queries for centring in centrings), default=0)
-        return SearchReport(
-            tuple(reports), self.scoring, "as given", {}, how, given if how else "", "", n_bank
-        )
+    def _scoring(self, match: BankMatch | None, n_bank: int) -> ScoringChoice:
+        """The scoring that was asked for, or chosen."""
+        if self.scoring == "auto":
+            return choose_scoring(match, n_bank)
+        return ScoringChoice(self.scoring, "nothing", {}, {}, 0, "as given")
 
     def _search(self, X: Any, n_neighbors: int | None) -> tuple[NDArray[np.intp], NDArray]:
         """Places and scores of the nearest documents."""
@@ -808,7 +805,7 @@ def open_files(
     ValueError
         As `CrossLingualRetriever.open_index`.
     """
-    retriever._settings()
+    retriever._check_parameters()
     aligner = retriever.aligner
     if aligner is not None:
         check_is_fitted(
@@ -817,16 +814,28 @@ def open_files(
             "%(name)s is not fitted. Pass the one you saved beside the index, such as "
             "aligner=retriever.aligner_.",
         )
-    settings = None if retriever.scoring == "cosine" else retriever._hubness_settings()
+    scoring = _scoring_of(retriever.scoring, saved)
+    settings = None if scoring == "cosine" else retriever._hubness_settings(scoring)
     backend = retriever._new_backend()
     index, texts = read_files(saved, backend, settings, signature_of(aligner), verify)
     if aligner is None:
         retriever.n_features_in_ = index.width
     views = [SearchView(name_of(aligner, 0), aligner, index)]
-    retriever._hub_banks = [None]
-    retriever.report_ = retriever._reported(views, ["as saved"], None, None, np.ones(1))
+    retriever._banks = [None]
+    choice = ScoringChoice(scoring, "nothing", {}, {}, 0, "as saved")
+    retriever.scoring_ = scoring
+    retriever.report_ = _reported(views, ["as saved"], None, None, np.ones(1), choice)
     retriever._set_views(views, None, texts)
     return retriever
+
+
+def _scoring_of(scoring: str, saved: Bundle) -> str:
+    """Scoring of a saved index, where the retriever leaves the choice to it."""
+    if scoring != "auto":
+        return scoring
+    hubs = saved.fields["hubs"]
+    known = isinstance(hubs, dict) and hubs.get("scoring") in SCORINGS
+    return str(hubs["scoring"]) if known else "cosine"
 
 
 def _check_embeddings(rows: Any, name: str) -> NDArray:
@@ -859,14 +868,43 @@ def _n_rows(data: list[str] | list[NDArray]) -> int:
     return len(data[0]) if isinstance(data[0], np.ndarray) else len(data)
 
 
-def _encoded_again(view: SearchView, bank: QueryRows | None) -> EncodedView:
+def _encoded_again(view: SearchView) -> EncodedView:
     """Rows of a view as they were encoded, without those of removed documents."""
     alive = view.index.rows.alive
     rows = view.uncentred()[alive]
     languages = ["en"] * len(rows)
     if view.languages is not None:
         languages = view.languages[alive].tolist()
-    return EncodedView(view.name, view.aligner, rows, languages, hub_bank=bank)
+    return EncodedView(view.name, view.aligner, rows, languages)
+
+
+def _reported(
+    views: list[SearchView],
+    reasons: list[str],
+    fusion: Fusion | None,
+    spreads: NDArray | None,
+    weights: NDArray,
+    choice: ScoringChoice,
+) -> SearchReport:
+    """Report of a fit."""
+    reports = []
+    for i, view in enumerate(views):
+        fused = {}
+        if fusion is not None and spreads is not None:
+            fused = {
+                "spread": float(spreads[i]),
+                "weight": float(weights[i]),
+                "coefficient": float(fusion.coefficients[i]),
+            }
+        centred = view.centring is not None
+        reports.append(SearchViewReport(view.name, view.index.width, centred, reasons[i], **fused))
+    how = ""
+    if fusion is not None:
+        how = "reciprocal ranks" if fusion.by_rank else "weighted mean of cosines"
+    seen = [view.centring.n_queries for view in views if view.centring is not None]
+    return SearchReport(
+        tuple(reports), choice.chosen, choice.reason, choice.recall, how, max(seen, default=0)
+    )
 
 
 def _texts_of(data: Any) -> list[str] | None:
@@ -989,5 +1027,6 @@ def _with_views(state: dict[str, Any]) -> dict[str, Any]:
         "report_": SearchReport((view,), scoring, "as given", {}),
         "_views": [SearchView(name, state["aligner_"], index)],
         "_fusion": None,
-        "_hub_banks": [None],
+        "_banks": [None],
+        "scoring_": scoring,
     }
