@@ -166,7 +166,7 @@ def correct_hubness(
 
 
 def match_of_banks(encoded: Sequence[EncodedView], seed: int = 0) -> BankMatch | None:
-    """Whether the bank asks for the documents, in the view that doubts it most.
+    """Whether the bank asks for the documents, in the view that sees it best.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def match_of_banks(encoded: Sequence[EncodedView], seed: int = 0) -> BankMatch |
             general = _two_best(sample(general, MATCH_SAMPLE), documents)
         draw = np.random.default_rng(seed).permutation(len(view.bank.rows))[:MATCH_SAMPLE]
         matches.append(match_bank(_two_best(view.bank.rows[np.sort(draw)], documents), general))
-    return min(matches, key=lambda match: np.nan_to_num(match.ratio), default=None)
+    return max(matches, key=lambda match: np.nan_to_num(match.ratio), default=None)
 
 
 def _two_best(Q: NDArray, documents: Rows) -> NDArray:
