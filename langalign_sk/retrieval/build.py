@@ -21,11 +21,11 @@ from .view import QueryRows, SearchView, centred
 
 __all__ = [
     "EncodedView",
-    "build_fusion",
     "build_view",
+    "checked_coefficients",
     "correct_hubness",
     "match_of_banks",
-    "sample",
+    "spreads_of",
 ]
 
 
@@ -95,30 +95,25 @@ def build_view(
     return SearchView(encoded.name, encoded.aligner, index, centring, lengths, languages)
 
 
-def build_fusion(
-    views: Sequence[SearchView],
-    encoded: Sequence[EncodedView],
-    weights: NDArray,
-) -> tuple[Fusion, NDArray]:
-    """Fuse the views of the same documents.
+def checked_coefficients(
+    views: Sequence[SearchView], weights: NDArray, spreads: NDArray
+) -> NDArray[np.float64]:
+    """Coefficients of the views, with a warning of one that tells no document from another.
 
     Parameters
     ----------
     views : sequence of SearchView
         The views.
-    encoded : sequence of EncodedView
-        Rows that they were built of.
     weights : ndarray of shape (n_views,)
         Weights of the standardised scores.
+    spreads : ndarray of shape (n_views,)
+        Standard deviations of the cosines of the views.
 
     Returns
     -------
-    fusion : Fusion
-        The fusion, without hubness and words in common.
-    spreads : ndarray of shape (n_views,)
-        Standard deviations of the cosines of the views.
+    ndarray of shape (n_views,), float64
+        As `coefficients_of` returns them.
     """
-    spreads = np.array([_spread(*both) for both in zip(views, encoded, strict=True)])
     coefficients = coefficients_of(weights, spreads)
     for view, coefficient, weight in zip(views, coefficients, weights, strict=True):
         if weight > 0 and coefficient == 0:
@@ -126,7 +121,12 @@ def build_fusion(
                 f"The view {view.name!r} gives all documents the same score, and is left out: look at "
                 "its encoder, or leave it out of the list."
             )
-    return Fusion(coefficients), spreads
+    return coefficients
+
+
+def spreads_of(views: Sequence[SearchView], encoded: Sequence[EncodedView]) -> NDArray[np.float64]:
+    """Standard deviations of the cosines of queries and documents, by view."""
+    return np.array([_spread(*both) for both in zip(views, encoded, strict=True)])
 
 
 def correct_hubness(
@@ -188,7 +188,7 @@ def match_of_banks(encoded: Sequence[EncodedView], seed: int = 0) -> BankMatch |
         general = None
         if view.pairs:
             general = np.concatenate([targets for targets, _ in view.pairs.values()])
-            general = _two_best(sample(general, MATCH_SAMPLE), documents)
+            general = _two_best(_sample(general, MATCH_SAMPLE), documents)
         draw = np.random.default_rng(seed).permutation(len(view.bank.rows))[:MATCH_SAMPLE]
         matches.append(match_bank(_two_best(view.bank.rows[np.sort(draw)], documents), general))
     return max(matches, key=lambda match: np.nan_to_num(match.ratio), default=None)
@@ -212,9 +212,9 @@ def _spread(view: SearchView, encoded: EncodedView) -> float:
         queries, documents = documents[::2], documents[1::2]
     else:
         queries = documents
-    return spread_of(sample(queries, _SAMPLED_QUERIES), sample(documents, _SAMPLED_DOCUMENTS))
+    return spread_of(_sample(queries, _SAMPLED_QUERIES), _sample(documents, _SAMPLED_DOCUMENTS))
 
 
-def sample(rows: NDArray, n: int) -> NDArray:
+def _sample(rows: NDArray, n: int) -> NDArray:
     """At most n rows, at even distances."""
     return rows if len(rows) <= n else rows[np.linspace(0, len(rows) - 1, n).astype(np.intp)]

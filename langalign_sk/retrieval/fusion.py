@@ -15,7 +15,7 @@ from .index import DocumentIndex
 if TYPE_CHECKING:
     from .lexical import LexicalIndex
 
-__all__ = ["FUSIONS", "Fusion", "Joined", "coefficients_of", "spread_of"]
+__all__ = ["FUSIONS", "Fusion", "Joined", "coefficients_of", "spread_of", "united"]
 
 
 FUSIONS = ("auto", "sum", "rank")
@@ -119,7 +119,7 @@ class Fusion:
         lexical = texts is not None and self.lexical is not None
         if lexical:
             assert self.lexical is not None
-            positions = _united(positions, self.lexical.search(texts, n_candidates)[0])
+            positions = united(positions, self.lexical.search(texts, n_candidates)[0])
         missing = positions < 0
         scores = np.zeros(positions.shape, dtype=np.float32)
         for index, Q, c in parts:
@@ -225,7 +225,7 @@ def coefficients_of(weights: NDArray, spreads: NDArray) -> NDArray[np.float64]:
     return out / out.sum()
 
 
-def _united(positions: NDArray[np.intp], more: NDArray[np.intp]) -> NDArray[np.intp]:
+def united(positions: NDArray[np.intp], more: NDArray[np.intp]) -> NDArray[np.intp]:
     """Positions of both arrays by row; -1 in place of those that are there already."""
     both = np.concatenate([positions, more], axis=1)
     order = np.argsort(both, axis=1, kind="stable")

@@ -62,7 +62,7 @@ class SearchReport:
     scores : dict of str to float
         What `scoring="auto"` compared: a held-out figure of every scoring. Empty else.
     fusion : str
-        How the views are fused; "" for a view alone.
+        How the views are fused, and where their weights come from; "" for a view alone.
     n_bank : int
         Queries of the bank and those that `partial_adapt` took in.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -31,12 +31,20 @@ from ..encoders import EncodingSession
 from ..languages import LanguageRouter, languages_of
 from .aligner_signature import signature_of
 from .backends import Index, make_index
-from .build import EncodedView, build_fusion, build_view, correct_hubness, match_of_banks
+from .build import (
+    EncodedView,
+    build_view,
+    checked_coefficients,
+    correct_hubness,
+    match_of_banks,
+    spreads_of,
+)
 from .centring import Centring, means_by_language, prior_means
 from .fusion import FUSIONS, Fusion, Joined
 from .hubness import SCORINGS, Hubness
 from .index import DocumentIndex, checked_ids
 from .index_folder import IndexContents, checked_contents, open_folder, read_files, write_folder
+from .judged import Judged, weights_by_judgements
 from .report import SearchReport, SearchViewReport
 from .selection import BankMatch, ScoringChoice, choose_centring, choose_scoring
 from .view import (
@@ -56,6 +64,12 @@ __all__ = ["CrossLingualRetriever", "index_contents", "open_files"]
 
 
 _MAX_PAIRS = 1_000  # of a language, whose means and cosines are those of all
+
+
+_NO_MEANS = (
+    "centre=True needs means of the queries, and there are neither pairs of text nor past queries: "
+    "pass fit(..., query_bank=)."
+)
 
 
 class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
@@ -216,6 +230,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         ids: Any = None,
         parallel: Any = None,
         query_bank: Any = None,
+        judgements: Any = None,
     ) -> CrossLingualRetriever:
         """Index documents, and fit the aligner unless it is frozen.
 
@@ -235,6 +250,10 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             thousand past ones, or texts like them. None takes the target side of `parallel`, or
             else of the aligner's `corpus`, unless that is the built-in one, which is too small.
             Means of languages (`centre`) are taken from past queries alone.
+        judgements : (queries, ids), default=None
+            Queries as `kneighbors` takes them, none of which is in `query_bank`, and the identifier
+            of the right document of each. From 200 on they choose the weights of the views, unless
+            `weights` are given, and the scoring, where it is "auto" and there is a `query_bank`.
 
         Returns
         -------
@@ -250,59 +269,23 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             If the package of the backend is not installed.
         """
         self._check_parameters()
-        aligners = self._aligners()
-        weights = _checked_weights(self.weights, len(aligners))
-        documents = self._checked(self._read(X, "documents"), reset=True)
-        texts = _texts_of(documents)
-        ids = checked_ids(ids, _n_rows(documents))
-        _warn_of_duplicates(texts)
-        self._check_parallel(parallel)
-        bank = None if query_bank is None else self._bank(query_bank)
-        hub_bank = bank
-        if bank is None and self.scoring not in ("cosine", "auto"):
-            hub_bank = self._pairs_as_bank(parallel)
+        given = self._inputs(X, ids, parallel, query_bank, judgements)
         session = EncodingSession()
-        aligners, pairs = _fitted(aligners, texts, parallel, session)
-        fused = len(aligners) > 1
-        if not fused and self.centre is not True and self.scoring != "auto":
-            pairs = {}  # nothing is decided by them
-        rows = _document_rows(aligners, documents, session)
-        encoded = [
-            EncodedView(
-                name_of(aligner, i),
-                aligner,
-                rows[i],
-                languages_in(aligner, _part(documents, i), "en"),
-                _rows_of_pairs(aligner, pairs, session),
-                _bank_rows(aligner, bank, i, rows[i].shape[1], session),
-            )
-            for i, aligner in enumerate(aligners)
-        ]
-        banks = [view.bank for view in encoded]
-        if hub_bank is not bank:
-            banks = [
-                _bank_rows(aligner, hub_bank, i, rows[i].shape[1], session)
-                for i, aligner in enumerate(aligners)
-            ]
+        aligners, pairs = _fitted(self._aligners(), given.texts, parallel, session)
+        encoded, banks = self._encoded(aligners, given, pairs, session)
         match = match_of_banks(encoded)
         if match is not None and not match.matches and self.centre is not True:
             encoded = [replace(view, bank=None) for view in encoded]
-        centrings = [self._centring(view, match, fused) for view in encoded]
-        views = [
-            build_view(view, centring, ids, self._new_backend())
-            for view, (centring, _) in zip(encoded, centrings, strict=True)
-        ]
-        fusion, spreads = None, None
-        if fused:
-            fusion, spreads = build_fusion(views, encoded, weights)
-            fusion.by_rank, fusion.n_candidates = self.fusion == "rank", self.n_candidates
-        choice = self._scoring(match, _n_rows(bank) if bank is not None else 0)
+        views, reasons = self._built(encoded, match, given.ids)
+        judged = None
+        if given.judged is not None:
+            judged = Judged(*_rows_and_places(views, given.judged, session))
+        fusion, fused = self._fused(views, encoded, judged)
+        choice = self._choice(match, given.n_bank, fusion, views, banks, judged)
         correct_hubness(fusion, views, banks, self._correction(choice.chosen))
-        reasons = [why for _, why in centrings]
-        self.scoring_ = choice.chosen
-        self.report_ = _reported(views, reasons, fusion, spreads, weights, choice)
-        self._banks = banks
-        self._set_views(views, fusion, texts)
+        self.scoring_, self._banks = choice.chosen, banks
+        self.report_ = _reported(views, reasons, choice, fused)
+        self._set_views(views, fusion, given.texts)
         return self
 
     def partial_adapt(self, X: Any) -> CrossLingualRetriever:
@@ -560,6 +543,108 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             check_scalar(self.n_candidates, "n_candidates", Integral, min_val=1)
         self._new_backend()  # the package of the backend may be missing
 
+    def _inputs(self, X: Any, ids: Any, parallel: Any, query_bank: Any, judgements: Any) -> _Inputs:
+        """What was passed to `fit`, checked; nothing is encoded."""
+        _checked_weights(self.weights, len(self._aligners()))
+        documents = self._checked(self._read(X, "documents"), reset=True)
+        ids = checked_ids(ids, _n_rows(documents))
+        _warn_of_duplicates(_texts_of(documents))
+        self._check_parallel(parallel)
+        bank = None if query_bank is None else self._bank(query_bank, "queries of the bank")
+        hub_bank = bank
+        if bank is None and self.scoring not in ("cosine", "auto"):
+            hub_bank = self._pairs_as_bank(parallel)
+        if self.centre is True and bank is None and _texts_of(documents) is None:
+            raise ValueError(_NO_MEANS)
+        judged = None
+        if judgements is not None:
+            queries, right = _two_sides(judgements)
+            judged = self._bank(queries, "judged queries"), _places(right, ids)
+            if _n_rows(judged[0]) != len(judged[1]):
+                raise ValueError(
+                    f"judgements have {_n_rows(judged[0])} queries and {len(judged[1])} ids: pass the "
+                    "id of the right document of every query."
+                )
+        return _Inputs(documents, ids, bank, hub_bank, judged)
+
+    def _encoded(
+        self,
+        aligners: list[Any],
+        given: _Inputs,
+        pairs: dict[str, Sides],
+        session: EncodingSession,
+    ) -> tuple[list[EncodedView], list[QueryRows | None]]:
+        """Rows of every view, and those of the bank that hubness is measured by."""
+        if len(aligners) == 1 and self.centre is not True and self.scoring != "auto":
+            pairs = {}  # nothing is decided by them
+        rows = _document_rows(aligners, given.documents, session)
+        encoded, banks = [], []
+        for i, aligner in enumerate(aligners):
+            languages = languages_in(aligner, _part(given.documents, i), "en")
+            width = rows[i].shape[1]
+            bank = _bank_rows(aligner, given.bank, i, width, session)
+            sides = _rows_of_pairs(aligner, pairs, session)
+            encoded.append(
+                EncodedView(name_of(aligner, i), aligner, rows[i], languages, sides, bank)
+            )
+            if given.hub_bank is not given.bank:
+                bank = _bank_rows(aligner, given.hub_bank, i, width, session)
+            banks.append(bank)
+        return encoded, banks
+
+    def _built(
+        self, encoded: list[EncodedView], match: BankMatch | None, ids: list[Any]
+    ) -> tuple[list[SearchView], list[str]]:
+        """Views with their indexes, and why they are centred or not."""
+        views, reasons = [], []
+        for view in encoded:
+            centring, reason = self._centring(view, match, len(encoded) > 1)
+            views.append(build_view(view, centring, ids, self._new_backend()))
+            reasons.append(reason)
+        return views, reasons
+
+    def _fused(
+        self, views: list[SearchView], encoded: list[EncodedView], judged: Judged | None
+    ) -> tuple[Fusion | None, dict[str, Any]]:
+        """Fusion of several views, and what the report says of it."""
+        if len(views) == 1:
+            return None, {}
+        weights, reason = _checked_weights(self.weights, len(views)), "weights as given"
+        spreads = spreads_of(views, encoded)
+        if self.weights is None:
+            reason = "equal weights"
+            if judged is not None:
+                weights, reason = weights_by_judgements(views, judged, spreads)
+        coefficients = checked_coefficients(views, weights, spreads)
+        fusion = Fusion(coefficients, self.fusion == "rank", self.n_candidates)
+        how = "reciprocal ranks" if fusion.by_rank else "mean of cosines"
+        return fusion, {
+            "fusion": f"{how}, {reason}",
+            "weights": weights,
+            "spreads": spreads,
+            "coefficients": coefficients,
+        }
+
+    def _choice(
+        self,
+        match: BankMatch | None,
+        n_bank: int,
+        fusion: Fusion | None,
+        views: list[SearchView],
+        banks: list[QueryRows | None],
+        judged: Judged | None,
+    ) -> ScoringChoice:
+        """The scoring that was asked for, or chosen."""
+        if self.scoring != "auto":
+            return ScoringChoice(self.scoring, "nothing", {}, {}, 0, "as given")
+        hits = {}
+        if judged is not None and n_bank:
+            for scoring in SCORINGS:
+                correct_hubness(fusion, views, banks, self._correction(scoring))
+                found = _found(fusion, views, judged.rows, None, 1)[0][:, 0]
+                hits[scoring] = found == judged.places
+        return choose_scoring(match, n_bank, hits)
+
     def _new_backend(self) -> Index:
         """Backend without rows."""
         return make_index(self.backend, self.backend_params)
@@ -631,12 +716,12 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         """Texts of queries, or validated embeddings of every view."""
         return self._checked(self._read([X] if isinstance(X, str) else X, what))
 
-    def _bank(self, query_bank: Any) -> list[str] | list[NDArray]:
-        """Texts of the query bank, or validated embeddings of every view."""
-        data = self._read(query_bank, "queries of the bank")
+    def _bank(self, queries: Any, what: str) -> list[str] | list[NDArray]:
+        """Texts of queries beside the documents, or validated embeddings of every view."""
+        data = self._read(queries, what)
         if isinstance(data, Text):
             return data.rows
-        return [_check_embeddings(rows, "query_bank") for rows in data]
+        return [_check_embeddings(rows, what) for rows in data]
 
     def _check_parallel(self, parallel: Any) -> None:
         stay = all(
@@ -677,10 +762,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         bank = encoded.bank
         if not encoded.pairs and bank is None:
             if self.centre is True:
-                raise ValueError(
-                    "centre=True needs means of the queries, and there are neither pairs of text nor "
-                    "past queries: pass fit(..., query_bank=)."
-                )
+                raise ValueError(_NO_MEANS)
             return None, "neither pairs nor queries that ask for the documents"
         reason = "as asked"
         if self.centre == "auto" and bank is not None and match is not None:
@@ -697,12 +779,6 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             centring.observe(bank.rows, bank.languages)
         return centring, reason
 
-    def _scoring(self, match: BankMatch | None, n_bank: int) -> ScoringChoice:
-        """The scoring that was asked for, or chosen."""
-        if self.scoring == "auto":
-            return choose_scoring(match, n_bank)
-        return ScoringChoice(self.scoring, "nothing", {}, {}, 0, "as given")
-
     def _search(self, X: Any, n_neighbors: int | None) -> tuple[NDArray[np.intp], NDArray]:
         """Places and scores of the nearest documents."""
         check_is_fitted(self)
@@ -717,12 +793,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             )
         queries = self._queries(X, "queries")
         rows = self._answers(queries)
-        if self._fusion is None:
-            assert rows[0] is not None
-            return self._document_index.search(rows[0], k)
-        indexes = [view.index for view in self._views]
-        positions, scores = self._fusion.search(indexes, rows, _texts_of(queries), k)
-        return self._document_index.places(positions, k), scores
+        return _found(self._fusion, self._views, rows, _texts_of(queries), k)
 
     def _answers(self, queries: list[str] | list[NDArray]) -> list[NDArray | None]:
         """Rows of queries in every view; None for a view whose encoder fails."""
@@ -781,6 +852,25 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         return tags
 
 
+@dataclass(frozen=True)
+class _Inputs:
+    """Checked inputs of a fit: lists of texts, or of one array per view."""
+
+    documents: list[str] | list[NDArray]
+    ids: list[Any]
+    bank: list[str] | list[NDArray] | None
+    hub_bank: list[str] | list[NDArray] | None
+    judged: tuple[list[str] | list[NDArray], NDArray[np.intp]] | None
+
+    @property
+    def texts(self) -> list[str] | None:
+        return _texts_of(self.documents)
+
+    @property
+    def n_bank(self) -> int:
+        return 0 if self.bank is None else _n_rows(self.bank)
+
+
 def index_contents(retriever: CrossLingualRetriever) -> IndexContents:
     """Contents of a fitted retriever's index, ready to be written to files.
 
@@ -824,7 +914,7 @@ def open_files(
     retriever._banks = [None]
     choice = ScoringChoice(scoring, "nothing", {}, {}, 0, "as saved")
     retriever.scoring_ = scoring
-    retriever.report_ = _reported(views, ["as saved"], None, None, np.ones(1), choice)
+    retriever.report_ = _reported(views, ["as saved"], choice, {})
     retriever._set_views(views, None, texts)
     return retriever
 
@@ -879,32 +969,77 @@ def _encoded_again(view: SearchView) -> EncodedView:
 
 
 def _reported(
-    views: list[SearchView],
-    reasons: list[str],
-    fusion: Fusion | None,
-    spreads: NDArray | None,
-    weights: NDArray,
-    choice: ScoringChoice,
+    views: list[SearchView], reasons: list[str], choice: ScoringChoice, fused: dict[str, Any]
 ) -> SearchReport:
     """Report of a fit."""
     reports = []
     for i, view in enumerate(views):
-        fused = {}
-        if fusion is not None and spreads is not None:
-            fused = {
-                "spread": float(spreads[i]),
-                "weight": float(weights[i]),
-                "coefficient": float(fusion.coefficients[i]),
-            }
+        of_view = {
+            name[:-1]: float(fused[name][i])
+            for name in ("weights", "spreads", "coefficients")
+            if name in fused
+        }
         centred = view.centring is not None
-        reports.append(SearchViewReport(view.name, view.index.width, centred, reasons[i], **fused))
-    how = ""
-    if fusion is not None:
-        how = "reciprocal ranks" if fusion.by_rank else "weighted mean of cosines"
+        reports.append(
+            SearchViewReport(view.name, view.index.width, centred, reasons[i], **of_view)
+        )
     seen = [view.centring.n_queries for view in views if view.centring is not None]
     return SearchReport(
-        tuple(reports), choice.chosen, choice.reason, choice.recall, how, max(seen, default=0)
+        tuple(reports),
+        choice.chosen,
+        choice.reason,
+        choice.recall,
+        fused.get("fusion", ""),
+        max(seen, default=0),
     )
+
+
+def _found(
+    fusion: Fusion | None,
+    views: list[SearchView],
+    rows: Sequence[NDArray | None],
+    texts: list[str] | None,
+    k: int,
+) -> tuple[NDArray[np.intp], NDArray]:
+    """Places and scores of the nearest documents, by a view alone or by several."""
+    if fusion is None:
+        assert rows[0] is not None
+        return views[0].index.search(rows[0], k)
+    positions, scores = fusion.search([view.index for view in views], rows, texts, k)
+    return views[0].index.places(positions, k), scores
+
+
+def _two_sides(judgements: Any) -> tuple[Any, Any]:
+    """Queries and identifiers of judgements."""
+    if not isinstance(judgements, list | tuple) or len(judgements) != 2:
+        raise ValueError("judgements must be two sequences, (queries, ids).")
+    return judgements[0], judgements[1]
+
+
+def _places(right: Any, ids: list[Any]) -> NDArray[np.intp]:
+    """Places of the documents of judgements."""
+    place = {key: i for i, key in enumerate(ids)}
+    right = right.tolist() if hasattr(right, "tolist") else list(right)
+    unknown = [key for key in right if key not in place]
+    if unknown:
+        raise ValueError(
+            f"judgements name the document {unknown[0]!r}, and no document has this id "
+            f"({len(unknown)} of {len(right)} are unknown)."
+        )
+    return np.array([place[key] for key in right], dtype=np.intp)
+
+
+def _rows_and_places(
+    views: list[SearchView],
+    judged: tuple[list[str] | list[NDArray], NDArray[np.intp]],
+    session: EncodingSession,
+) -> tuple[list[NDArray], NDArray[np.intp]]:
+    """Unit rows of judged queries in every view, and the places of their documents."""
+    rows = []
+    for i, view in enumerate(views):
+        part = _part(judged[0], i)
+        rows.append(view.queries(part, languages_in(view.aligner, part), session))
+    return rows, judged[1]
 
 
 def _texts_of(data: Any) -> list[str] | None:
