@@ -15,7 +15,7 @@ __all__ = ["Centring", "means_by_language", "prior_means"]
 # Queries after which their own mean counts as much as that of the pairs
 # (`python -m benchmarks search`).
 _PRIOR_QUERIES = 50
-_LEAST = 1e-12  # length of a row that lies on the mean
+_LEAST = 1e-6  # length of a centred row below which nothing is left of it but rounding
 
 
 class Centring:
@@ -71,7 +71,7 @@ class Centring:
             return np.asarray(weighted / (_PRIOR_QUERIES + n), dtype=np.float32)
         if total is not None:
             return np.asarray(total / n, dtype=np.float32)
-        known = sorted(({*self.prior} | {*self.sums}) - {"en"}) or sorted(self.prior)
+        known = sorted(({*self.prior} | {*self.sums}) - {"en"}) or ["en"]
         means = [self.query_mean(other) for other in known]
         return np.asarray(np.mean(means, axis=0), dtype=np.float32)
 
@@ -90,8 +90,8 @@ class Centring:
         codes, out = np.array(languages), np.empty_like(rows)
         for language in sorted({*languages}):
             at = codes == language
-            out[at] = unit(rows[at] - self.query_mean(language))
-        return out
+            out[at] = rows[at] - self.query_mean(language)
+        return _scaled(out)[0]
 
     def documents(self, rows: NDArray, languages: Sequence[str]) -> tuple[NDArray, NDArray]:
         """Unit rows of documents, centred and scaled to length 1 again, and the lengths before.
@@ -114,9 +114,7 @@ class Centring:
         for language in sorted({*languages}):
             at = codes == language
             out[at] = rows[at] - self.document_mean(language)
-        lengths = np.sqrt(np.einsum("ij,ij->i", out, out))
-        out /= np.where(lengths < _LEAST, 1, lengths)[:, None]
-        return out, lengths
+        return _scaled(out)
 
     def restored(self, rows: NDArray, lengths: NDArray, languages: Sequence[str]) -> NDArray:
         """Unit rows of documents from those that `documents` returned with the means of now."""
@@ -145,3 +143,12 @@ def prior_means(pairs: dict[str, tuple[NDArray, NDArray]]) -> dict[str, NDArray]
         language: rows.mean(axis=0, dtype=np.float64)
         for language, rows in {**sides, "en": english}.items()
     }
+
+
+def _scaled(rows: NDArray) -> tuple[NDArray, NDArray]:
+    """Centred rows scaled to length 1, those that lie on the mean to 0, and their lengths before."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    least = lengths < _LEAST
+    rows /= np.where(least, 1, lengths)[:, None]
+    rows[least] = 0
+    return rows, lengths
