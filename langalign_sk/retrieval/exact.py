@@ -42,16 +42,15 @@ class Rows:
         self.alive = np.concatenate([self.alive, added])
 
     def take(self, positions: NDArray[np.intp]) -> NDArray:
-        """Rows at positions of any shape; a negative one stands for some row."""
+        """Rows at positions of any shape; a negative one stands for any row."""
         if len(self.blocks) == 1:
             return np.asarray(self.blocks[0][positions])
-        out = np.empty((*positions.shape, self.width), dtype=self.blocks[0].dtype)
+        out = np.zeros((*positions.shape, self.width), dtype=self.blocks[0].dtype)
         first = 0
         for block in self.blocks:
             inside = (first <= positions) & (positions < first + len(block))
             out[inside] = block[positions[inside] - first]
             first += len(block)
-        out[positions < 0] = self.blocks[0][0]
         return out
 
     def pieces(self) -> Iterator[tuple[int, NDArray]]:
