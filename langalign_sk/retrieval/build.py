@@ -50,8 +50,6 @@ class EncodedView:
         Rows of translation pairs by language, (target, English).
     bank : QueryRows or None
         Past queries.
-    hub_bank : QueryRows or None
-        Queries that hubness is measured by.
     """
 
     name: str
@@ -60,7 +58,6 @@ class EncodedView:
     languages: list[str]
     pairs: dict[str, tuple[NDArray, NDArray]] = field(default_factory=dict)
     bank: QueryRows | None = None
-    hub_bank: QueryRows | None = None
 
 
 def build_view(
@@ -96,7 +93,7 @@ def build_view(
 
 
 def checked_coefficients(
-    views: Sequence[SearchView], weights: NDArray, spreads: NDArray
+    views: Sequence[SearchView], weights: NDArray, spreads: NDArray, by_rank: bool = False
 ) -> NDArray[np.float64]:
     """Coefficients of the views, with a warning of one that tells no document from another.
 
@@ -108,13 +105,15 @@ def checked_coefficients(
         Weights of the standardised scores.
     spreads : ndarray of shape (n_views,)
         Standard deviations of the cosines of the views.
+    by_rank : bool, default=False
+        Whether ranks are fused, and not scores.
 
     Returns
     -------
     ndarray of shape (n_views,), float64
         As `coefficients_of` returns them.
     """
-    coefficients = coefficients_of(weights, spreads)
+    coefficients = coefficients_of(weights, spreads, by_rank)
     for view, coefficient, weight in zip(views, coefficients, weights, strict=True):
         if weight > 0 and coefficient == 0:
             warn_user(
@@ -184,12 +183,14 @@ def match_of_banks(encoded: Sequence[EncodedView], seed: int = 0) -> BankMatch |
     for view in encoded:
         if view.bank is None:
             continue
+        # Queries in the language of the documents match them all the more, and say nothing of others.
+        asked = np.flatnonzero([code != "en" for code in view.bank.languages])
         documents = Rows([view.documents])
         general = None
         if view.pairs:
             general = np.concatenate([targets for targets, _ in view.pairs.values()])
             general = _two_best(_sample(general, MATCH_SAMPLE), documents)
-        draw = np.random.default_rng(seed).permutation(len(view.bank.rows))[:MATCH_SAMPLE]
+        draw = asked[np.random.default_rng(seed).permutation(len(asked))[:MATCH_SAMPLE]]
         matches.append(match_bank(_two_best(view.bank.rows[np.sort(draw)], documents), general))
     return max(matches, key=lambda match: np.nan_to_num(match.ratio), default=None)
 

@@ -35,7 +35,8 @@ class Fusion:
     Attributes
     ----------
     coefficients : ndarray of shape (n_views,), float64
-        Weight of a view over the standard deviation of its cosines, scaled to sum 1.
+        Weight of a view over the standard deviation of its cosines, scaled to sum 1; of ranks, the
+        weight alone.
     by_rank : bool
         Whether ranks are fused, and not scores.
     n_candidates : int or None
@@ -192,7 +193,8 @@ class Joined:
         for start in range(first, n_rows, _JOINED):
             at = np.arange(start, min(start + _JOINED, n_rows))
             hubness.append(self.rows([index.rows.take(at) for index in self._indexes]))
-        hubness.find_active(self)
+        if self._indexes[0].n_documents:
+            hubness.find_active(self)
 
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
         """Positions and fused cosines of the k nearest documents, without a hubness correction."""
@@ -203,8 +205,10 @@ class Joined:
         return plain.search(self._indexes, parts, None, k)
 
 
-def coefficients_of(weights: NDArray, spreads: NDArray) -> NDArray[np.float64]:
-    """Coefficients of the cosines in a fused score.
+def coefficients_of(
+    weights: NDArray, spreads: NDArray, by_rank: bool = False
+) -> NDArray[np.float64]:
+    """Coefficients of the cosines, or of the reciprocal ranks, in a fused score.
 
     Parameters
     ----------
@@ -212,6 +216,8 @@ def coefficients_of(weights: NDArray, spreads: NDArray) -> NDArray[np.float64]:
         Weights of standardised scores.
     spreads : ndarray of shape (n_views,)
         Standard deviations of the cosines of the views.
+    by_rank : bool, default=False
+        Whether ranks are fused, which are of one scale in all views.
 
     Returns
     -------
@@ -221,7 +227,8 @@ def coefficients_of(weights: NDArray, spreads: NDArray) -> NDArray[np.float64]:
     varies = spreads > _CONSTANT
     if not (varies & (weights > 0)).any():
         return weights / weights.sum()
-    out: NDArray[np.float64] = np.where(varies, weights, 0) / np.where(varies, spreads, 1)
+    scales = np.where(varies & (not by_rank), spreads, 1)
+    out: NDArray[np.float64] = np.where(varies, weights, 0) / scales
     return out / out.sum()
 
 

@@ -119,8 +119,9 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
     fusion : {"auto", "sum", "rank"}, default="auto"
         How views are fused. "sum", which is what "auto" stands for: the mean of their cosines, each
         weighted by `weights` over its standard deviation, which `fit` measures. "rank": reciprocal
-        rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009), the sum of ``weight / (60 + rank)``,
-        which needs no comparable scores, and finds less where they are; its ranks are by cosine.
+        rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009), the mean of ``1 / (60 + rank)``
+        weighted by `weights`, which needs no comparable scores, and finds less where they are; its
+        ranks are by cosine.
     weights : array-like of shape (n_views,), default=None
         Weights of the views, at least 0. None: equal ones.
     centre : {"auto", True, False}, default="auto"
@@ -271,7 +272,9 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         self._check_parameters()
         given = self._inputs(X, ids, parallel, query_bank, judgements)
         session = EncodingSession()
-        aligners, pairs = _fitted(self._aligners(), given.texts, parallel, session)
+        aligners = self._aligners()
+        decide = len(aligners) > 1 or self.centre is True or self.scoring == "auto"
+        aligners, pairs = _fitted(aligners, given.texts, parallel, session, decide)
         encoded, banks = self._encoded(aligners, given, pairs, session)
         match = match_of_banks(encoded)
         if match is not None and not match.matches and self.centre is not True:
@@ -283,6 +286,8 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         fusion, fused = self._fused(views, encoded, judged)
         choice = self._choice(match, given.n_bank, fusion, views, banks, judged)
         correct_hubness(fusion, views, banks, self._correction(choice.chosen))
+        if aligners == [None]:  # only now: a fit that fails leaves an earlier one as it is
+            validate_data(self, X, dtype=np.float32, skip_check_array=True)
         self.scoring_, self._banks = choice.chosen, banks
         self.report_ = _reported(views, reasons, choice, fused)
         self._set_views(views, fusion, given.texts)
@@ -539,6 +544,11 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         check_scalar(self.temperature, "temperature", Real, min_val=0, include_boundaries="neither")
         check_choice("fusion", self.fusion, FUSIONS)
         check_choice("centre", self.centre, ("auto", True, False))
+        if self.fusion == "rank" and self.scoring not in ("cosine", "auto"):
+            raise ValueError(
+                f'fusion="rank" goes by the ranks of cosines, and scoring={self.scoring!r} corrects '
+                'scores: use fusion="sum", or scoring="cosine".'
+            )
         if self.n_candidates is not None:
             check_scalar(self.n_candidates, "n_candidates", Integral, min_val=1)
         self._new_backend()  # the package of the backend may be missing
@@ -546,11 +556,11 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
     def _inputs(self, X: Any, ids: Any, parallel: Any, query_bank: Any, judgements: Any) -> _Inputs:
         """What was passed to `fit`, checked; nothing is encoded."""
         _checked_weights(self.weights, len(self._aligners()))
-        documents = self._checked(self._read(X, "documents"), reset=True)
+        documents = self._rows(X, "documents")
         ids = checked_ids(ids, _n_rows(documents))
         _warn_of_duplicates(_texts_of(documents))
         self._check_parallel(parallel)
-        bank = None if query_bank is None else self._bank(query_bank, "queries of the bank")
+        bank = None if query_bank is None else self._rows(query_bank, "queries of the bank")
         hub_bank = bank
         if bank is None and self.scoring not in ("cosine", "auto"):
             hub_bank = self._pairs_as_bank(parallel)
@@ -559,7 +569,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         judged = None
         if judgements is not None:
             queries, right = _two_sides(judgements)
-            judged = self._bank(queries, "judged queries"), _places(right, ids)
+            judged = self._rows(queries, "judged queries"), _places(right, ids)
             if _n_rows(judged[0]) != len(judged[1]):
                 raise ValueError(
                     f"judgements have {_n_rows(judged[0])} queries and {len(judged[1])} ids: pass the "
@@ -575,8 +585,6 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         session: EncodingSession,
     ) -> tuple[list[EncodedView], list[QueryRows | None]]:
         """Rows of every view, and those of the bank that hubness is measured by."""
-        if len(aligners) == 1 and self.centre is not True and self.scoring != "auto":
-            pairs = {}  # nothing is decided by them
         rows = _document_rows(aligners, given.documents, session)
         encoded, banks = [], []
         for i, aligner in enumerate(aligners):
@@ -615,9 +623,10 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             reason = "equal weights"
             if judged is not None:
                 weights, reason = weights_by_judgements(views, judged, spreads)
-        coefficients = checked_coefficients(views, weights, spreads)
-        fusion = Fusion(coefficients, self.fusion == "rank", self.n_candidates)
-        how = "reciprocal ranks" if fusion.by_rank else "mean of cosines"
+        by_rank = self.fusion == "rank"
+        coefficients = checked_coefficients(views, weights, spreads, by_rank)
+        fusion = Fusion(coefficients, by_rank, self.n_candidates)
+        how = "reciprocal ranks" if by_rank else "mean of cosines"
         return fusion, {
             "fusion": f"{how}, {reason}",
             "weights": weights,
@@ -637,6 +646,8 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         """The scoring that was asked for, or chosen."""
         if self.scoring != "auto":
             return ScoringChoice(self.scoring, "nothing", {}, {}, 0, "as given")
+        if fusion is not None and fusion.by_rank:
+            return ScoringChoice("cosine", "nothing", {}, {}, 0, "ranks are those of cosines")
         hits = {}
         if judged is not None and n_bank:
             for scoring in SCORINGS:
@@ -702,12 +713,12 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             )
         return [data.rows]
 
-    def _checked(self, data: Text | list[Any], reset: bool = False) -> list[str] | list[NDArray]:
+    def _checked(self, data: Text | list[Any]) -> list[str] | list[NDArray]:
         """Texts, or validated float32 embeddings of every view."""
         if isinstance(data, Text):
             return data.rows
         if len(data) == 1 and self._aligners()[0] is None:
-            rows: NDArray = validate_data(self, data[0], dtype=np.float32, reset=reset)
+            rows: NDArray = validate_data(self, data[0], dtype=np.float32, reset=False)
             return [rows]
         # Embeddings of queries may have another width than those of documents.
         return [_check_embeddings(rows, "X") for rows in data]
@@ -716,9 +727,9 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         """Texts of queries, or validated embeddings of every view."""
         return self._checked(self._read([X] if isinstance(X, str) else X, what))
 
-    def _bank(self, queries: Any, what: str) -> list[str] | list[NDArray]:
-        """Texts of queries beside the documents, or validated embeddings of every view."""
-        data = self._read(queries, what)
+    def _rows(self, X: Any, what: str) -> list[str] | list[NDArray]:
+        """Texts, or validated embeddings of every view."""
+        data = self._read(X, what)
         if isinstance(data, Text):
             return data.rows
         return [_check_embeddings(rows, what) for rows in data]
@@ -940,7 +951,7 @@ def _is_arrays(X: Any) -> bool:
 
 def _one_per_view(X: Sequence[Any], n_views: int, what: str) -> list[Any]:
     """Embeddings of every view, of the same rows."""
-    lengths = [len(one) for one in X]
+    lengths = [np.shape(one)[0] for one in X]
     if len(X) != n_views:
         raise ValueError(
             f"The {what} are a list of {len(X)} arrays, and the retriever has {n_views} views: pass "
@@ -1068,9 +1079,13 @@ def _checked_weights(weights: Any, n_views: int) -> NDArray[np.float64]:
 
 
 def _fitted(
-    aligners: list[Any], texts: list[str] | None, parallel: Any, session: EncodingSession
+    aligners: list[Any],
+    texts: list[str] | None,
+    parallel: Any,
+    session: EncodingSession,
+    with_pairs: bool,
 ) -> tuple[list[Any], dict[str, Sides]]:
-    """Fitted aligners, and the pairs that they have in common, some of each language."""
+    """Fitted aligners, and the pairs that they have in common, some of each language if asked for."""
     words = "The documents are", " on the documents"
     prepared = [one if one is None else prepared_aligner(one, texts, *words) for one in aligners]
     # All of them are checked before the first encodes.
@@ -1085,10 +1100,18 @@ def _fitted(
             pairs = pairs or plan.pairs
         elif one is not None and not isinstance(one, FrozenEstimator):
             one.fit(texts, parallel=parallel)
-        elif not pairs and hasattr(thawed(one), "language_map_"):
-            inner = thawed(one)
-            pairs = pairs_of_corpus(inner.corpus, languages_of(inner.target_lang))
+        elif with_pairs and not pairs and hasattr(thawed(one), "language_map_"):
+            pairs = _pairs_of_frozen(thawed(one))
+    pairs = pairs if with_pairs else {}
     return prepared, {language: _some(sides) for language, sides in pairs.items()}
+
+
+def _pairs_of_frozen(aligner: CrossLingualAligner) -> dict[str, Sides]:
+    """Pairs of the corpus of a fitted aligner; none where its file is not there any more."""
+    try:
+        return pairs_of_corpus(aligner.corpus, languages_of(aligner.target_lang))
+    except FileNotFoundError:
+        return {}
 
 
 def _some(sides: Sides) -> Sides:
