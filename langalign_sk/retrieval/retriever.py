@@ -312,10 +312,11 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If no view is centred, or the hubness of an index that was opened would have to be
+            If no view is centred, the index is empty, or the hubness of an index that was opened would have to be
             measured again. The retriever is then unchanged.
         """
         check_is_fitted(self)
+        self._check_not_empty()
         if all(view.centring is None for view in self._views):
             raise ValueError(
                 "No view is centred, so there are no means to adapt: fit with centre=True."
@@ -795,8 +796,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         check_is_fitted(self)
         k = self.n_neighbors if n_neighbors is None else n_neighbors
         check_scalar(k, "n_neighbors", Integral, min_val=1)
-        if not self.n_documents_:
-            raise ValueError("The index is empty, as all documents were removed: add some.")
+        self._check_not_empty()
         if k > self.n_documents_:
             raise ValueError(
                 f"Expected n_neighbors <= n_documents_, but n_neighbors = {k}, n_documents_ = "
@@ -835,6 +835,10 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
                 "are of the other views."
             )
         return out
+
+    def _check_not_empty(self) -> None:
+        if not self.n_documents_:
+            raise ValueError("The index is empty, as all documents were removed: add some.")
 
     @property
     def _document_index(self) -> DocumentIndex:
