@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import warnings
+from copy import deepcopy
 from pathlib import Path
 
 import joblib
@@ -73,3 +74,22 @@ def test_pickle_and_joblib(kind, scoring, tmp_path):
     assert copies[0].remove([1]).add(D[150:]).n_documents_ == 169
     assert retriever.n_documents_ == 120
     assert_same(copies[0], retriever.remove([1]).add(D[150:]), Q)
+
+
+def test_an_old_pickle_is_one_view_that_is_not_centred():
+    answers = json.loads(OLD.with_suffix(".json").read_text())
+    retriever = load_old()
+    assert retriever.scoring_ == retriever.report_.scoring == "csls"
+    assert [view.centred for view in retriever.report_.views] == [False]
+    assert retriever.fusion == "auto"
+    assert retriever.weights is None
+    with pytest.raises(ValueError, match="No view is centred, so there are no means to adapt"):
+        retriever.partial_adapt(answers["queries"])
+    assert_answers(retriever, answers["queries"], answers["distances"], answers["indices"])
+    twin = deepcopy(retriever)
+    twin.remove([0]).add(answers["new_documents"])
+    assert_answers(twin, answers["queries"], answers["later_distances"], answers["later_indices"])
+    assert_answers(retriever, answers["queries"], answers["distances"], answers["indices"])
+    rows = np.array(answers["queries"])
+    fitted = retriever.set_params(centre=True, n_neighbors=1).fit(rows, query_bank=rows)
+    assert fitted.partial_adapt(rows).report_.n_bank == 2 * len(rows)
