@@ -312,8 +312,8 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If no view is centred, the index is empty, or the hubness of an index that was opened would have to be
-            measured again. The retriever is then unchanged.
+            If no view is centred, the index is empty, or the hubness of an index that was opened would
+            have to be measured again. The retriever is then unchanged.
         """
         check_is_fitted(self)
         self._check_not_empty()
@@ -729,11 +729,15 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         return self._checked(self._read([X] if isinstance(X, str) else X, what))
 
     def _rows(self, X: Any, what: str) -> list[str] | list[NDArray]:
-        """Texts, or validated embeddings of every view."""
+        """Texts in declared languages, or validated embeddings of every view."""
         data = self._read(X, what)
-        if isinstance(data, Text):
-            return data.rows
-        return [_check_embeddings(rows, what) for rows in data]
+        if not isinstance(data, Text):
+            return [_check_embeddings(rows, what) for rows in data]
+        # An undeclared language is found before the long work starts.
+        for aligner in map(thawed, self._aligners()):
+            if hasattr(aligner, "target_lang"):
+                LanguageRouter(languages_of(aligner.target_lang), aligner.detect)(data.rows)
+        return data.rows
 
     def _check_parallel(self, parallel: Any) -> None:
         stay = all(
