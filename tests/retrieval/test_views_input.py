@@ -152,6 +152,13 @@ def test_views_that_cannot_be_one_retriever():
         ({}, ["a", "b"], {"ids": [1]}, "1 ids for 2 documents"),
         ({}, ["a", "b"], {"ids": [1, 1]}, "stands for two documents"),
         ({}, ["a", "b"], {"query_bank": []}, "no queries of"),
+        (
+            {},
+            ["a", "b"],
+            {"query_bank": ["안녕", "доброе утро"]},
+            "Row 1 is written in the Cyrillic",
+        ),
+        ({}, ["a", "добро"], {"parallel": PAIRS}, "Row 1 is written in the Cyrillic"),
         ({}, ["a", "b"], {"parallel": [("a",)]}, "pairs"),
         ({"weights": [1]}, ["a", "b"], {}, "weights must be 2 numbers"),
         ({"scoring": "margin"}, ["a", "b"], {}, "query_bank="),
