@@ -143,10 +143,10 @@ def _encoded(plan: Plan, language: str, session: EncodingSession) -> tuple[NDArr
     """Rows of both sides of a language's pairs."""
     target, english = plan.pairs[language]
     encoder = plan.system if plan.shared else plan.source
-    sides = session.encode(plan.source, target), session.encode(encoder, english)
-    for rows, texts in zip(sides, (target, english), strict=True):
-        check_varies(rows, texts)
-    return sides
+    X, Y = session.encode(plan.source, target), session.encode(encoder, english)
+    check_varies(X, target, plan.source)
+    check_varies(Y, english, encoder)
+    return X, Y
 
 
 def _no_alignment(plan: Plan, session: EncodingSession) -> PairedMap:

@@ -517,7 +517,7 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
                 for language, (target, english) in plan.pairs.items()
             }
         labelled = source_rows(aligner, texts.rows, session)
-        check_varies(labelled, texts.rows)
+        check_varies(labelled, texts.rows, encoders_of(aligner)[0])
         unlabelled = labelled[:0]
         if texts.unlabelled:
             unlabelled = source_rows(aligner, texts.unlabelled, session)

@@ -21,7 +21,14 @@ from .models.model import LayerError, Model
 from .progress import ProgressBar
 from .stream import check_chunk_size, check_target, write_rows
 
-__all__ = ["TextEncoder", "as_rows", "expect_model", "loaded_model", "seen_model"]
+__all__ = [
+    "TextEncoder",
+    "as_rows",
+    "expect_model",
+    "loaded_model",
+    "seen_model",
+    "settings_of_rows",
+]
 
 
 _CHUNK = 2_048  # texts
@@ -50,8 +57,8 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         """Encode distinct texts with the model."""
 
     @abstractmethod
-    def _settings(self) -> str:
-        """Settings that change the rows of a model, as part of their key in a cache."""
+    def _settings(self) -> dict[str, Any]:
+        """Settings that change the rows of a model; those left to the model are not in it."""
 
     @property
     def _block(self) -> int:
@@ -149,10 +156,14 @@ class TextEncoder(TransformerMixin, BaseEstimator):
 
             if store is None:
                 return encode(texts)
-            encoder = f"{model.identity} {self._settings()}".strip()
-            rows = store.rows(encoder, texts, model.width, encode, self._block)
+            rows = store.rows(self._key(model).strip(), texts, model.width, encode, self._block)
             bar.complete()  # by the rows that the cache had
             return rows
+
+    def _key(self, model: Model) -> str:
+        """Key of the rows of a model with the settings of this encoder."""
+        settings = " ".join(f"{name}={value!r}" for name, value in self._settings().items())
+        return f"{model.identity} {settings}"
 
     def _encode_blocks(self, model: Model, texts: list[str], bar: ProgressBar) -> NDArray:
         """Rows of distinct texts from the model, checked."""
@@ -251,7 +262,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
             path,
             encode=encoder.encode,
             width=model.width,
-            encoder=f"{model.identity} {self._settings()}",
+            encoder=self._key(model),
             chunk_size=chunk_size,
             bar=ProgressBar(self.verbose, n_texts, str(self.name)),
         )
@@ -352,6 +363,32 @@ def expect_model(encoder: Any, seen: tuple[dict[str, Any], str, int] | None) -> 
     """Let an encoder compare its model with one that was loaded before; None forgets that one."""
     if isinstance(encoder, TextEncoder):
         encoder._seen = seen
+
+
+def settings_of_rows(encoder: Any) -> dict[str, Any] | None:
+    """Settings of an encoder that change the rows of its model; None if unknown.
+
+    Two encoders of one model have equal settings if and only if their rows are the same. A setting
+    that is left to the model is not among them.
+
+    Parameters
+    ----------
+    encoder : object
+        As `as_encoder` returns it.
+
+    Returns
+    -------
+    dict or None
+        Values by the names of parameters.
+
+    Examples
+    --------
+    >>> from langalign_sk import SentenceEncoder
+    >>> from langalign_sk.encoders.base import settings_of_rows
+    >>> settings_of_rows(SentenceEncoder("multilingual-e5-small", layer=[8, 4]))
+    {'prompt': 'query: ', 'layer': (4, 8)}
+    """
+    return encoder._settings() if isinstance(encoder, TextEncoder) else None
 
 
 def loaded_model(encoder: TextEncoder) -> Model:

@@ -133,9 +133,9 @@ class EndpointEncoder(TextEncoder):
     def _encode(self, model: Model, texts: list[str]) -> NDArray:
         return model.encode(texts, self.prompt, self.batch_size)
 
-    def _settings(self) -> str:
+    def _settings(self) -> dict[str, Any]:
         changing = {"prompt": self.prompt, "dimensions": self.dimensions}
-        return " ".join(f"{k}={v!r}" for k, v in changing.items() if v is not None)
+        return {name: value for name, value in changing.items() if value is not None}
 
     def _check_settings(self) -> None:
         if not isinstance(self.name, str) or not self.name:

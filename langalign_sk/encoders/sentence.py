@@ -185,7 +185,7 @@ class SentenceEncoder(TextEncoder):
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         return rows / np.where(lengths > 0, lengths, 1)
 
-    def _settings(self) -> str:
+    def _settings(self) -> dict[str, Any]:
         # Not the device: its rows differ in the last digits only.
         changing = {
             "prompt": prompt_of(self),
@@ -196,7 +196,7 @@ class SentenceEncoder(TextEncoder):
             "dtype": self.dtype,
             "backend": None if self.backend == "torch" else self.backend,
         }
-        return " ".join(f"{k}={v!r}" for k, v in changing.items() if v is not None)
+        return {name: value for name, value in changing.items() if value is not None}
 
 
 def prompt_of(encoder: SentenceEncoder) -> str | None:

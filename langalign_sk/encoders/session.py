@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .base import settings_of_rows
 from .objects import Encoder
 
 __all__ = ["EncodingSession", "check_varies"]
@@ -56,8 +58,8 @@ class EncodingSession:
         return np.stack([rows[t] for t in texts])
 
 
-def check_varies(rows: NDArray, texts: Sequence[str]) -> None:
-    """Raise ValueError where an encoder tells no text from another.
+def check_varies(rows: NDArray, texts: Sequence[str], encoder: Encoder) -> None:
+    """Check that an encoder returns more than one row for texts that differ.
 
     Parameters
     ----------
@@ -65,6 +67,13 @@ def check_varies(rows: NDArray, texts: Sequence[str]) -> None:
         Rows of the texts.
     texts : sequence of str
         In the order of the rows.
+    encoder : Encoder
+        Where the rows come from; the error names which of its settings may be the cause.
+
+    Raises
+    ------
+    ValueError
+        If the rows of all texts are the same, though the texts are not.
     """
     if len({*texts}) < 2:
         return
@@ -72,6 +81,21 @@ def check_varies(rows: NDArray, texts: Sequence[str]) -> None:
     if (rows.max(axis=0) - rows.min(axis=0)).max() <= _ROUNDING * largest:
         raise ValueError(
             f"The encoder returns the same row for all {len(texts)} texts, so that there is nothing to "
-            'learn from. Choose another layer= or pooling=: with pooling="cls", rows of the first '
-            "layers do not depend on the text."
+            f"learn from. {_remedy(settings_of_rows(encoder) or {})}"
         )
+
+
+def _remedy(settings: dict[str, Any]) -> str:
+    """Remedy for rows that are all the same, by the settings of their encoder."""
+    remedies = []
+    if "max_length" in settings:
+        remedies.append(
+            f"With max_length={settings['max_length']}, only the first tokens of a text are read, and "
+            "texts may begin alike: choose a larger one, or None."
+        )
+    if "layer" in settings or "pooling" in settings:
+        remedies.append(
+            'Choose another layer= or pooling=: with pooling="cls", rows of the first layers do not '
+            "depend on the text."
+        )
+    return " ".join(remedies) or "Use an encoder whose rows depend on the text."

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..aligner._frozen import thawed
-from ..aligner._route import models_seen, route_of
+from ..aligner._route import encoders_of, models_seen, route_of
+from ..encoders.base import settings_of_rows
 
 __all__ = ["difference", "signature_of"]
 
 
 _PROBED = 16  # columns of two moved rows
-_OF_ROWS = ("layer", "pooling", "prompt", "normalize", "max_length")
+# Queries in one precision find documents in another.
+_OF_PRECISION = ("dtype", "backend")
 
 
 def signature_of(aligner: Any) -> dict[str, Any] | None:
@@ -41,7 +43,10 @@ def signature_of(aligner: Any) -> dict[str, Any] | None:
     return {
         "output_space": route.output_space,
         "encoders": [seen[1] if seen else None for seen in models_seen(inner)],
-        "settings": [_settings(seen[0]) if seen else None for seen in models_seen(inner)],
+        "settings_of_rows": [
+            _settings(encoder) if seen else None
+            for encoder, seen in zip(encoders_of(inner), models_seen(inner), strict=True)
+        ],
         "maps": {
             language: _probe(partial(route.there, language=language), fitted.n_features_in_)
             for language, fitted in route.maps.items()
@@ -49,13 +54,16 @@ def signature_of(aligner: Any) -> dict[str, Any] | None:
     }
 
 
-def _settings(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Settings of an encoder that change its rows, as JSON returns them."""
-    given = {name: parameters.get(name) for name in _OF_ROWS}
-    layer = given["layer"]
-    if layer is not None:  # the mean of layers has no order
-        given["layer"] = sorted(map(int, layer if isinstance(layer, list | tuple) else [layer]))
-    return {name: value for name, value in given.items() if value not in (None, False)}
+def _settings(encoder: Any) -> dict[str, Any] | None:
+    """Settings of an encoder that change what its rows mean, as JSON returns them."""
+    settings = settings_of_rows(encoder)
+    if settings is None:
+        return None
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in settings.items()
+        if name not in _OF_PRECISION
+    }
 
 
 def _probe(move: Callable[[NDArray], Any], width: int) -> list[float]:
@@ -92,7 +100,7 @@ def difference(saved: Any, now: Any) -> str | None:
     for old, new in zip(*encoders, strict=False):
         if old is not None and new is not None and old != new:
             return f"with the encoder {old!r}, and the aligner has {new!r}"
-    settings = saved.get("settings", []), now.get("settings", [])
+    settings = saved.get("settings_of_rows", []), now.get("settings_of_rows", [])
     for old, new in zip(*settings, strict=False):
         if old is not None and new is not None and old != new:
             return f"with the encoder's settings {old}, and the aligner has {new}"

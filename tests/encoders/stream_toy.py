@@ -26,7 +26,7 @@ class Toy(TextEncoder):
         return Model(self._rows_of, self.width, f"{self.name}@1")
 
     def _settings(self):
-        return "" if self.scale == 1 else f"scale={self.scale}"
+        return {} if self.scale == 1 else {"scale": self.scale}
 
     def _encode(self, model, texts):
         self.before(texts)

@@ -9,10 +9,12 @@ from sklearn.base import clone
 
 from langalign_sk import SentenceEncoder
 from langalign_sk.encoders import as_encoder, list_encoders
+from langalign_sk.encoders.base import settings_of_rows
 from langalign_sk.encoders.models import registry
+from langalign_sk.encoders.models.model import Model
 from langalign_sk.encoders.models.presets import PRESETS
 from langalign_sk.encoders.sentence import prompt_of
-from tests.encoders.toy import TEXTS, assert_rows_close, fake
+from tests.encoders.toy import TEXTS, Counting, assert_rows_close, fake
 
 
 def test_parameters_go_in_and_out():
@@ -48,7 +50,7 @@ def test_e5_asks_for_its_prompt_by_either_name():
     for name in (*asked, *asked.values()):
         encoder = SentenceEncoder(name)
         assert prompt_of(encoder) == "query: "
-        assert encoder._settings() == "prompt='query: '"
+        assert settings_of_rows(encoder) == {"prompt": "query: "}
         assert prompt_of(SentenceEncoder(name, prompt="")) == ""
         assert prompt_of(SentenceEncoder(name, prompt="passage: ")) == "passage: "
 
@@ -58,7 +60,7 @@ def test_e5_asks_for_its_prompt_by_either_name():
 )
 def test_other_names_leave_the_prompt_to_the_model(name):
     assert prompt_of(SentenceEncoder(name)) is None
-    assert SentenceEncoder(name)._settings() == ""
+    assert settings_of_rows(SentenceEncoder(name)) == {}
 
 
 @pytest.mark.parametrize("prompt", ["the ", "the cat ", "문장 "])
@@ -170,7 +172,26 @@ def test_wrong_parameters_are_refused_before_loading(no_models, parameters, erro
     ],
 )
 def test_layers_are_in_the_key_of_a_cache(layer, key):
-    assert SentenceEncoder("a", layer=layer)._settings() == key
+    model = Model(None, 2, "a@1")
+    assert SentenceEncoder("a", layer=layer)._key(model) == f"a@1 {key}"
+
+
+def test_settings_of_rows_have_one_form():
+    assert settings_of_rows(SentenceEncoder("a", cache=None, device="cpu", normalize=False)) == {}
+    preset = SentenceEncoder("multilingual-e5-small")
+    written_out = SentenceEncoder("multilingual-e5-small", prompt="query: ")
+    assert settings_of_rows(preset) == settings_of_rows(written_out) == {"prompt": "query: "}
+    given = SentenceEncoder("a", prompt="", layer=[8, 4], normalize=True, dtype="float16")
+    assert settings_of_rows(given) == {
+        "prompt": "",
+        "layer": (4, 8),
+        "normalize": True,
+        "dtype": "float16",
+    }
+    assert given._key(Model(None, 2, "a@1")) == (
+        "a@1 prompt='' layer=(4, 8) normalize=True dtype='float16'"
+    )
+    assert settings_of_rows(as_encoder(Counting())) is None
 
 
 def test_handles_are_small_and_survive_pickling():

@@ -59,8 +59,27 @@ def test_rows_that_are_all_the_same_are_refused():
     texts = ["one", "two", "three"]
     row = np.array([0.1, -30.0, 5.0], dtype=np.float32)
     rounded = np.tile(row, (3, 1)) * (1 + 1e-7 * np.arange(3, dtype=np.float32)[:, None])
-    with pytest.raises(ValueError, match=r"same row for all 3 texts.*layer= or pooling="):
-        check_varies(rounded, texts)
-    check_varies(rounded, ["one"] * 3)  # equal texts have equal rows
-    check_varies(rounded + np.float32(0.1) * np.eye(3, dtype=np.float32), texts)
-    check_varies(rounded[:1], texts[:1])
+    encoder = as_encoder(Counting())
+    with pytest.raises(ValueError, match=r"same row for all 3 texts.*Use an encoder whose rows"):
+        check_varies(rounded, texts, encoder)
+    check_varies(rounded, ["one"] * 3, encoder)  # equal texts have equal rows
+    check_varies(rounded + np.float32(0.1) * np.eye(3, dtype=np.float32), texts, encoder)
+    check_varies(rounded[:1], texts[:1], encoder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"max_length": 4}, {"max_length=4"}),
+        ({"layer": 0}, {"layer= or pooling="}),
+        ({"pooling": "cls", "max_length": 4}, {"max_length=4", "layer= or pooling="}),
+        ({"prompt": "query: ", "normalize": True}, set()),
+    ],
+)
+def test_rows_that_are_all_the_same_name_the_settings_that_may_be_the_cause(settings, named):
+    with pytest.raises(ValueError, match="same row for all 2 texts") as caught:
+        check_varies(np.ones((2, 3)), ["one", "two"], SentenceEncoder("a", **settings))
+    remedies = {"max_length=4", "layer= or pooling=", "Use an encoder whose rows depend"}
+    assert {one for one in remedies if one in str(caught.value)} == (
+        named or {"Use an encoder whose rows depend"}
+    )

@@ -107,7 +107,7 @@ def test_saved_model_with_a_bridge_needs_sentence_transformers_alone(tiny, tmp_p
     [
         {"prompt": "문장 번호 "},
         {"normalize": True},
-        {"pooling": "cls", "max_length": 4},
+        {"pooling": "cls", "max_length": 5},
         {"dtype": "float16"},
         {"layer": 0, "pooling": "max"},
         {"layer": [0, 1], "normalize": True},

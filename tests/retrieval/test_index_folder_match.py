@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from langalign_sk import CrossLingualAligner, CrossLingualRetriever
+from langalign_sk import CrossLingualAligner, CrossLingualRetriever, SentenceEncoder
+from langalign_sk.encoders import sentence
 from langalign_sk.encoders.base import TextEncoder
 from langalign_sk.encoders.models.model import Model
 from tests.retrieval.folders import D, saved
@@ -19,8 +21,8 @@ from tests.toy import ENGLISH, JAPANESE, KOREAN, PAIRS, ToyEncoder
 class Named(TextEncoder):
     """A model with an identity, as the handles of real ones have."""
 
-    def __init__(self, name="toy", layer=None, cache=None, verbose=False):
-        self.name, self.layer, self.cache, self.verbose = name, layer, cache, verbose
+    def __init__(self, name="toy", cache=None, verbose=False):
+        self.name, self.cache, self.verbose = name, cache, verbose
 
     def _load(self):
         return Model(lambda texts, *_: ToyEncoder().encode(texts), 12, f"{self.name}@1")
@@ -29,10 +31,10 @@ class Named(TextEncoder):
         return model.encode(texts, None, 1)
 
     def _settings(self):
-        return ""
+        return {}
 
     def _parameters(self):
-        return {"name": self.name, "layer": self.layer}
+        return {"name": self.name}
 
 
 def test_another_aligner(tmp_path):
@@ -69,18 +71,59 @@ def test_another_encoder(tmp_path):
         CrossLingualRetriever(fitted_aligner(encoder=Named("two")).freeze()).open_index(tmp_path)
 
 
-def test_another_layer_of_the_encoder(tmp_path):
-    def retriever(layer):
-        return CrossLingualRetriever(fitted_aligner(encoder=Named(layer=layer)).freeze())
+@pytest.fixture
+def e5(monkeypatch):
+    """Retrievers on what the name of a model with a prompt of its own stands for here."""
+    model = Model(lambda texts, *_: ToyEncoder().encode(texts), 12, "e5@1")
+    monkeypatch.setattr(sentence, "load_model", lambda spec: model)
 
-    retriever((3, 4)).fit(ENGLISH).save_index(tmp_path)
+    def retriever(**settings):
+        encoder = SentenceEncoder("multilingual-e5-small", cache=None, **settings)
+        return CrossLingualRetriever(fitted_aligner(encoder=encoder).freeze())
+
+    return retriever
+
+
+def test_settings_of_the_encoder_that_mean_the_same(e5, tmp_path):
+    e5().fit(ENGLISH).save_index(tmp_path / "preset")
+    e5(prompt="query: ", dtype="float16").fit(ENGLISH).save_index(tmp_path / "written out")
+    for folder in ("preset", "written out"):
+        for settings in ({}, {"prompt": "query: "}, {"dtype": "bfloat16", "batch_size": 2}):
+            opened = e5(**settings).open_index(tmp_path / folder)
+            assert opened.search(KOREAN[8], 1)["id"].tolist() == [8]
+        for settings in (
+            {"prompt": ""},
+            {"max_length": 7},
+            {"pooling": "max"},
+            {"normalize": True},
+        ):
+            with pytest.raises(
+                ValueError, match=r"settings \{'prompt': 'query: '\}, and the aligner"
+            ):
+                e5(**settings).open_index(tmp_path / folder)
+
+
+def test_another_layer_of_the_encoder(e5, tmp_path):
+    e5(layer=(3, 4)).fit(ENGLISH).save_index(tmp_path)
     for same in ([3, 4], [4, 3]):
-        assert retriever(same).open_index(tmp_path).n_documents_ == len(ENGLISH)
+        assert e5(layer=same).open_index(tmp_path).n_documents_ == len(ENGLISH)
     for other in (None, 3):
         with pytest.raises(
-            ValueError, match=r"settings \{'layer': \[3, 4\]\}, and the aligner has"
+            ValueError, match=r"settings \{.*'layer': \[3, 4\]\}, and the aligner has"
         ):
-            retriever(other).open_index(tmp_path)
+            e5(layer=other).open_index(tmp_path)
+
+
+@pytest.mark.parametrize("former", [None, [{}, {}], [{"prompt": "query: "}, {"prompt": "query: "}]])
+def test_an_index_without_settings_of_rows_opens(e5, tmp_path, former):
+    e5().fit(ENGLISH).save_index(tmp_path)
+    manifest = json.loads((tmp_path / "index.json").read_text())
+    del manifest["aligner"]["settings_of_rows"]
+    if former is not None:
+        manifest["aligner"]["settings"] = former  # parameters as they were given
+    (tmp_path / "index.json").write_text(json.dumps(manifest))
+    for settings in ({}, {"prompt": "query: "}):
+        assert e5(**settings).open_index(tmp_path).n_documents_ == len(ENGLISH)
 
 
 def test_other_parameters(tmp_path):
