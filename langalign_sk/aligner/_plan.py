@@ -28,8 +28,9 @@ from ..encoders.objects import Encoder
 from ..languages import LanguageRouter, languages_of
 from ..mapping import AdapterAligner
 from ..mapping._base import check_counterparts
-from ..mapping.adapter import ARCHITECTURES, check_adapter_parameters
+from ..mapping.adapter import check_adapter_parameters
 from ..mapping.candidates import METHODS, OBJECTIVES, linear_candidates
+from ..mapping.settings import ARCHITECTURES
 from ._pairs import pairs_of_corpus
 from ._route import encoders_of, read_rows
 

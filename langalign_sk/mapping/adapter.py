@@ -23,7 +23,6 @@ from .selection import HeldOutPairs
 from .settings import ARCHITECTURES, architecture_of, settings_of
 
 __all__ = [
-    "ARCHITECTURES",
     "AdapterAligner",
     "AdapterCandidate",
     "check_adapter_parameters",
