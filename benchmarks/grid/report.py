@@ -1,6 +1,6 @@
-"""Tables of the docs from the summary of the grid, and plots from its cells.
+"""Tables and plots of the docs from the summary of the grid.
 
-``python -m benchmarks.grid.report`` writes the tables again from ``benchmarks/results/grid.json``.
+``python -m benchmarks.grid.report`` writes them again from ``benchmarks/results/grid.json``.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from .._lib.baselines import ENGLISH_ROWS, NO_ALIGNMENT, STRAIGHT
 from .._lib.data import LANGUAGES, MAX_PAIRS, SETS, SIZES, TASKS
 from .._lib.paths import PAGES
 from .._lib.tables import read_results, to_markdown, to_rst, write_page, write_readme
-from .cells import MEAN, Cells
+from .cells import MEAN
 from .methods import (
     AUTO,
     BRIDGE,
@@ -63,11 +63,11 @@ def write_tables(summary: Summary) -> None:
     write_readme("headline", headline_of_readme(summary))
 
 
-def write_plots(cells: Cells, folder: Path = PAGES) -> None:
+def write_plots(summary: Summary, folder: Path = PAGES) -> None:
     """Draw the plots of the docs."""
     for name in MAX_PAIRS:
         for kind, (score, label) in PLOTS.items():
-            plot(cells, name, score, folder / f"grid_{name}_{kind}.svg", f"{name}: {label}")
+            plot(summary, name, score, folder / f"grid_{name}_{kind}.svg", f"{name}: {label}")
 
 
 # Tables
@@ -174,7 +174,7 @@ def shown(value: tuple[float, float | None] | None) -> str:
 # Plots
 
 
-def plot(cells: Cells, name, score, path, label) -> None:
+def plot(summary: Summary, name, score, path, label) -> None:
     """Pairs against a score, one panel per language."""
     import matplotlib
 
@@ -187,8 +187,8 @@ def plot(cells: Cells, name, score, path, label) -> None:
     )
     levels = []
     for axes, lang in zip(panels, LANGUAGES, strict=True):
-        draw_methods(axes, cells, name, lang, score)
-        levels += draw_baselines(axes, cells, name, lang, score)
+        draw_methods(axes, summary, name, lang, score)
+        levels += draw_baselines(axes, summary, name, lang, score)
         axes.set_xscale("log")
         axes.set_title(lang)
         axes.set_xlabel("translation pairs")
@@ -202,14 +202,14 @@ def plot(cells: Cells, name, score, path, label) -> None:
     plt.close(figure)
 
 
-def draw_methods(axes, cells: Cells, name, lang, score) -> None:
+def draw_methods(axes, summary: Summary, name, lang, score) -> None:
     """A line per method, over the numbers of pairs that it has."""
     sizes = [n for n in SIZES if n <= MAX_PAIRS[name]]
     for method, (color, style, marker) in LINES.items():
         system, text = "itself", method
         if method == BRIDGE_PAIRS:
             system, text = "MiniLM", f"MiniLM: {method}"
-        found = {n: cells.mean(name, system, lang, method, n, score) for n in sizes}
+        found = {n: summary.mean(name, system, lang, method, n, score) for n in sizes}
         line = {n: value[0] for n, value in found.items() if value}
         if line:
             axes.plot(
@@ -217,7 +217,7 @@ def draw_methods(axes, cells: Cells, name, lang, score) -> None:
             )
 
 
-def draw_baselines(axes, cells: Cells, name, lang, score) -> list[float]:
+def draw_baselines(axes, summary: Summary, name, lang, score) -> list[float]:
     """Level lines of what needs no pair; their levels."""
     flat = {
         NO_ALIGNMENT: ("itself", NO_ALIGNMENT, "black", "-"),
@@ -226,7 +226,7 @@ def draw_baselines(axes, cells: Cells, name, lang, score) -> list[float]:
     }
     levels = []
     for text, (system, method, color, style) in flat.items():
-        value = cells.mean(name, system, lang, method, 0, score)
+        value = summary.mean(name, system, lang, method, 0, score)
         if value:
             levels.append(value[0])
             axes.axhline(value[0], color=color, linestyle=style, label=text)
@@ -234,4 +234,6 @@ def draw_baselines(axes, cells: Cells, name, lang, score) -> list[float]:
 
 
 if __name__ == "__main__":
-    write_tables(Summary(read_results("grid")))
+    kept = Summary(read_results("grid"))
+    write_tables(kept)
+    write_plots(kept)

@@ -22,9 +22,9 @@ def main() -> None:
         measured: dict[str, dict] = {}
         for name in MAX_PAIRS:
             measured |= measure(name, seeds).cells
-        cells = Cells(measured)
-        write_tables(Summary(write_results("grid", summarize(cells), depth=DEPTH)))
-        write_plots(cells)
+        summary = Summary(write_results("grid", summarize(Cells(measured)), depth=DEPTH))
+        write_tables(summary)
+        write_plots(summary)
 
 
 def measure(name: str, seeds: tuple[int, ...]) -> Cells:
