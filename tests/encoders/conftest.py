@@ -11,7 +11,7 @@ from langalign_sk.encoders.cache import lookup as cache_module
 from langalign_sk.encoders.models import registry
 from langalign_sk.encoders.models.packaged import minilm_folder
 from tests.encoders.stream_toy import Toy, failing, numbered
-from tests.encoders.toy import SPECIAL, WORDS, bert
+from tests.encoders.toy import SPECIAL, WORDS, bert, transformer_of
 
 
 @pytest.fixture(scope="session")
@@ -38,17 +38,12 @@ def deep(tiny, tmp_path_factory):
 @pytest.fixture(scope="session")
 def hidden(deep):
     """Hidden states of every layer of `deep` for a text, as transformers numbers them."""
-    import torch
-    from transformers import AutoModel, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(deep)
-    model = AutoModel.from_pretrained(deep).eval()
+    output_of = transformer_of(deep)
 
     def of(text):
-        with torch.no_grad():
-            out = model(**tokenizer(text, return_tensors="pt"), output_hidden_states=True)
-        assert len(out.hidden_states) == 5
-        return [states[0].numpy() for states in out.hidden_states]
+        layers = output_of(text, output_hidden_states=True).hidden_states
+        assert len(layers) == 5
+        return [states[0].numpy() for states in layers]
 
     return of
 
@@ -56,15 +51,10 @@ def hidden(deep):
 @pytest.fixture(scope="session")
 def states(tiny):
     """States of the last layer for every token of a text, [CLS] and [SEP] among them."""
-    import torch
-    from transformers import AutoModel, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(tiny)
-    model = AutoModel.from_pretrained(tiny).eval()
+    output_of = transformer_of(tiny)
 
     def of(text):
-        with torch.no_grad():
-            found = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].numpy()
+        found = output_of(text).last_hidden_state[0].numpy()
         assert len(found) == len(text.split()) + 2
         return found
 

@@ -37,6 +37,21 @@ def bert(folder, seed=0, width=16, **config):
         BertModel(config).save_pretrained(folder)
 
 
+def transformer_of(folder):
+    """Outputs of transformers itself for one text, by the checkpoint of a folder."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModel.from_pretrained(folder).eval()
+
+    def output_of(text, **asked):
+        with torch.no_grad():
+            return model(**tokenizer(text, return_tensors="pt"), **asked)
+
+    return output_of
+
+
 def replace(folder, monkeypatch, **changes):
     """Other weights, as another process finds them."""
     bert(folder, **changes)

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "forward_and_reverse.py"
+from tests.examples.scripts import example_script
 
 
 @pytest.fixture(scope="module")
 def example():
-    if not EXAMPLE.is_file():
-        pytest.skip("the examples are not there")
-    spec = importlib.util.spec_from_file_location("forward_example", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return example_script("forward_and_reverse")
 
 
 @pytest.mark.slow

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from langalign_sk import save
 from langalign_sk.datasets import load_service_requests
+from tests.examples.scripts import example_script
 
 for package in ("fastapi", "httpx", "skops"):
     pytest.importorskip(package, reason="needs pip install fastapi httpx skops")
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "service.py"
 KOREAN = list(load_service_requests(language="ko", subset="test").data)
 
 
 @pytest.fixture(scope="module")
 def example():
-    if not EXAMPLE.is_file():
-        pytest.skip("the examples are not there")
-    spec = importlib.util.spec_from_file_location("service_example", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return example_script("service")
 
 
 @pytest.fixture(scope="module")
