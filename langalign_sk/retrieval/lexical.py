@@ -182,9 +182,7 @@ class LexicalIndex:
     def _built(self) -> Any:
         """Index of bm25s on the documents that are not removed."""
         alive = [self._tokens[position] for position in np.flatnonzero(self._alive)]
-        bm25 = self._library().BM25(
-            k1=_K1, b=_B, method="lucene", backend="numpy", csc_backend="scipy"
-        )
+        bm25 = self._library().BM25(k1=_K1, b=_B, method="lucene", backend="numpy")
         bm25.index((alive, self._vocabulary), create_empty_token=False, show_progress=False)
         bm25.scores["data"] /= np.float32(np.log1p(len(alive)))
         return bm25
