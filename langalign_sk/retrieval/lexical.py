@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from .._utils.optional import import_extra
 
@@ -26,15 +27,21 @@ _NO_WORDS = (
 _PART = rf"[^\W_{_NO_WORDS}]+"
 _TOKEN = re.compile(rf"{_PART}(?:[-_./:+@&]{_PART})*(?:\+\+|#)?")
 _PARTS = re.compile(r"\d+|[^\W\d_]+")
+_SOUNDS = re.compile(r"[\u30a1-\u30fa\u30fc]{2,}|[\uac00-\ud7a3]{2,}")  # katakana, hangul
+_ROMAN = re.compile(r"[a-z]{3,}")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 # A token that a document repeats tells little more than one that it has once: recall at 1 of two
 # encoders and this view is higher with .3 than with 1.5, the default of bm25s.
 _K1 = 0.3
 _B = 0.75
+# Least cosine of character n-grams, and most words of the documents, for one romanised word.
+_LEAST_SIMILAR = 0.3
+_MOST_SIMILAR = 20
+_REMEMBERED = 10_000  # romanised words whose similar words are kept
 # Of pairs, for a lexical view that is worth its cost.
 _LEAST_SHARE = 0.01
-_LEAST_AUC = 0.6
+_LEAST_AUC = 0.55
 _MOST_PAIRS = 500
 
 
@@ -45,8 +52,11 @@ class LexicalIndex:
     BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009;
     as in Lucene, by the library bm25s) over the logarithm of the number of documents: a token that
     stands in one document counts about 1 at most, one that stands in every document about 0. It
-    depends on the documents and the query, and on no other query. A document without a token of
-    the query has the score 0.
+    depends on the documents and the query, and on no other query.
+
+    Words in katakana and hangul are romanised (by the library anyascii), and stand for the words of
+    the documents with similar character n-grams: a token counts as much as the cosine of their
+    tf-idf. A document without such a word and without a token of the query has the score 0.
 
     Parameters
     ----------
@@ -56,22 +66,23 @@ class LexicalIndex:
     Raises
     ------
     ImportError
-        If bm25s is not installed.
+        If bm25s or anyascii is not installed.
 
     Examples
     --------
     >>> index = LexicalIndex(["The pump A-113/x2", "A pump", "Version 2.0 of the manual"])
-    >>> positions, scores = index.search(["펌프 A-113/x2는 어디에 있나요?", "펌프"], k=2)
+    >>> positions, scores = index.search(["水泵 A-113/x2 在哪里？", "매뉴얼"], k=2)
     >>> positions.tolist()
-    [[0, 1], [-1, -1]]
+    [[0, 1], [2, -1]]
     """
 
     def __init__(self, texts: Sequence[str] = ()) -> None:
-        self._library()
+        for library in ("bm25s", "anyascii"):
+            _imported(library)
         self._vocabulary: dict[str, int] = {}
         self._tokens: list[list[int]] = []
         self._alive: NDArray[np.bool_] = np.zeros(0, dtype=bool)
-        self._bm25: Any = None
+        self._weights: _Weights | None = None
         self.append(texts)
 
     @property
@@ -94,7 +105,7 @@ class LexicalIndex:
             self._tokens.append([known.setdefault(token, len(known)) for token in tokens])
         more = np.ones(len(self._tokens) - before, dtype=bool)
         self._alive = np.concatenate([self._alive, more])
-        self._bm25 = None
+        self._weights = None
 
     def remove(self, positions: Sequence[int] | NDArray[np.intp]) -> None:
         """Remove documents; those that stay keep their positions.
@@ -107,7 +118,7 @@ class LexicalIndex:
         for position in np.asarray(positions, dtype=np.intp):
             self._alive[position] = False
             self._tokens[position] = []
-        self._bm25 = None
+        self._weights = None
 
     def search(self, queries: Sequence[str], k: int) -> tuple[NDArray[np.intp], NDArray]:
         """Positions and scores of the k best documents of each query, best first.
@@ -165,36 +176,88 @@ class LexicalIndex:
 
     def _scores(self, query: str) -> NDArray | None:
         """Scores of all positions; None where no document has a token of the query."""
+        if self._weights is None:
+            alive = [self._tokens[position] for position in np.flatnonzero(self._alive)]
+            if not any(alive):
+                return None
+            self._weights = _Weights(alive, self._vocabulary)
         # Every token once: what a query says twice is not twice as rare.
         tokens = dict.fromkeys(shared_tokens(query))
-        ids = [self._vocabulary[token] for token in tokens if token in self._vocabulary]
-        if not ids or not self._alive.any():
+        found = {self._vocabulary[token]: 1.0 for token in tokens if token in self._vocabulary}
+        for token, cosine in self._weights.similar(_romanised(query)):
+            found[token] = max(found.get(token, 0.0), cosine)
+        if not found:
             return None
-        if self._bm25 is None:
-            self._bm25 = self._built()
-        found: NDArray = self._bm25.get_scores_from_ids(ids)
-        if len(found) == self.n_rows:
-            return found
+        of_alive = self._weights.scores(found)
+        if len(of_alive) == self.n_rows:
+            return of_alive
         scores = np.zeros(self.n_rows, dtype=np.float32)
-        scores[self._alive] = found
+        scores[self._alive] = of_alive
         return scores
 
-    def _built(self) -> Any:
-        """Index of bm25s on the documents that are not removed."""
-        alive = [self._tokens[position] for position in np.flatnonzero(self._alive)]
-        bm25 = self._library().BM25(k1=_K1, b=_B, method="lucene", backend="numpy")
-        bm25.index((alive, self._vocabulary), create_empty_token=False, show_progress=False)
-        bm25.scores["data"] /= np.float32(np.log1p(len(alive)))
-        return bm25
-
-    @staticmethod
-    def _library() -> Any:
-        """Import bm25s."""
-        return import_extra("bm25s", "The lexical view needs bm25s", "lexical")
-
     def __getstate__(self) -> dict[str, Any]:
-        """State without the index of bm25s, which is built again at the first search."""
-        return self.__dict__ | {"_bm25": None}
+        """State without what is built again at the first search."""
+        return self.__dict__ | {"_weights": None}
+
+
+class _Weights:
+    """BM25 weights of the tokens of documents, and n-grams of the words among these tokens."""
+
+    def __init__(self, documents: list[list[int]], vocabulary: dict[str, int]) -> None:
+        bm25 = _imported("bm25s").BM25(k1=_K1, b=_B, method="lucene", backend="numpy")
+        bm25.index((documents, vocabulary), create_empty_token=False, show_progress=False)
+        self._n_documents = len(documents)
+        self._starts, self._documents = bm25.scores["indptr"], bm25.scores["indices"]
+        self._weights = bm25.scores["data"] / np.float32(np.log1p(len(documents)))
+        words = [word for word in vocabulary if _ROMAN.fullmatch(word)]
+        self._ids = np.array([vocabulary[word] for word in words], dtype=np.intp)
+        self._ngrams = self._rows = None
+        if words:
+            self._ngrams = TfidfVectorizer(
+                analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32
+            )
+            self._rows = self._ngrams.fit_transform(words).T.tocsr()
+        self._similar: dict[str, list[tuple[int, float]]] = {}
+
+    def scores(self, tokens: dict[int, float]) -> NDArray:
+        """Scores of all documents for tokens with their factors."""
+        out = np.zeros(self._n_documents, dtype=np.float32)
+        for token, factor in tokens.items():
+            at = slice(self._starts[token], self._starts[token + 1])
+            # A token stands at most once in the list of each document.
+            out[self._documents[at]] += np.float32(factor) * self._weights[at]
+        return out
+
+    def similar(self, words: list[str]) -> list[tuple[int, float]]:
+        """Tokens that romanised words may stand for, with cosines of n-grams."""
+        if self._ngrams is None:
+            return []
+        if len(self._similar) >= _REMEMBERED:
+            self._similar.clear()
+        new = [word for word in words if word not in self._similar]
+        if new:
+            cosines = (self._ngrams.transform(new) @ self._rows).tocsr()
+            ends = zip(cosines.indptr, cosines.indptr[1:], strict=False)
+            for word, (start, end) in zip(new, ends, strict=True):
+                near = start + np.flatnonzero(cosines.data[start:end] >= _LEAST_SIMILAR)
+                near = near[np.argsort(-cosines.data[near], kind="stable")[:_MOST_SIMILAR]]
+                tokens = self._ids[cosines.indices[near]].tolist()
+                self._similar[word] = list(zip(tokens, cosines.data[near].tolist(), strict=True))
+        return [similar for word in words for similar in self._similar[word]]
+
+
+def _imported(library: str) -> Any:
+    """Import a library of the extra."""
+    return import_extra(library, f"The lexical view needs {library}", "lexical")
+
+
+def _romanised(text: str) -> list[str]:
+    """Words in katakana and hangul, in Latin letters, each once."""
+    if text.isascii():
+        return []
+    romanise = _imported("anyascii").anyascii
+    words = _SOUNDS.findall(unicodedata.normalize("NFKC", text))
+    return list(dict.fromkeys(romanise(word).lower() for word in words))
 
 
 @dataclass(frozen=True)
@@ -239,7 +302,7 @@ def lexical_evidence(queries: Sequence[str], documents: Sequence[str]) -> Lexica
     ValueError
         If the numbers of texts differ.
     ImportError
-        If bm25s is not installed.
+        If bm25s or anyascii is not installed.
     """
     if len(queries) != len(documents):
         raise ValueError(f"{len(queries)} queries and {len(documents)} documents are not pairs.")

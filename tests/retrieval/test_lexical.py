@@ -13,6 +13,7 @@ import pytest
 from langalign_sk.retrieval.lexical import LexicalIndex, lexical_evidence, shared_tokens
 
 pytest.importorskip("bm25s")
+pytest.importorskip("anyascii")
 
 DOCUMENTS = [
     "The pump A-113/x2 leaks",
@@ -67,11 +68,11 @@ def test_tokens(text, tokens):
 def test_scores_are_bm25():
     index = LexicalIndex(DOCUMENTS)
     queries = [
-        "A-113/x2 펌프",
-        "1500 리터 pump",
-        "뮐러 Cafe CAFÉ 1999",
-        "파서 2.0.1",
-        "펌프",
+        "A-113/x2 水泵",
+        "1500 升 pump",
+        "缪勒 Cafe CAFÉ 1999",
+        "解析 2.0.1",
+        "水泵",
         "unknown",
     ]
     expected = [_bm25(query, DOCUMENTS) for query in queries]
@@ -97,6 +98,25 @@ def test_rare_token_counts_more():
     index = LexicalIndex(["common rare", *["common other"] * 20])
     scores = index.score(["rare", "common"], np.zeros((2, 1), dtype=int))[:, 0]
     assert scores[0] > 10 * scores[1] > 0
+
+
+@pytest.mark.parametrize("query", ["히스토그램 도구", "ヒストグラムとは", "ﾋｽﾄｸﾞﾗﾑ"])
+def test_names_are_romanised(query):
+    documents = ["A box of apples", "A histogram of lengths", "The harbour"]
+    index = LexicalIndex(documents)
+    positions, scores = index.search([query], 3)
+    assert positions[0, 0] == 1
+    spelled = index.score(["histogram"], np.array([[1]]))[0, 0]
+    assert 0.3 * spelled <= scores[0, 0] < spelled  # as much as the cosine of the n-grams
+
+
+def test_romanised_words_do_not_depend_on_the_batch():
+    index = LexicalIndex(["A histogram", "A parser", "A banana"])
+    queries = ["ヒストグラムのパーサー", "バナナ", "히스토그램"]
+    together = _all_scores(index, queries)
+    for i in (2, 0, 1):
+        fresh = LexicalIndex(["A histogram", "A parser", "A banana"])
+        np.testing.assert_allclose(_all_scores(fresh, [queries[i]])[0], together[i], rtol=1e-6)
 
 
 def test_candidates_that_are_missing_score_zero():
@@ -157,9 +177,10 @@ def test_nothing_is_printed(capfd, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_missing_library_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "bm25s", None)
-    with pytest.raises(ImportError, match=r"langalign-sk\[lexical\]"):
+@pytest.mark.parametrize("library", ["bm25s", "anyascii"])
+def test_missing_library_names_the_extra(library, monkeypatch):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ImportError, match=rf"{library}.*langalign-sk\[lexical\]"):
         LexicalIndex(DOCUMENTS)
 
 
@@ -171,15 +192,15 @@ def test_library_is_imported_late():
 
 def test_evidence():
     english = [f"item {i} of the list" for i in range(20)]
-    good = lexical_evidence([f"목록의 {i}번" for i in range(20)], english)
+    good = lexical_evidence([f"列表的{i}号" for i in range(20)], english)
     assert good.share == 1
     assert good.auc == 1
     assert good.helps
-    wrong = lexical_evidence([f"목록의 {(i + 1) % 20}번" for i in range(20)], english)
+    wrong = lexical_evidence([f"列表的{(i + 1) % 20}号" for i in range(20)], english)
     assert wrong.share == 0
     assert wrong.auc < 0.5
     assert not wrong.helps
-    assert not lexical_evidence(["목록", "펌프"], ["list", "pump"]).helps
+    assert not lexical_evidence(["列表", "水泵"], ["list", "pump"]).helps
     assert not lexical_evidence([], []).helps
     assert not lexical_evidence(["1"], ["1"]).helps
     with pytest.raises(ValueError, match="2 queries and 1 documents"):
