@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable
 
+import numpy as np
+
 from .machine import machine
 from .paths import PAGES, RESULTS, ROOT
 
@@ -101,3 +103,12 @@ def to_rst(header: list[str], rows: list[list[str]]) -> str:
     for cells in (header, *rows):
         lines += [("   * - " if i == 0 else "     - ") + cell for i, cell in enumerate(cells)]
     return "\n".join(lines) + "\n"
+
+
+def rounded(value, digits: int = 4):
+    """Nested lists and dicts with rounded floats."""
+    if isinstance(value, dict):
+        return {key: rounded(part, digits) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(part, digits) for part in value]
+    return round(float(value), digits) if isinstance(value, float | np.floating) else value

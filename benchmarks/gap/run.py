@@ -14,10 +14,10 @@ from .._lib.data import TASKS, data_folder
 from .._lib.encoders import e5, encoder
 from .._lib.machine import machine
 from .._lib.paths import CACHE
-from .._lib.tables import publish
+from .._lib.tables import publish, rounded
 from . import ablations, costs, few, guard, methods
 from .report import GROUPS, pages, readme
-from .summary import compare_ablations, rounded, summarize
+from .summary import compare_ablations, summarize
 from .tasks import ALL, CAP_ENGLISH, CAP_TEST, CAP_TRAIN, NEW, SPLITS, load
 
 __all__ = ["main", "pages", "readme"]

@@ -8,7 +8,6 @@ from .methods import CEILINGS, LR_BRIDGE, LR_USE, METHODS
 from .tasks import SPLITS
 
 DRAWS = 1_000
-DIGITS = 4
 
 # Answers by task, method and language: how many seeds answer each row rightly.
 Answers = dict[str, dict[str, dict[str, list[int]]]]
@@ -123,12 +122,3 @@ def compare_ablations(found: dict, groups: dict[str, tuple], reference: str) -> 
                 "cell": worst,
             }
     return out
-
-
-def rounded(value, digits: int = DIGITS):
-    """Nested lists and dicts with rounded floats."""
-    if isinstance(value, dict):
-        return {key: rounded(part, digits) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(part, digits) for part in value]
-    return round(float(value), digits) if isinstance(value, float | np.floating) else value

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._lib.baselines import ENGLISH_ROWS, NO_ALIGNMENT, STRAIGHT
 from .._lib.data import LANGUAGES, MAX_PAIRS, SEEDS, SETS, SIZES, TASKS
+from .._lib.tables import rounded
 from .cells import MEAN, Cells
 from .methods import AUTO, BRIDGE, CENTRED, FREE
 
@@ -84,18 +85,6 @@ def means(cells: Cells) -> dict:
             values += [None] * (at + 1 - len(values))
             values[at] = rounded([part for part in value if part is not None], SHOWN)
     return out
-
-
-def rounded(value, digits: int):
-    """Nested lists and dicts with rounded floats."""
-    if isinstance(value, dict):
-        return {key: rounded(part, digits) for key, part in value.items()}
-    if isinstance(value, list):
-        return [rounded(part, digits) for part in value]
-    return round(value, digits) if isinstance(value, float) else value
-
-
-# Bridges without a pair, with intervals
 
 
 def headline(cells: Cells) -> dict:
