@@ -19,6 +19,7 @@ BENCHMARKS = {
     "quickstart": "costs.quickstart",
     "retrieval": "scores.retrieval",
     "scale": "costs.scale",
+    "search": "search.run",
     "service": "costs.service",
     "training": "costs.training",
 }

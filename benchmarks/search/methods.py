@@ -29,7 +29,7 @@ LEARNED: dict[str, dict[str, Any]] = {
 }
 
 # Which queries are known beforehand.
-NONE, HALF, BATCH = "none", "half", "the queries"
+NONE, HALF, BATCH, JUDGED = "none", "half", "the queries", "judged"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Method:
         Parameters of the retriever.
     bank : str
         NONE; HALF: one half of the queries is known when the other one is answered, both ways;
-        BATCH: all queries are known.
+        BATCH: all queries are known; JUDGED: as HALF, with the right documents of the half.
     n_bank : int or None
         Queries of the half that are known at most.
     """
@@ -101,6 +101,10 @@ PAST = {
     "four views, auto, past queries": Method(FOUR, {"scoring": "auto"}, HALF),
     "USE + e5, CSLS, batch": Method(TWO, {"scoring": "csls"}, BATCH),
 }
+WITH_JUDGED = {
+    "USE + e5, judged queries": Method(TWO, {}, JUDGED),
+    "four views, judged queries": Method(FOUR, {}, JUDGED),
+}
 LEXICAL = {
     "USE, words in common": Method((USE,), {"lexical": True}),
     "USE + e5, words in common": Method(TWO, {"lexical": True}),
@@ -112,7 +116,7 @@ BANKS = {
     for what, settings in (("centred", {"centre": True}), ("auto", {"scoring": "auto"}))
     for n in N_BANKS
 }
-METHODS = {**ONE_VIEW, **FUSED, **PAST, **BANKS}
+METHODS = {**ONE_VIEW, **FUSED, **PAST, **WITH_JUDGED, **BANKS}
 
 # Out of these a method is chosen by the sets of the other sources.
 WITHOUT_QUERIES = (BASELINE, SECOND, "e5, centred", *FUSED)
@@ -172,20 +176,25 @@ class Views:
 def measure(method: Method, views: Callable, name: str, language: str, found: SearchSet) -> dict:
     """Ranks of the right documents, as a string with a digit per query."""
 
-    def answered(scored: SearchSet, bank: list[str] | None) -> NDArray[np.intp]:
+    def answered(scored: SearchSet, known: SearchSet | None) -> NDArray[np.intp]:
         aligners = [views(view, name, language) for view in method.views]
         retriever = CrossLingualRetriever(
             aligners if len(aligners) > 1 else aligners[0], n_neighbors=FOUND, **method.settings
         )
-        retriever.fit(found.documents, query_bank=bank)
+        beside: dict[str, Any] = {}
+        if known is not None and method.bank == JUDGED:
+            beside["judgements"] = known.queries, known.gold.tolist()
+        elif known is not None:
+            beside["query_bank"] = known.queries
+        retriever.fit(found.documents, **beside)
         return ranks(retriever.kneighbors(scored.queries, return_distance=False), scored.gold)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what reports say of few rows
-        if method.bank == HALF:
+        if method.bank in (HALF, JUDGED):
             out = crosswise(found, answered, method.n_bank)
         else:
-            out = answered(found, found.queries if method.bank == BATCH else None)
+            out = answered(found, found if method.bank == BATCH else None)
     return {"ranks": "".join(f"{rank:x}" for rank in out)}
 
 
@@ -196,5 +205,5 @@ def crosswise(found: SearchSet, answered: Callable, n_bank: int | None = None) -
     halves = order[: n // 2], order[n // 2 :]
     out = np.zeros(n, dtype=np.intp)
     for known, scored in (halves, halves[::-1]):
-        out[scored] = answered(found.take(scored), found.take(known[:n_bank]).queries)
+        out[scored] = answered(found.take(scored), found.take(known[:n_bank]))
     return out
