@@ -22,7 +22,7 @@ def measure(views: Views, name: str, language: str) -> dict[str, float]:
     found: dict[str, list[float]] = {scoring: [] for scoring in SCORINGS}
     for queries, documents in (sides, sides[::-1]):
         for what, scoring in SCORINGS.items():
-            aligners = [views(view, name, language) for view in (USE, E5)]
+            aligners = [views.unaligned(view, language) for view in (USE, E5)]
             retriever = CrossLingualRetriever(aligners, n_neighbors=1, scoring=scoring)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # equal documents, as in the set

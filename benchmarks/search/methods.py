@@ -23,8 +23,8 @@ USE, E5 = "USE", "e5"
 USE_BRIDGED, E5_BRIDGED = "USE, bridged", "e5, bridged"
 CHOSEN, SHARED, ADAPTER = "USE, chosen map", "USE, shared space", "USE, adapter for search"
 LEARNED: dict[str, dict[str, Any]] = {
-    CHOSEN: {},
-    SHARED: {"output_space": "shared"},
+    CHOSEN: {"time_budget": 0},  # closed forms alone
+    SHARED: {"time_budget": 0, "output_space": "shared"},
     ADAPTER: {"method": "contrastive", "adapter_params": {"mse_weight": 0.0}},
 }
 
@@ -124,7 +124,7 @@ WITH_QUERIES = (*WITHOUT_QUERIES, *ONE_VIEW, *PAST)
 
 
 class Views:
-    """Aligners of the views, of which those that learn from pairs are fitted once.
+    """Aligners of the views, of which those that learn a map are fitted once.
 
     Parameters
     ----------
@@ -145,30 +145,39 @@ class Views:
             "MiniLM": encoder("minilm-english"),
         }
 
-    def __call__(self, view: str, name: str, language: str) -> Any:
-        """Aligner of a view of a set: without pairs not fitted, with pairs frozen."""
-        if view in LEARNED:
-            return self._fitted(view, language, KINDS[name].pairs)
+    def __call__(self, view: str, name: str, language: str, found: SearchSet) -> Any:
+        """Aligner of a view of a set: not fitted, or frozen where it learns a map."""
         source = self.encoders[view.split(",")[0]]
-        if view in (USE, E5):
-            return CrossLingualAligner(
-                language, encoder=source, method="identity", random_state=SEED
+        if view in LEARNED:
+            aligner = CrossLingualAligner(
+                language, encoder=source, random_state=SEED, **LEARNED[view]
             )
-        return CrossLingualAligner(
+            return self._frozen(aligner, (view, language, KINDS[name].pairs), None)
+        if view in (USE, E5):
+            return self.unaligned(view, language)
+        # As the retriever fits it: from the documents alone.
+        aligner = CrossLingualAligner(
             language,
             encoder=source,
             english_encoder=self.encoders["MiniLM"],
             corpus=None,
             random_state=SEED,
         )
+        return self._frozen(aligner, (view, language, name), found.documents)
 
-    def _fitted(self, view: str, language: str, without: str) -> Any:
-        key = view, language, without
+    def unaligned(self, view: str, language: str) -> CrossLingualAligner:
+        """Aligner that leaves the rows of an encoder alone, not fitted."""
+        return CrossLingualAligner(
+            language, encoder=self.encoders[view], method="identity", random_state=SEED
+        )
+
+    def _frozen(self, aligner: Any, key: tuple[str, str, str], documents: Any) -> Any:
+        """The aligner, fitted on documents, or on pairs of all sources but the last of the key."""
         if key not in self._learned:
-            aligner = CrossLingualAligner(
-                language, encoder=self.encoders[USE], random_state=SEED, **LEARNED[view]
-            )
-            aligner.fit(training_pairs(self.folder, language, without, N_PAIRS))
+            if documents is None:
+                aligner.fit(training_pairs(self.folder, *key[1:], N_PAIRS))
+            else:
+                aligner.fit(documents)
             self._learned[key] = aligner.freeze()
         return self._learned[key]
 
@@ -177,7 +186,7 @@ def measure(method: Method, views: Callable, name: str, language: str, found: Se
     """Ranks of the right documents, as a string with a digit per query."""
 
     def answered(scored: SearchSet, known: SearchSet | None) -> NDArray[np.intp]:
-        aligners = [views(view, name, language) for view in method.views]
+        aligners = [views(view, name, language, found) for view in method.views]
         retriever = CrossLingualRetriever(
             aligners if len(aligners) > 1 else aligners[0], n_neighbors=FOUND, **method.settings
         )

@@ -114,7 +114,7 @@ def test_no_query_is_known_when_it_is_answered(toy):
 class ToyViews:
     """Aligners of toy encoders by view."""
 
-    def __call__(self, view, name, language):
+    def __call__(self, view, name, language, found):
         return ToyAligner(5 if view == "USE" else 4)
 
 
