@@ -96,8 +96,8 @@ class Bundle:
         The folder.
     manifest : str
         Name of the manifest.
-    version : int
-        The format version that is read.
+    versions : tuple of int
+        The format versions that are read.
     what : str
         Content of the folder and what writes it, for messages, such as "index (save_index makes
         one)".
@@ -129,7 +129,7 @@ class Bundle:
         folder: Path,
         manifest: str,
         *,
-        version: int,
+        versions: tuple[int, ...],
         what: str,
         needed: dict[str, Any],
         files: Iterable[str],
@@ -151,29 +151,32 @@ class Bundle:
             raise damaged from None
         if not isinstance(fields, dict) or type(fields.get("format_version")) is not int:
             raise damaged
-        if fields["format_version"] != version:
+        if fields["format_version"] not in versions:
             raise ValueError(
                 f"{self._name} has format version {fields['format_version']}, and this langalign_sk "
-                f"reads version {version}: install the release that wrote it, or save it anew."
+                f"reads version {' or '.join(map(str, versions))}: install the release that wrote it, "
+                "or save it anew."
             )
         named: dict[str, Any] = fields.get("files")  # type: ignore[assignment]
-        if not _sound(named) or not set(files) <= set(named):
+        if not _sound(named):
             raise damaged
         self.fields, self.files = fields, named
-        self._check_fields(needed)
+        self.require(fields, needed, files)
 
     def within(self, field: str, needed: dict[str, Any], files: Iterable[str]) -> Bundle:
         """Bundle of the same files, described by a field of the manifest."""
         part = copy.copy(self)
         part.fields = self.fields[field]
-        part._check_fields(needed)
-        if not set(files) <= set(self.files):
-            raise self.damaged
+        self.require(part.fields, needed, files)
         return part
 
-    def _check_fields(self, needed: dict[str, Any]) -> None:
-        missing = set(needed) - set(self.fields)
-        if missing or any(not _is_a(self.fields[name], kind) for name, kind in needed.items()):
+    def require(self, fields: Any, needed: dict[str, Any], files: Iterable[str]) -> None:
+        """Raise unless a part of the manifest has fields of these types, and it names the files."""
+        if not isinstance(fields, dict) or not set(needed) <= set(fields):
+            raise self.damaged
+        if any(not _is_a(fields[name], kind) for name, kind in needed.items()):
+            raise self.damaged
+        if not set(files) <= set(self.files):
             raise self.damaged
 
     def path(self, kind: str, *, verify: bool = True) -> Path:

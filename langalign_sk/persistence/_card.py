@@ -12,6 +12,7 @@ from .._utils.files import replacing
 from .._version import __version__
 from ..aligner._frozen import thawed
 from ..classifier import AlignedClassifier, CrossLingualClassifier
+from ..retrieval import CrossLingualRetriever
 
 __all__ = ["CARD", "merged", "model_card", "write_card"]
 
@@ -48,30 +49,31 @@ pairs that the model was fitted on, apply to it too.
 
 def model_card(estimator: Any) -> str:
     """Model card of a fitted model in Markdown: languages, encoders, held-out retrieval."""
-    aligner = next((e for e in _within(estimator) if hasattr(e, "alignment_report_")), None)
+    aligners = [e for e in _within(estimator) if hasattr(e, "alignment_report_")]
     classifier = next((e for e in _within(estimator) if isinstance(e, AlignedClassifier)), None)
-    languages = getattr(aligner, "target_lang", ())
+    languages = aligners[0].target_lang if aligners else ()
     languages = [languages] if isinstance(languages, str) else list(languages)
     languages += ["en"] if languages else []
     parts = []
     if hasattr(estimator, "n_documents_"):
         parts.append(f"It holds {estimator.n_documents_:,} documents.\n")
-    if aligner is not None:
-        encoders = {
-            "multilingual encoder": aligner.encoder,
-            "English encoder": aligner.english_encoder,
-        }
+    if aligners:
         facts = [f"- languages: {', '.join(languages)}"]
-        facts += [f"- {name}: {_named(e)}" for name, e in encoders.items() if e is not None]
-        facts += [f"- method: {aligner.method_}", f"- output space: {aligner.output_space}\n"]
-        parts.append("\n".join(facts))
+        for i, aligner in enumerate(aligners):
+            of_view = f" of view {i}" if len(aligners) > 1 else ""
+            facts += [f"- {name}{of_view}: {fact}" for name, fact in _facts(aligner).items()]
+        parts.append("\n".join(facts) + "\n")
     if classifier is not None:
         parts.append(_calibration(classifier))
     viewing = next((e for e in _within(estimator) if isinstance(e, CrossLingualClassifier)), None)
     if viewing is not None:
         parts.append(f"## Views, on held-out labelled rows\n\n```text\n{viewing.report_}\n```\n")
-    if aligner is not None:
-        parts.append(f"## Held-out retrieval\n\n```text\n{aligner.alignment_report_}\n```\n")
+    if isinstance(estimator, CrossLingualRetriever) and len(estimator.report_.views) > 1:
+        parts.append(f"## Views of the search\n\n```text\n{estimator.report_}\n```\n")
+    for i, aligner in enumerate(aligners):
+        of_view = f" of view {i}" if len(aligners) > 1 else ""
+        report = aligner.alignment_report_
+        parts.append(f"## Held-out retrieval{of_view}\n\n```text\n{report}\n```\n")
     return _CARD.format(
         tags=_TAGS + _language_line(languages),
         begin=_BEGIN,
@@ -118,10 +120,24 @@ def _within(estimator: Any) -> Iterator[Any]:
     inner = thawed(estimator)
     yield inner
     steps = [step for _, step in getattr(inner, "steps", ())]
-    own = (getattr(inner, "aligner_", None), getattr(inner, "classifier_", None))
+    aligner = getattr(inner, "aligner_", None)
+    own = (
+        *(aligner if isinstance(aligner, list) else [aligner]),
+        getattr(inner, "classifier_", None),
+    )
     for part in (*own, *getattr(inner, "aligners_", ()), *steps):
         if part is not None:
             yield from _within(part)
+
+
+def _facts(aligner: Any) -> dict[str, str]:
+    """Encoders and settings of an aligner."""
+    encoders = {"multilingual encoder": aligner.encoder, "English encoder": aligner.english_encoder}
+    return {
+        **{name: _named(encoder) for name, encoder in encoders.items() if encoder is not None},
+        "method": aligner.method_,
+        "output space": aligner.output_space,
+    }
 
 
 def _calibration(model: AlignedClassifier) -> str:

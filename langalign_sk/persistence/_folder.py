@@ -17,6 +17,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils.bundle import Bundle, BundleWriter, DamagedError
+from .._utils.stamp import complete_state
 from .._version import __version__
 from ..aligner._frozen import thawed
 from ..aligner._plan import check_parameters
@@ -26,7 +27,7 @@ from ..encoders.base import TextEncoder
 from ..languages import languages_of
 from ..mapping._base import PairedMap
 from ..retrieval import CrossLingualRetriever
-from ..retrieval.index_folder import NEEDED, write_files
+from ..retrieval.index_folder import IndexContents, index_within, write_files
 from ..retrieval.retriever import index_contents, open_files
 from ._card import CARD, merged, model_card, write_card
 from ._codec import decode, encode
@@ -37,7 +38,7 @@ __all__ = ["load", "save"]
 
 
 MANIFEST = "langalign_sk.json"
-_VERSION = 1
+_VERSIONS = (1, 2)
 _CHECKED = ("kind", "given", "estimator", "index")
 _NEEDED = {
     "kind": str,
@@ -112,7 +113,7 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
     if kind.writer == "skops":
         content = dumped(estimator)
     elif kind.writer == "index":
-        tree = {"params": _params(estimator), "aligner": thawed(estimator.aligner_)}
+        tree = {"params": _params(estimator), "aligner": _thawed_all(estimator.aligner_)}
         fields["given"], fields["estimator"], content = _encoded(tree)
     else:
         fields["given"], fields["estimator"], content = _encoded(estimator)
@@ -122,7 +123,7 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
             fields["index"] = write_files(new, index)
         new.fields = {
             "format": "langalign_sk model",
-            "format_version": _VERSION,
+            "format_version": _version(estimator, index),
             "written_by": {
                 "langalign_sk": __version__,
                 "numpy": np.__version__,
@@ -152,7 +153,9 @@ def load(
     folder : path
         The folder.
     encoder, english_encoder, detect : object, default=None
-        Objects of your own that the aligner was built with; they are not in the folder.
+        Objects of your own that the aligner was built with; they are not in the folder. For a
+        retriever of several views, a list of one per view, with None for views that were built
+        without one, or a single object for all views that were built with one.
 
     Returns
     -------
@@ -205,7 +208,7 @@ def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = 
     saved = Bundle(
         folder,
         MANIFEST,
-        version=_VERSION,
+        versions=_VERSIONS,
         what="model, which langalign_sk.save makes",
         needed=_NEEDED,
         files=[],
@@ -217,9 +220,9 @@ def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = 
         kind = kind_named(fields["kind"])
     except (KeyError, RecursionError):
         raise saved.damaged from None
-    if not sound or not all(name in OWN_OBJECTS for name in fields["given"]):
+    if not sound or not all(isinstance(name, str) for name in fields["given"]):
         raise saved.damaged
-    _check_passed(saved, passed)
+    objects = _passed_by_place(saved, passed)
     content, _ = _file_of(kind)
     if content not in saved.files:
         raise saved.damaged
@@ -227,7 +230,7 @@ def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = 
     if kind.writer == "skops":
         return read_dumped(saved, kind, path)
     try:
-        out = _read_tree(saved, path, passed)
+        out = decode(fields["estimator"], arrays_of(path.read_bytes()), objects)
         if kind.writer == "index":
             return _retriever(saved, out)
         if type(out) is not kind.cls:
@@ -245,21 +248,55 @@ def _file_of(kind: Kind) -> tuple[str, str]:
     return ("model", "skops") if kind.writer == "skops" else ("arrays", "safetensors")
 
 
-def _check_passed(saved: Bundle, passed: dict[str, Any]) -> None:
-    """Raise ValueError unless the objects that were not saved, and no others, are passed."""
+def _passed_by_place(saved: Bundle, passed: dict[str, Any]) -> dict[str, Any]:
+    """Objects that were not saved, by their place in the tree.
+
+    Raises
+    ------
+    ValueError
+        Unless these, and no others, are passed.
+    """
     folder, given = str(saved.folder), saved.fields["given"]
-    missing = [name for name in given if passed.get(name) is None]
-    unasked = [name for name in passed if passed[name] is not None and name not in given]
+    places = [name.rpartition(".") for name in given]
+    if not all(name in OWN_OBJECTS and (not i or i.isdecimal()) for i, _, name in places):
+        raise saved.damaged
+    wanted = {name for _, _, name in places}
+    unasked = [name for name in passed if passed[name] is not None and name not in wanted]
     if unasked:
         raise ValueError(
             f"The model in {folder!r} was not built with an object as {unasked[0]}: leave "
             f"{unasked[0]}= out, and use set_params to change it."
         )
-    if missing:
-        raise ValueError(
-            f"The model in {folder!r} was built with an object as {missing[0]}, which is not "
-            f"saved: pass load(..., {missing[0]}=)."
-        )
+    out = {}
+    for i, _, name in places:
+        value = passed.get(name)
+        if i and isinstance(value, list | tuple):
+            value = value[int(i)] if int(i) < len(value) else None
+        if value is None:
+            of_view = f" of view {i}" if i else ""
+            how = ", one for all views or a list of one per view" if i else ""
+            raise ValueError(
+                f"The model in {folder!r} was built with an object as {name}{of_view}, which is not "
+                f"saved: pass load(..., {name}=){how}."
+            )
+        place = f"{i}.{name}" if i else name
+        # That of an aligner is its own, or in a retriever.
+        out[place] = out[f"aligner.{place}"] = value
+    _check_lists(saved, passed)
+    return out
+
+
+def _check_lists(saved: Bundle, passed: dict[str, Any]) -> None:
+    """Raise ValueError for an object in a list whose view was not built with one."""
+    for name, value in passed.items():
+        if not isinstance(value, list | tuple):
+            continue
+        for i, one in enumerate(value):
+            if one is not None and f"{i}.{name}" not in saved.fields["given"]:
+                raise ValueError(
+                    f"View {i} of the model in {str(saved.folder)!r} was not built with an object as "
+                    f"{name}: put None in its place in the list."
+                )
 
 
 def _checksum(fields: dict[str, Any]) -> str:
@@ -272,46 +309,69 @@ def _encoded(value: Any) -> tuple[list[str], Any, bytes]:
     arrays: dict[str, NDArray] = {}
     given = _objects(value)
     tree = encode(value, arrays, given)
-    return sorted(name.rsplit(".", 1)[-1] for name in given), tree, content_of(arrays)
+    return sorted(place.removeprefix("aligner.") for place in given), tree, content_of(arrays)
 
 
 def _objects(estimator: Any) -> dict[str, Any]:
     """Objects of the user's own among the parameters, by their place in the tree."""
-    place = ""
+    holders = {"": estimator}
     if isinstance(estimator, dict):
-        estimator, place = estimator["aligner"], "aligner."
+        aligner = estimator["aligner"]
+        holders = {"aligner.": aligner}
+        if isinstance(aligner, list):
+            holders = {f"aligner.{i}.": one for i, one in enumerate(aligner)}
     out = {}
-    for name in OWN_OBJECTS:
-        value = getattr(estimator, name, None)
-        plain = value is None or isinstance(value, str | os.PathLike | TextEncoder)
-        # Whoever loads the model decides whether the code of a repository runs.
-        if not plain or getattr(value, "trust_remote_code", False):
-            out[place + name] = value
+    for place, holder in holders.items():
+        for name in OWN_OBJECTS:
+            value = getattr(holder, name, None)
+            plain = value is None or isinstance(value, str | os.PathLike | TextEncoder)
+            # Whoever loads the model decides whether the code of a repository runs.
+            if not plain or getattr(value, "trust_remote_code", False):
+                out[place + name] = value
     return out
 
 
-def _read_tree(saved: Bundle, path: Path, passed: dict[str, Any]) -> Any:
-    """Value of the tree in the manifest and the file of its arrays."""
-    by_place = {
-        prefix + name: value for name, value in passed.items() for prefix in ("", "aligner.")
-    }
-    return decode(saved.fields["estimator"], arrays_of(path.read_bytes()), by_place)
+def _thawed_all(aligner: Any) -> Any:
+    """Aligner without its FrozenEstimator, or the list of those of all views."""
+    if isinstance(aligner, list):
+        return [thawed(one) for one in aligner]
+    return thawed(aligner)
 
 
 def _params(retriever: Any) -> dict[str, Any]:
-    """Parameters that are saved as values; the aligner is saved as an estimator."""
-    return {k: v for k, v in retriever.get_params(deep=False).items() if k != "aligner"}
+    """Parameters that are saved as values; the aligner is saved as an estimator.
+
+    Later parameters at their defaults are left out, for releases that do not know them.
+    """
+    later = complete_state(CrossLingualRetriever, {})
+    return {
+        name: value
+        for name, value in retriever.get_params(deep=False).items()
+        if name != "aligner"
+        and not (name in later and type(value) is type(later[name]) and value == later[name])
+    }
+
+
+def _version(estimator: Any, index: IndexContents | None) -> int:
+    """Least format version that holds an estimator."""
+    if index is None:
+        return 1
+    later = {*complete_state(CrossLingualRetriever, {})} & {*_params(estimator)}
+    several = isinstance(estimator.aligner_, list)
+    return 2 if later or several or estimator.scoring == "auto" else index.version
 
 
 def _retriever(saved: Bundle, tree: dict[str, Any]) -> Any:
-    """Retriever of the saved parameters and aligner, with its index."""
+    """Retriever of the saved parameters and aligners, with its index."""
     aligner = tree["aligner"]
-    if aligner is not None:
-        _try_out(aligner)
-        aligner = FrozenEstimator(aligner)
-    retriever = CrossLingualRetriever(aligner, **tree["params"])
-    index = saved.within("index", NEEDED, ["rows", "documents"])
-    return open_files(retriever, index, verify=True)
+    several = isinstance(aligner, list)
+    frozen = []
+    for one in aligner if several else [aligner]:
+        if one is not None:
+            _try_out(one)
+        frozen.append(one if one is None else FrozenEstimator(one))
+    retriever = CrossLingualRetriever(frozen if several else frozen[0], **tree["params"])
+    return open_files(retriever, index_within(saved, "index"), verify=True)
 
 
 def _try_out(estimator: Any) -> None:

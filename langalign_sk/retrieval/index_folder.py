@@ -1,11 +1,18 @@
-"""DocumentIndex in a folder: a manifest and plain files beside it."""
+"""Index of a retriever in a folder: a manifest and plain files beside it.
+
+A view alone, neither centred nor fused, is written in format version 1, which the first releases
+read. Whatever else there is, is written in version 2: a list of views, of which each has files of
+its own, and the documents once.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,16 +21,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._utils.bundle import Bundle, BundleWriter
-from .aligner_signature import difference
+from .aligner_signature import difference, signature_of
 from .backends import Index, make_index
+from .build import correct_hubness
+from .centring import Centring
 from .exact import Rows
+from .fusion import Fusion, Joined, coefficients_of
 from .hubness import Hubness
 from .index import DocumentIndex
+from .report import SearchReport
+from .view import QueryRows, SearchView, centred, name_of
 
 __all__ = [
-    "NEEDED",
     "IndexContents",
+    "OpenedIndex",
+    "Opening",
     "checked_contents",
+    "index_within",
     "open_folder",
     "read_files",
     "write_files",
@@ -32,17 +46,21 @@ __all__ = [
 
 
 _MANIFEST = "index.json"
-_VERSION = 1
-NEEDED = {
+_VERSIONS = (1, 2)
+_NEEDED = {
     "n_documents": int,
     "next_id": int,
-    "width": int,
     "is_text": bool,
     "backend": str,
     "backend_params": dict,
     "hubs": dict | None,
-    "aligner": dict | None,
 }
+_OF_VIEW = {"width": int, "aligner": dict | None}
+_LATER_OF_VIEW = {**_OF_VIEW, "reason": str, "languages": list, "centring": dict | None}
+_LATER = {**_NEEDED, "views": list, "fusion": dict | None}
+_OF_FUSION = {"weights": list, "spreads": list, "lexical": bool, "lexical_weight": float}
+_OF_CENTRING = {"prior": list, "documents": list, "counts": dict}
+_MOST_QUERIES = 1 << 53  # that a float64 counts
 
 
 @dataclass(frozen=True)
@@ -51,26 +69,112 @@ class IndexContents:
 
     Attributes
     ----------
-    index : DocumentIndex
-        The documents.
-    backend : Index
-        Backend to be written, whose positions leave out removed rows.
+    views : list of SearchView
+        The views.
+    backends : list of Index
+        Backends to be written, whose positions leave out removed rows.
+    fusion : Fusion or None
+        Fusion of the views.
+    banks : list of QueryRows or None
+        Bank of queries in every view, not centred.
+    report : SearchReport
+        What was chosen.
     texts : list of str or None
         Texts of the documents; None for embeddings.
-    signature : dict or None
-        Signature of the aligner that moved them.
+    signatures : list of dict or None
+        Signatures of the aligners.
     """
 
-    index: DocumentIndex
-    backend: Index
+    views: list[SearchView]
+    backends: list[Index]
+    fusion: Fusion | None
+    banks: list[QueryRows | None]
+    report: SearchReport
     texts: list[str] | None
-    signature: dict[str, Any] | None
+    signatures: list[dict[str, Any] | None]
+
+    @property
+    def version(self) -> int:
+        """Least format version that holds it."""
+        alone = len(self.views) == 1 and self.fusion is None
+        return 1 if alone and self.views[0].centring is None else 2
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Parameters that a saved index is opened with.
+
+    Attributes
+    ----------
+    aligners : list
+        Fitted aligners that queries go through, one per view.
+    make_backend : callable
+        Returns a backend without rows, with the parameters that the index was built with.
+    hubness : dict or None
+        As `Hubness.settings`. None: scores are cosines, and a saved bank of queries is not read.
+    make_fusion : callable
+        Returns the fusion of views by their coefficients.
+    weights : ndarray of shape (n_views,) or None
+        Weights of the views; None takes the saved ones.
+    centre : {"auto", True, False}
+        Whether all views, or none, must be centred.
+    verify : bool
+        Whether to compare the checksums of the rows; the other files are always compared.
+    """
+
+    aligners: list[Any]
+    make_backend: Callable[[], Index]
+    hubness: dict[str, Any] | None
+    make_fusion: Callable[[NDArray[np.float64]], Fusion]
+    weights: NDArray[np.float64] | None
+    centre: Any
+    verify: bool
+
+
+@dataclass(frozen=True)
+class OpenedIndex:
+    """Views that `read_files` returned.
+
+    Attributes
+    ----------
+    views : list of SearchView
+        The views; rows are mapped from their files.
+    fusion : Fusion or None
+        Their fusion, without the lexical view.
+    banks : list of QueryRows or None
+        Bank of queries in every view, not centred; None where it was not read.
+    texts : list of str or None
+        Texts of the documents.
+    reasons : list of str
+        Why each view is centred, or is not.
+    fused : dict
+        Weights, spreads and coefficients of the views; empty without a fusion.
+    lexical : bool
+        Whether the index was built with a lexical view, to be built of the texts again.
+    """
+
+    views: list[SearchView]
+    fusion: Fusion | None
+    banks: list[QueryRows | None]
+    texts: list[str] | None
+    reasons: list[str]
+    fused: dict[str, NDArray[np.float64]]
+    lexical: bool
 
 
 def checked_contents(
-    index: DocumentIndex, texts: list[str] | None, signature: dict[str, Any] | None
+    views: Sequence[SearchView],
+    fusion: Fusion | None,
+    banks: Sequence[QueryRows | None],
+    report: SearchReport,
+    texts: list[str] | None,
 ) -> IndexContents:
     """Contents of a saved index, or an error before anything is written.
+
+    Parameters
+    ----------
+    views, fusion, banks, report, texts
+        As the attributes of `IndexContents`.
 
     Raises
     ------
@@ -79,6 +183,7 @@ def checked_contents(
     ValueError
         If there are no documents.
     """
+    index = views[0].index
     for key in index.ids:
         if not isinstance(key, str | int):
             raise TypeError(
@@ -88,11 +193,18 @@ def checked_contents(
         raise ValueError(
             "The index is empty, as all documents were removed: there is nothing to save."
         )
+    backends = [_without_removed(view.index) for view in views]
+    signatures = [signature_of(view.aligner) for view in views]
+    return IndexContents(list(views), backends, fusion, list(banks), report, texts, signatures)
+
+
+def _without_removed(index: DocumentIndex) -> Index:
+    """Backend whose positions leave out removed rows."""
     backend = index.backend
     if backend.file is not None and not index.rows.alive.all():
         backend = make_index(backend.name, backend.params)
         backend.build(Rows([np.concatenate(list(index.rows.live_pieces()))]))
-    return IndexContents(index, backend, texts, signature)
+    return backend
 
 
 def write_folder(folder: str | os.PathLike[str], contents: IndexContents) -> None:
@@ -100,15 +212,39 @@ def write_folder(folder: str | os.PathLike[str], contents: IndexContents) -> Non
     with BundleWriter(Path(folder).expanduser(), _MANIFEST) as new:
         new.fields = {
             "format": "langalign_sk retrieval index",
-            "format_version": _VERSION,
+            "format_version": contents.version,
             **write_files(new, contents),
         }
 
 
 def write_files(new: BundleWriter, contents: IndexContents) -> dict[str, Any]:
     """Write the files of an index, and return its fields of the manifest."""
-    index, backend = contents.index, contents.backend
-    rows, hubness = index.rows, index.hubness
+    index = contents.views[0].index
+    hubness = index.hubness if contents.fusion is None else contents.fusion.hubness
+    if contents.version == 1:
+        return _written_alone(new, contents, hubness)
+    new.write("documents", "jsonl", _lines(index.ids, contents.texts))
+    if hubness is not None:
+        level = hubness.level[index.rows.alive]
+        new.write("level", "npy", _npy([level], level.shape))
+    views = [_written_view(new, contents, i, hubness) for i in range(len(contents.views))]
+    fusion, reports = None, contents.report.views
+    if contents.fusion is not None:
+        fusion = {
+            "weights": [report.weight for report in reports],
+            "spreads": [report.spread for report in reports],
+            "lexical": contents.fusion.lexical is not None,
+            "lexical_weight": float(contents.fusion.lexical_weight),
+        }
+    return {**_fields_of(contents, hubness), "views": views, "fusion": fusion}
+
+
+def _written_alone(
+    new: BundleWriter, contents: IndexContents, hubness: Hubness | None
+) -> dict[str, Any]:
+    """Fields of a view alone, whose files are written; in format version 1."""
+    index, backend = contents.views[0].index, contents.backends[0]
+    rows = index.rows
     new.write("rows", "npy", _npy(rows.live_pieces(), (index.n_documents, index.width)))
     new.write("documents", "jsonl", _lines(index.ids, contents.texts))
     if hubness is not None:
@@ -117,15 +253,63 @@ def write_files(new: BundleWriter, contents: IndexContents) -> dict[str, Any]:
         new.write("level", "npy", _npy([level], level.shape))
     if backend.file is not None:
         new.let_write(backend.file, "bin", backend.write)
+    fields = _fields_of(contents, hubness)
+    names = ("n_documents", "next_id", "width", "is_text", "backend", "backend_params", "hubs")
+    return {
+        **{name: index.width if name == "width" else fields[name] for name in names},
+        "aligner": contents.signatures[0],
+    }
+
+
+def _fields_of(contents: IndexContents, hubness: Hubness | None) -> dict[str, Any]:
+    """Fields that all views have in common."""
+    index, backend = contents.views[0].index, contents.backends[0]
     return {
         "n_documents": index.n_documents,
         "next_id": index.next_id,
-        "width": index.width,
         "is_text": contents.texts is not None,
         "backend": backend.name,
         "backend_params": {name: _plain(value) for name, value in backend.params.items()},
         "hubs": None if hubness is None else hubness.settings,
-        "aligner": contents.signature,
+    }
+
+
+def _written_view(
+    new: BundleWriter, contents: IndexContents, i: int, hubness: Hubness | None
+) -> dict[str, Any]:
+    """Fields of one view of several, or of a centred one, whose files are written."""
+    view, backend = contents.views[i], contents.backends[i]
+    rows, n_documents, width = view.index.rows, view.index.n_documents, view.index.width
+    bank = None if hubness is None else contents.banks[i]
+    languages: set[str] = set() if bank is None else {*bank.languages}
+    if view.languages is not None:
+        languages |= {*view.languages.tolist()}
+    codes = sorted(languages)
+    new.write(f"rows_{i}", "npy", _npy(rows.live_pieces(), (n_documents, width)))
+    if backend.file is not None:
+        new.let_write(f"{backend.file}_{i}", "bin", backend.write)
+    if bank is not None:
+        new.write(f"bank_{i}", "npy", _npy([bank.rows], bank.rows.shape))
+        new.write(f"bank_languages_{i}", "npy", _places_of(bank.languages, codes))
+    centring = None
+    if view.centring is not None:
+        assert view.lengths is not None
+        assert view.languages is not None
+        lengths = view.lengths[rows.alive]
+        new.write(f"lengths_{i}", "npy", _npy([lengths], lengths.shape))
+        of_documents = view.languages[rows.alive].tolist()
+        new.write(f"languages_{i}", "npy", _places_of(of_documents, codes))
+        prior, documents = view.centring.prior, view.centring.of_documents
+        counts, sums = view.centring.counts, view.centring.sums
+        vectors = [*prior.values(), *documents.values(), *(sums[code] for code in counts)]
+        new.write(f"means_{i}", "npy", _npy(vectors, (len(vectors), width), "<f8"))
+        centring = {"prior": [*prior], "documents": [*documents], "counts": counts}
+    return {
+        "width": width,
+        "aligner": contents.signatures[i],
+        "reason": contents.report.views[i].centring,
+        "languages": codes,
+        "centring": centring,
     }
 
 
@@ -139,74 +323,128 @@ def open_folder(folder: str | os.PathLike[str]) -> Bundle:
     ValueError
         If the manifest is damaged.
     """
-    return Bundle(
+    saved = Bundle(
         Path(folder).expanduser(),
         _MANIFEST,
-        version=_VERSION,
+        versions=_VERSIONS,
         what="index, which save_index makes",
-        needed=NEEDED,
-        files=["rows", "documents"],
+        needed=_NEEDED,
+        files=["documents"],
     )
+    if (saved.fields["format_version"] > 1) != ("views" in saved.fields):
+        raise saved.damaged
+    _require_views(saved)
+    return saved
 
 
-def read_files(
-    saved: Bundle,
-    backend: Index,
-    hubness_settings: dict[str, Any] | None,
-    signature: dict[str, Any] | None,
-    verify: bool,
-) -> tuple[DocumentIndex, list[str] | None]:
+def index_within(saved: Bundle, field: str) -> Bundle:
+    """Manifest of an index that `write_files` wrote as a field of another manifest.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
+    part = saved.within(field, _NEEDED, ["documents"])
+    _require_views(part)
+    return part
+
+
+def _require_views(saved: Bundle) -> None:
+    """Raise ValueError unless the manifest describes a view alone, or a list of views."""
+    fields = saved.fields
+    if "views" not in fields:
+        saved.require(fields, _OF_VIEW, ["rows"])
+        return
+    saved.require(fields, _LATER, [])
+    for i, part in enumerate(fields["views"]):
+        saved.require(part, _LATER_OF_VIEW, [f"rows_{i}"])
+        if not all(isinstance(code, str) for code in part["languages"]):
+            raise saved.damaged
+        if part["centring"] is not None:
+            _require_centring(saved, part["centring"])
+    n_views, fusion = len(fields["views"]), fields["fusion"]
+    if n_views < 1 or (n_views > 1 and fusion is None):
+        raise saved.damaged
+    if fusion is not None:
+        saved.require(fusion, _OF_FUSION, [])
+        numbers = [*fusion["weights"], *fusion["spreads"], fusion["lexical_weight"]]
+        finite = all(isinstance(x, float) and math.isfinite(x) and x >= 0 for x in numbers)
+        right = len(fusion["weights"]) == len(fusion["spreads"]) == n_views
+        if not finite or not right or not any(fusion["weights"]):
+            raise saved.damaged
+
+
+def _require_centring(saved: Bundle, centring: Any) -> None:
+    """Raise ValueError unless these are the languages of a centring."""
+    saved.require(centring, _OF_CENTRING, [])
+    prior, documents, counts = (centring[name] for name in _OF_CENTRING)
+    for codes in (prior, documents):
+        if not all(isinstance(code, str) for code in codes) or len({*codes}) < len(codes):
+            raise saved.damaged
+    if not documents or not (prior or counts):
+        raise saved.damaged
+    if not all(type(n) is int and 0 < n < _MOST_QUERIES for n in counts.values()):
+        raise saved.damaged
+
+
+def read_files(saved: Bundle, opening: Opening) -> OpenedIndex:
     """Read an index from the files that a manifest names.
 
     Parameters
     ----------
     saved : Bundle
         The manifest.
-    backend : Index
-        Backend without rows, with the parameters that the index was built with.
-    hubness_settings : dict or None
-        As `Hubness.settings`. None: scores are cosines, and a saved query bank is not read.
-    signature : dict or None
-        Signature of the aligner that queries go through.
-    verify : bool
-        Whether to compare the checksum of the rows; the other files are always compared.
+    opening : Opening
+        Parameters of the retriever that opens it.
 
     Returns
     -------
-    index : DocumentIndex
-        The documents; rows are mapped from their file.
-    texts : list of str or None
-        Their texts.
+    OpenedIndex
+        The views.
 
     Raises
     ------
     ValueError
-        If a file is damaged, or the index was built with another backend or aligner, or without a
-        query bank.
+        If a file is damaged, or the index was built with another backend or other aligners, or
+        without a query bank.
     """
-    _check_built_alike(saved, backend, signature)
     fields = saved.fields
-    n_documents, width = fields["n_documents"], fields["width"]
-    rows = Rows([_load(saved, "rows", (n_documents, width), verify=verify)])
-    ids, texts = _read_lines(saved, n_documents, fields["is_text"])
-    hubness = None if hubness_settings is None else _read_hubness(saved, rows, hubness_settings)
-    if backend.file is None:
-        backend.build(rows)
-    elif backend.file not in saved.files:
-        raise saved.damaged
-    else:
-        try:
-            backend.read(os.fspath(saved.path(backend.file)), rows)
-        except RuntimeError as error:
-            raise saved.damaged from error
-    if hubness is not None:
-        hubness.find_active(backend)
-    return DocumentIndex(ids, rows, backend, hubness, fields["next_id"]), texts
+    described = fields.get("views", [fields])
+    _check_built_alike(saved, described, opening)
+    ids, texts = _read_lines(saved, fields["n_documents"], fields["is_text"])
+    views = [_read_view(saved, i, ids, opening) for i in range(len(described))]
+    banks: list[QueryRows | None] = [None] * len(views)
+    if opening.hubness is not None:
+        banks = [*_read_banks(saved, opening.hubness)]
+    fusion, fused, same, lexical = None, {}, True, False
+    if fields.get("fusion") is not None:
+        built, spreads = (np.array(fields["fusion"][name]) for name in ("weights", "spreads"))
+        weights = built if opening.weights is None else opening.weights
+        coefficients = coefficients_of(weights, spreads)
+        same = np.array_equal(coefficients, coefficients_of(built, spreads))
+        fusion = opening.make_fusion(coefficients)
+        fusion.lexical_weight = fields["fusion"]["lexical_weight"]
+        lexical = fields["fusion"]["lexical"]
+        fused = {"weights": weights, "spreads": spreads, "coefficients": coefficients}
+    if opening.hubness is not None:
+        level = None
+        if same and fields["hubs"] == opening.hubness:
+            level = _load(saved, "level", (fields["n_documents"],))
+        _correct(fusion, views, banks, opening.hubness, level)
+    reasons = [part.get("reason", "as saved") for part in described]
+    return OpenedIndex(views, fusion, banks, texts, reasons, fused, lexical)
 
 
-def _check_built_alike(saved: Bundle, backend: Index, signature: dict[str, Any] | None) -> None:
-    """Raise ValueError if the index was built with another backend or another aligner."""
+def _check_built_alike(saved: Bundle, described: list[Any], opening: Opening) -> None:
+    """Raise ValueError if the index was built with other parameters, which the search cannot change."""
     fields, where = saved.fields, f"The index in {str(saved.folder)!r}"
+    if len(described) != len(opening.aligners):
+        raise ValueError(
+            f"{where} was built with {len(described)} aligners, and the retriever has "
+            f"{len(opening.aligners)}: pass all that it was built with, in the same order."
+        )
+    backend = opening.make_backend()
     built_params = _build_params(fields["backend_params"], backend)
     for name, built, now in (
         ("backend", fields["backend"], backend.name),
@@ -216,57 +454,162 @@ def _check_built_alike(saved: Bundle, backend: Index, signature: dict[str, Any] 
             raise ValueError(
                 f"{where} was built with {name}={built!r}, and the retriever has {now!r}: use the same."
             )
-    try:
-        built_otherwise = difference(fields["aligner"], signature)
-    except (KeyError, TypeError, AttributeError):
-        raise saved.damaged from None
-    if built_otherwise:
-        raise ValueError(
-            f"{where} was built {built_otherwise}. Pass the aligner that it was built with, as it was "
-            "saved beside the index, or build the index again."
-        )
+    for i, (part, aligner) in enumerate(zip(described, opening.aligners, strict=True)):
+        try:
+            built_otherwise = difference(part["aligner"], signature_of(aligner))
+        except (KeyError, TypeError, AttributeError):
+            raise saved.damaged from None
+        if built_otherwise:
+            view = where if len(described) == 1 else f"View {i} of the index in {where[13:]}"
+            raise ValueError(
+                f"{view} was built {built_otherwise}. Pass the aligner that it was built with, as it "
+                "was saved beside the index, or build the index again."
+            )
+        is_centred = part.get("centring") is not None
+        if opening.centre != "auto" and bool(opening.centre) != is_centred:
+            raise ValueError(
+                f"{where} was built with centre={is_centred}, and the retriever has "
+                f"{opening.centre!r}: use the same, or 'auto'."
+            )
 
 
-def _read_hubness(saved: Bundle, rows: Rows, settings: dict[str, Any]) -> Hubness:
-    if saved.fields["hubs"] is None:
+def _read_view(saved: Bundle, i: int, ids: list[Any], opening: Opening) -> SearchView:
+    """View of the documents, from its files."""
+    fields, suffix = saved.fields, _suffix(saved, i)
+    part = fields["views"][i] if suffix else fields
+    n_documents, width = fields["n_documents"], part["width"]
+    rows = Rows([_load(saved, f"rows{suffix}", (n_documents, width), verify=opening.verify)])
+    backend = opening.make_backend()
+    if backend.file is None:
+        backend.build(rows)
+    elif backend.file + suffix not in saved.files:
+        raise saved.damaged
+    else:
+        try:
+            backend.read(os.fspath(saved.path(backend.file + suffix)), rows)
+        except RuntimeError as error:
+            raise saved.damaged from error
+    index = DocumentIndex(ids, rows, backend, None, fields["next_id"])
+    view = SearchView(name_of(opening.aligners[i], i), opening.aligners[i], index)
+    if part.get("centring") is None:
+        return view
+    view.centring = _read_centring(saved, i, part["centring"], width)
+    view.lengths = _load(saved, f"lengths_{i}", (n_documents,))
+    if not (np.isfinite(view.lengths).all() and (view.lengths >= 0).all()):
+        raise saved.damaged
+    view.languages = np.array(
+        _read_languages(saved, f"languages_{i}", part["languages"], n_documents)
+    )
+    return view
+
+
+def _suffix(saved: Bundle, i: int) -> str:
+    """End of the names of a view's files."""
+    return f"_{i}" if "views" in saved.fields else ""
+
+
+def _read_centring(saved: Bundle, i: int, described: dict[str, Any], width: int) -> Centring:
+    prior, documents, counts = (described[name] for name in _OF_CENTRING)
+    codes = [*prior, *documents, *counts]
+    vectors = np.array(_load(saved, f"means_{i}", (len(codes), width), np.float64))
+    if not np.isfinite(vectors).all():
+        raise saved.damaged
+    ends = np.cumsum([len(prior), len(documents)])
+    means, own, sums = np.split(vectors, ends)
+    centring = Centring(
+        dict(zip(prior, means, strict=True)), dict(zip(documents, own, strict=True))
+    )
+    centring.sums, centring.counts = dict(zip(counts, sums, strict=True)), dict(counts)
+    return centring
+
+
+def _read_banks(saved: Bundle, settings: dict[str, Any]) -> Iterator[QueryRows]:
+    """Bank of queries in every view."""
+    fields, n_queries = saved.fields, None
+    if fields["hubs"] is None:
         raise ValueError(
             f"The index in {str(saved.folder)!r} has no query bank, which scoring="
             f'{settings["scoring"]!r} needs: open it with scoring="cosine", or build the index again.'
         )
-    if not {"bank", "level"} <= set(saved.files):
+    for i, part in enumerate(fields.get("views", [fields])):
+        suffix = _suffix(saved, i)
+        rows = _load(saved, f"bank{suffix}", (n_queries, part["width"]))
+        n_queries, languages = len(rows), [""] * len(rows)
+        if suffix:
+            languages = _read_languages(
+                saved, f"bank_languages{suffix}", part["languages"], n_queries
+            )
+        yield QueryRows(rows, languages)
+
+
+def _read_languages(saved: Bundle, kind: str, codes: list[str], n: int) -> list[str]:
+    places = _load(saved, kind, (n,), np.uint16)
+    if n and int(places.max()) >= len(codes):
         raise saved.damaged
-    hubness = Hubness.of_bank(_load(saved, "bank", (None, rows.width)), **settings)
-    if saved.fields["hubs"] == hubness.settings:
-        hubness.level = _load(saved, "level", (len(rows.alive),))
+    return [codes[place] for place in places.tolist()]
+
+
+def _correct(
+    fusion: Fusion | None,
+    views: list[SearchView],
+    banks: list[QueryRows | None],
+    settings: dict[str, Any],
+    level: NDArray | None,
+) -> None:
+    """Correct the hubness of the documents, by their saved levels if there are any."""
+    if level is None:
+        correct_hubness(fusion, views, banks, partial(Hubness.of_bank, **settings))
+        return
+    rows = [centred(view.centring, bank) for view, bank in zip(views, banks, strict=True) if bank]
+    joined = None if fusion is None else Joined(fusion, [view.index for view in views])
+    bank = rows[0] if joined is None else joined.rows(rows)
+    hubness = Hubness.of_bank(bank, **settings)
+    hubness.level = level
+    hubness.find_active(views[0].index.backend if joined is None else joined)
+    if fusion is None:
+        views[0].index.hubness = hubness
     else:
-        hubness.append(rows.blocks[0])
-    return hubness
+        fusion.hubness = hubness
 
 
 def _load(
-    saved: Bundle, kind: str, shape: tuple[int | None, ...], *, verify: bool = True
+    saved: Bundle,
+    kind: str,
+    shape: tuple[int | None, ...],
+    dtype: Any = np.float32,
+    *,
+    verify: bool = True,
 ) -> NDArray:
-    """Float32 array of a shape, mapped from its file; nothing is unpickled."""
+    """Array of a shape, mapped from its file; nothing is unpickled."""
+    if kind not in saved.files:
+        raise saved.damaged
     path = saved.path(kind, verify=verify)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError):
         array = None
-    if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.ndim != len(shape):
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != len(shape):
         raise saved.damaged
     if any(expected not in (None, n) for expected, n in zip(shape, array.shape, strict=True)):
         raise saved.damaged
     return array
 
 
-def _npy(arrays: Iterable[NDArray], shape: tuple[int, ...]) -> Iterator[bytes]:
-    """Bytes of a float32 .npy file, without joining the parts into one array."""
+def _npy(arrays: Iterable[NDArray], shape: tuple[int, ...], dtype: str = "<f4") -> Iterator[bytes]:
+    """Bytes of a .npy file, without joining the parts into one array."""
     header = BytesIO()
-    fields = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    fields = {"descr": dtype, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, fields)
     yield header.getvalue()
     for array in arrays:
-        yield np.ascontiguousarray(array, dtype="<f4").tobytes()
+        yield np.ascontiguousarray(array, dtype=dtype).tobytes()
+
+
+def _places_of(languages: Sequence[str], codes: list[str]) -> Iterator[bytes]:
+    """Bytes of a .npy file of the places of languages in a list of them."""
+    place = {code: i for i, code in enumerate(codes)}
+    places = np.array([place[code] for code in languages], dtype="<u2")
+    return _npy([places], places.shape, "<u2")
 
 
 def _lines(ids: list[Any], texts: list[str] | None) -> Iterator[bytes]:

@@ -29,7 +29,6 @@ from ..aligner._route import route_of
 from ..corpus._inputs import Sides, Text, pairs_from, text_column
 from ..encoders import EncodingSession
 from ..languages import LanguageRouter, languages_of
-from .aligner_signature import signature_of
 from .backends import Index, make_index
 from .build import (
     EncodedView,
@@ -43,7 +42,14 @@ from .centring import Centring, means_by_language, prior_means
 from .fusion import FUSIONS, Fusion, Joined
 from .hubness import SCORINGS, Hubness
 from .index import DocumentIndex, checked_ids
-from .index_folder import IndexContents, checked_contents, open_folder, read_files, write_folder
+from .index_folder import (
+    IndexContents,
+    Opening,
+    checked_contents,
+    open_folder,
+    read_files,
+    write_folder,
+)
 from .judged import Judged, weights_by_judgements
 from .report import SearchReport, SearchViewReport
 from .selection import BankMatch, ScoringChoice, choose_centring, choose_scoring
@@ -312,8 +318,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If no view is centred, the index is empty, or the hubness of an index that was opened would
-            have to be measured again. The retriever is then unchanged.
+            If no view is centred, or the index is empty. The retriever is then unchanged.
         """
         check_is_fitted(self)
         self._check_not_empty()
@@ -322,11 +327,6 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
                 "No view is centred, so there are no means to adapt: fit with centre=True."
             )
         correction = self._correction(self.scoring_)
-        if correction is not None and any(bank is None for bank in self._banks):
-            raise ValueError(
-                "A saved index does not hold the bank of queries as it was before it was centred, so "
-                "hubness cannot be measured again: fit anew, with all past queries as query_bank=."
-            )
         session, queries = EncodingSession(), self._queries(X, "queries")
         views = []
         for i, view in enumerate(self._views):
@@ -624,12 +624,10 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             reason = "equal weights"
             if judged is not None:
                 weights, reason = weights_by_judgements(views, judged, spreads)
-        by_rank = self.fusion == "rank"
-        coefficients = checked_coefficients(views, weights, spreads, by_rank)
-        fusion = Fusion(coefficients, by_rank, self.n_candidates)
-        how = "reciprocal ranks" if by_rank else "mean of cosines"
+        coefficients = checked_coefficients(views, weights, spreads, self.fusion == "rank")
+        fusion = self._new_fusion(coefficients)
         return fusion, {
-            "fusion": f"{how}, {reason}",
+            "fusion": _how_fused(fusion, reason),
             "weights": weights,
             "spreads": spreads,
             "coefficients": coefficients,
@@ -660,6 +658,10 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
     def _new_backend(self) -> Index:
         """Backend without rows."""
         return make_index(self.backend, self.backend_params)
+
+    def _new_fusion(self, coefficients: NDArray[np.float64]) -> Fusion:
+        """Fusion of the views by cosines, or by ranks."""
+        return Fusion(coefficients, self.fusion == "rank", self.n_candidates)
 
     def _aligners(self) -> list[Any]:
         """Aligners of the views, checked and not fitted."""
@@ -900,8 +902,13 @@ def index_contents(retriever: CrossLingualRetriever) -> IndexContents:
     ValueError
         If the index is empty.
     """
-    signature = signature_of(retriever.aligner_)
-    return checked_contents(retriever._document_index, retriever.documents_, signature)
+    return checked_contents(
+        retriever._views,
+        retriever._fusion,
+        retriever._banks,
+        retriever.report_,
+        retriever.documents_,
+    )
 
 
 def open_files(
@@ -915,27 +922,47 @@ def open_files(
         As `CrossLingualRetriever.open_index`.
     """
     retriever._check_parameters()
-    aligner = retriever.aligner
-    if aligner is not None:
-        check_is_fitted(
-            aligner,
-            msg="open_index needs the fitted aligner that the index was built with, and this "
-            "%(name)s is not fitted. Pass the one you saved beside the index, such as "
-            "aligner=retriever.aligner_.",
-        )
+    aligners, weights = retriever._aligners(), None
+    if retriever.weights is not None:
+        weights = _checked_weights(retriever.weights, len(aligners))
+    for aligner in aligners:
+        if aligner is not None:
+            check_is_fitted(
+                aligner,
+                msg="open_index needs the fitted aligner that the index was built with, and this "
+                "%(name)s is not fitted. Pass the one you saved beside the index, such as "
+                "aligner=retriever.aligner_.",
+            )
     scoring = _scoring_of(retriever.scoring, saved)
-    settings = None if scoring == "cosine" else retriever._hubness_settings(scoring)
-    backend = retriever._new_backend()
-    index, texts = read_files(saved, backend, settings, signature_of(aligner), verify)
-    if aligner is None:
-        retriever.n_features_in_ = index.width
-    views = [SearchView(name_of(aligner, 0), aligner, index)]
-    retriever._banks = [None]
+    opened = read_files(
+        saved,
+        Opening(
+            aligners,
+            retriever._new_backend,
+            None if scoring == "cosine" else retriever._hubness_settings(scoring),
+            retriever._new_fusion,
+            weights,
+            retriever.centre,
+            verify,
+        ),
+    )
+    if len(aligners) == 1 and aligners[0] is None:
+        retriever.n_features_in_ = opened.views[0].index.width
+    fused: dict[str, Any] = {**opened.fused}
+    if opened.fusion is not None:
+        reason = "weights as saved" if weights is None else "weights as given"
+        fused["fusion"] = _how_fused(opened.fusion, reason)
     choice = ScoringChoice(scoring, "nothing", {}, {}, 0, "as saved")
+    retriever._banks = opened.banks
     retriever.scoring_ = scoring
-    retriever.report_ = _reported(views, ["as saved"], choice, {})
-    retriever._set_views(views, None, texts)
+    retriever.report_ = _reported(opened.views, opened.reasons, choice, fused)
+    retriever._set_views(opened.views, opened.fusion, opened.texts)
     return retriever
+
+
+def _how_fused(fusion: Fusion, reason: str) -> str:
+    """Line of the report about a fusion and its weights."""
+    return f"{'reciprocal ranks' if fusion.by_rank else 'mean of cosines'}, {reason}"
 
 
 def _scoring_of(scoring: str, saved: Bundle) -> str:

@@ -29,7 +29,7 @@ def read(folder, needed=None, files=("rows",), version=1, **settings):
     needed = {"n_rows": int} if needed is None else needed
     what = "bundle, which the test writes"
     return Bundle(
-        folder, MANIFEST, version=version, what=what, needed=needed, files=files, **settings
+        folder, MANIFEST, versions=(version,), what=what, needed=needed, files=files, **settings
     )
 
 
