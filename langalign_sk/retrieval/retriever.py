@@ -481,7 +481,8 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         """Write the index to a folder, in formats that execute nothing when they are read.
 
         A former index in the folder stays whole until all files of the new one are there. The
-        aligner is not part of the index.
+        aligners are not part of the index. A view alone that is not centred is written in format
+        version 1, and everything else in version 2, which earlier releases refuse.
 
         Parameters
         ----------
@@ -503,6 +504,12 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
     ) -> CrossLingualRetriever:
         """Open a saved index, in place of `fit`; rows are mapped, and read when they are needed.
 
+        The retriever needs the fitted aligners that the index was built with, in the same order,
+        and its `backend`. What is centred, and by which means, is of the index; `centre` may be
+        "auto" or must agree. The search follows the retriever: `scoring` and its parameters,
+        `fusion`, `n_candidates` and `weights` may differ from those of the fit. ``scoring="auto"``
+        and ``weights=None`` take those of the index.
+
         Parameters
         ----------
         folder : path
@@ -521,8 +528,9 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         FileNotFoundError
             If there is no index in the folder.
         ValueError
-            If a file was cut short or changed, or the index was built with another aligner or
-            encoder. The retriever is then unchanged.
+            If a file was cut short or changed, or the index was built with other aligners or
+            encoders, another `backend` or `centre`, or without the bank that `scoring` needs. The
+            retriever is then unchanged.
 
         Examples
         --------

@@ -31,7 +31,7 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 6)).astype(np.float32)
 Y = (X @ np.linalg.qr(RNG.normal(size=(6, 6)))[0] + 0.1 * RNG.normal(size=X.shape)).astype("f4")
 ONE_EPOCH = {"max_epochs": 1}
-MODELS = ("ridge", "contrastive", "adapter", "linear", "retriever")
+MODELS = ("ridge", "contrastive", "adapter", "linear", "retriever", "views")
 MIXED = [*KOREAN[:5], *ENGLISH[5:9]]
 LABELS = np.array(["a", "b", "c"])[Y[:, :3].argmax(axis=1)]
 
@@ -139,7 +139,8 @@ def no_pickle(*args, **kwargs):
 def answer(model):
     """Rows that show whether one of the small models is whole."""
     if isinstance(model, CrossLingualRetriever):
-        return np.concatenate(model.kneighbors(X[:5], 2))
+        queries = X[:5] if len(model.report_.views) == 1 else [X[:5], Y[:5]]
+        return np.concatenate(model.kneighbors(queries, 2))
     moved = model.transform(X[:5])
     return np.concatenate([moved, model.inverse_transform(moved)], axis=1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import pytest
+from sklearn.frozen import FrozenEstimator
 
 from langalign_sk import AdapterAligner, CrossLingualAligner, CrossLingualRetriever, LinearAligner
 from tests.persistence.common import MODELS, ONE_EPOCH, X, Y
@@ -24,4 +25,7 @@ def models():
         linear = LinearAligner("spectral", alpha=1.0, shared=True).fit(X, Y)
         retriever = CrossLingualRetriever(ridge.freeze(), scoring="csls", n_neighbors=3)
         retriever.fit(Y[:30], query_bank=X)
-    return dict(zip(MODELS, (ridge, contrastive, adapter, linear, retriever), strict=True))
+        views = CrossLingualRetriever([FrozenEstimator(linear), None], scoring="csls", centre=True)
+        views.fit([Y[:30], X[:30]], query_bank=[X, Y])
+    made = (ridge, contrastive, adapter, linear, retriever, views)
+    return dict(zip(MODELS, made, strict=True))
