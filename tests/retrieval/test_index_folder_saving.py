@@ -9,10 +9,16 @@ import sys
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from langalign_sk import CrossLingualRetriever
 from tests.retrieval.folders import BANK, D, assert_no_other_files, assert_same
 from tests.retrieval.toy import of_kind
+
+
+def of_views(kind):
+    """Retriever of two centred views, of which the second has rows of another width."""
+    return of_kind(kind, aligner=[None, None], scoring="csls", centre=True)
 
 
 class Stop(BaseException):
@@ -50,6 +56,34 @@ def test_a_save_that_fails_anywhere_leaves_the_old_index(kind, call, tmp_path, m
     assert failed == (1 if call == "os.replace" else 6 + (kind != "exact"))
     assert_no_other_files(tmp_path)
     assert_same(of_kind(kind, scoring="csls").open_index(tmp_path, verify=True), new)
+
+
+@pytest.mark.parametrize("kind", ["exact", "flat", "hnswlib"])
+def test_a_save_of_views_that_fails_anywhere_leaves_the_old_index(kind, tmp_path, monkeypatch):
+    parts = [D, D[:, :5]], [BANK, BANK[:, :5]]
+    of_views(kind).fit(parts[0], query_bank=parts[1]).save_index(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    new = of_views(kind).fit([rows[:100] for rows in parts[0]], query_bank=parts[1])
+    whole = os.fsync
+    for fails_at in range(len(before) - 1):  # the last one is of the manifest
+        calls = iter(range(100))
+
+        def failing(*args, calls=calls, fails_at=fails_at):
+            if next(calls) == fails_at:
+                raise Stop
+            return whole(*args)
+
+        monkeypatch.setattr(os, "fsync", failing)
+        with pytest.raises(Stop):
+            new.save_index(tmp_path)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    monkeypatch.undo()
+    new.save_index(tmp_path)
+    assert_no_other_files(tmp_path)
+    opened = of_views(kind).open_index(tmp_path, verify=True)
+    queries = [rows[:7] for rows in parts[1]]
+    for ours, theirs in zip(opened.kneighbors(queries), new.kneighbors(queries), strict=True):
+        assert_array_equal(ours, theirs)
 
 
 KILLED = """
