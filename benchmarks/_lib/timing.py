@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ def seconds(function: Callable, *args, **kwargs) -> tuple[float, Any]:
 
 
 def in_turns(
-    functions: dict[str, Callable],
+    functions: Mapping[str, Callable],
     turns: int,
     number: int = 1,
     peaks: dict[str, int] | None = None,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from .exact import Rows, nearest
 from .index import unit
 
 __all__ = ["Centring", "means_by_language", "prior_means"]
@@ -24,15 +25,15 @@ class Centring:
     Rows of one language share a direction in most encoders, which adds the same amount to all
     cosines and hides what is particular to a text. The means of queries begin as those of
     translation pairs and move to those of the queries that are seen; the mean of the documents
-    moves from that of the pairs' English side to their own by the same share, as both means must be
-    of one kind of text.
+    moves from that of the pairs' English side to that of the documents that the queries ask for, by
+    the same share, as both means must be of one kind of text.
 
     Parameters
     ----------
     prior : dict of str to ndarray of shape (width,)
         Means of unit rows of the pairs by language, with "en". Empty where there are no pairs.
     documents : dict of str to ndarray of shape (width,)
-        Means of unit rows of the documents by language.
+        Means of unit rows of the documents that queries asked for, by language.
     """
 
     def __init__(self, prior: dict[str, NDArray], documents: dict[str, NDArray]) -> None:
@@ -45,8 +46,14 @@ class Centring:
         """Number of queries that were seen."""
         return sum(self.counts.values())
 
-    def observe(self, rows: NDArray, languages: Sequence[str]) -> None:
-        """Take unit rows of queries into the means.
+    def observe(
+        self,
+        rows: NDArray,
+        languages: Sequence[str],
+        found: NDArray | None = None,
+        found_languages: Sequence[str] = (),
+    ) -> None:
+        """Take unit rows of queries, and of the documents that they ask for, into the means.
 
         Parameters
         ----------
@@ -54,13 +61,58 @@ class Centring:
             Unit rows, not centred.
         languages : sequence of str
             Their languages.
+        found : ndarray of shape (n_found, width), float32, or None, default=None
+            Unit rows of documents, not centred.
+        found_languages : sequence of str, default=()
+            Their languages.
         """
+        if found is not None:
+            before = self.n_queries
+            for language, mean in means_by_language(found, found_languages).items():
+                n = sum(code == language for code in found_languages)
+                old = self.of_documents.get(language)
+                whole = mean if old is None else (before * old + n * mean) / (before + n)
+                self.of_documents = {**self.of_documents, language: whole}
         codes = np.array(languages)
         for language in sorted({*languages}):
             part = rows[codes == language]
-            before = self.sums.get(language, np.zeros(rows.shape[1]))
-            self.sums[language] = before + part.sum(axis=0, dtype=np.float64)
+            total = self.sums.get(language, np.zeros(rows.shape[1]))
+            self.sums[language] = total + part.sum(axis=0, dtype=np.float64)
             self.counts[language] = self.counts.get(language, 0) + len(part)
+
+    def asked_for(
+        self, rows: NDArray, asked: Sequence[str], documents: NDArray, languages: Sequence[str]
+    ) -> tuple[NDArray, list[str]]:
+        """Rows and languages of the documents that queries find first by the means of pairs.
+
+        An index may hold much that nobody asks for; the mean of the documents that are asked for
+        lies as the mean of the queries does.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_queries, width), float32
+            Unit rows of queries, not centred.
+        asked : sequence of str
+            Their languages.
+        documents : ndarray of shape (n_documents, width), float32
+            Unit rows, not centred.
+        languages : sequence of str
+            Languages of the documents.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_queries, width), float32
+            Unit rows, not centred; a document may come several times.
+        languages : list of str
+            Their languages.
+        """
+        general = Centring(self.prior, {})
+        Q, D = rows, documents
+        if self.prior:
+            Q = general.queries(Q, asked)
+            D = general.documents(D, languages)[0]
+        first = nearest(Q, Rows([D]), [(1, None)])[0][0][:, 0]
+        return documents[first], [languages[i] for i in first]
 
     def query_mean(self, language: str) -> NDArray:
         """Mean of the queries of a language; that of the other languages where it is unknown."""
@@ -76,10 +128,13 @@ class Centring:
         return np.asarray(np.mean(means, axis=0), dtype=np.float32)
 
     def document_mean(self, language: str) -> NDArray:
-        """Mean of the documents of a language."""
+        """Mean of the documents of a language; that of the other languages where it is unknown."""
         prior, own = self.prior.get(language), self.of_documents.get(language)
-        if own is None:  # the language came with documents that were added
-            own = np.mean(list(self.of_documents.values()), axis=0)
+        if prior is None and own is None:
+            known = list(self.of_documents.values()) or list(self.prior.values())
+            return np.asarray(np.mean(known, axis=0), dtype=np.float32)
+        if own is None:
+            return np.asarray(prior, dtype=np.float32)
         if prior is None:
             return np.asarray(own, dtype=np.float32)
         share = self.n_queries / (self.n_queries + _PRIOR_QUERIES)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .hubness import Hubness
 from .index import DocumentIndex
+from .lexical import LexicalIndex
 
-if TYPE_CHECKING:
-    from .lexical import LexicalIndex
-
-__all__ = ["FUSIONS", "Fusion", "Joined", "coefficients_of", "spread_of", "united"]
+__all__ = [
+    "FUSIONS",
+    "Fusion",
+    "Joined",
+    "coefficients_of",
+    "lexical_weight",
+    "spread_of",
+    "united",
+]
 
 
 FUSIONS = ("auto", "sum", "rank")
@@ -25,6 +30,9 @@ _CANDIDATES = 200
 _RANK_OFFSET = 60  # k of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)
 _BLOCK = 1 << 22  # numbers of candidates' rows at once
 _JOINED = 8_192  # documents whose rows are joined at once
+# Of the lexical score beside standardised scores of a summed weight of 1; words in common decide
+# between documents that are near to each other (`python -m benchmarks search`).
+_LEXICAL = 0.75
 _CONSTANT = 1e-6  # spread of the cosines of a view that tells no document from another
 
 
@@ -117,16 +125,13 @@ class Fusion:
         """Candidates of the first view and of the lexical one, ranked by all views."""
         lead, Q, _ = parts[0]
         positions = lead.backend.search(Q, n_candidates)[0]
-        lexical = texts is not None and self.lexical is not None
-        if lexical:
-            assert self.lexical is not None
+        if texts is not None and self.lexical is not None:
             positions = united(positions, self.lexical.search(texts, n_candidates)[0])
         missing = positions < 0
         scores = np.zeros(positions.shape, dtype=np.float32)
         for index, Q, c in parts:
             scores += c * np.einsum("qd,qcd->qc", Q, index.rows.take(positions))
-        if lexical:
-            assert self.lexical is not None
+        if texts is not None and self.lexical is not None:
             scores += np.float32(self.lexical_weight) * self.lexical.score(texts, positions)
         scores[missing] = -np.inf
         # By score, and equal scores by position, as in an exact search.
@@ -230,6 +235,27 @@ def coefficients_of(
     scales = np.where(varies & (not by_rank), spreads, 1)
     out: NDArray[np.float64] = np.where(varies, weights, 0) / scales
     return out / out.sum()
+
+
+def lexical_weight(weights: NDArray, spreads: NDArray) -> float:
+    """Weight of the lexical score beside the fused cosines.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_views,)
+        Weights of standardised scores.
+    spreads : ndarray of shape (n_views,)
+        Standard deviations of the cosines of the views.
+
+    Returns
+    -------
+    float
+        In the unit of the fused cosines.
+    """
+    varies = (spreads > _CONSTANT) & (weights > 0)
+    if not varies.any():
+        return 1.0
+    return float(_LEXICAL * weights.sum() / (weights[varies] / spreads[varies]).sum())
 
 
 def united(positions: NDArray[np.intp], more: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -29,6 +29,7 @@ from .exact import Rows
 from .fusion import Fusion, Joined, coefficients_of
 from .hubness import Hubness
 from .index import DocumentIndex
+from .lexical import LexicalIndex
 from .report import SearchReport
 from .view import QueryRows, SearchView, centred, name_of
 
@@ -140,7 +141,7 @@ class OpenedIndex:
     views : list of SearchView
         The views; rows are mapped from their files.
     fusion : Fusion or None
-        Their fusion, without the lexical view.
+        Their fusion.
     banks : list of QueryRows or None
         Bank of queries in every view, not centred; None where it was not read.
     texts : list of str or None
@@ -149,8 +150,6 @@ class OpenedIndex:
         Why each view is centred, or is not.
     fused : dict
         Weights, spreads and coefficients of the views; empty without a fusion.
-    lexical : bool
-        Whether the index was built with a lexical view, to be built of the texts again.
     """
 
     views: list[SearchView]
@@ -159,7 +158,6 @@ class OpenedIndex:
     texts: list[str] | None
     reasons: list[str]
     fused: dict[str, NDArray[np.float64]]
-    lexical: bool
 
 
 def checked_contents(
@@ -417,15 +415,20 @@ def read_files(saved: Bundle, opening: Opening) -> OpenedIndex:
     banks: list[QueryRows | None] = [None] * len(views)
     if opening.hubness is not None:
         banks = [*_read_banks(saved, opening.hubness)]
-    fusion, fused, same, lexical = None, {}, True, False
+    fusion, fused, same = None, {}, True
     if fields.get("fusion") is not None:
         built, spreads = (np.array(fields["fusion"][name]) for name in ("weights", "spreads"))
         weights = built if opening.weights is None else opening.weights
-        coefficients = coefficients_of(weights, spreads)
-        same = np.array_equal(coefficients, coefficients_of(built, spreads))
-        fusion = opening.make_fusion(coefficients)
+        fusion = opening.make_fusion(coefficients_of(weights, spreads))
+        if fusion.by_rank:
+            fusion.coefficients = coefficients_of(weights, spreads, by_rank=True)
+        coefficients = fusion.coefficients
+        same = np.array_equal(coefficients, coefficients_of(built, spreads, fusion.by_rank))
         fusion.lexical_weight = fields["fusion"]["lexical_weight"]
-        lexical = fields["fusion"]["lexical"]
+        if fields["fusion"]["lexical"]:
+            if texts is None:
+                raise saved.damaged
+            fusion.lexical = LexicalIndex(texts)
         fused = {"weights": weights, "spreads": spreads, "coefficients": coefficients}
     if opening.hubness is not None:
         level = None
@@ -433,7 +436,7 @@ def read_files(saved: Bundle, opening: Opening) -> OpenedIndex:
             level = _load(saved, "level", (fields["n_documents"],))
         _correct(fusion, views, banks, opening.hubness, level)
     reasons = [part.get("reason", "as saved") for part in described]
-    return OpenedIndex(views, fusion, banks, texts, reasons, fused, lexical)
+    return OpenedIndex(views, fusion, banks, texts, reasons, fused)
 
 
 def _check_built_alike(saved: Bundle, described: list[Any], opening: Opening) -> None:

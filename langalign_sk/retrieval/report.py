@@ -63,6 +63,8 @@ class SearchReport:
         What `scoring="auto"` compared: a held-out figure of every scoring. Empty else.
     fusion : str
         How the views are fused, and where their weights come from; "" for a view alone.
+    lexical : str
+        Whether words in common count, and why; "" where they were not asked for.
     n_bank : int
         Queries of the bank and those that `partial_adapt` took in.
 
@@ -80,6 +82,7 @@ class SearchReport:
     scoring_reason: str
     scores: dict[str, float]
     fusion: str = ""
+    lexical: str = ""
     n_bank: int = 0
 
     def __str__(self) -> str:
@@ -89,8 +92,9 @@ class SearchReport:
         lines.append(f"scoring: {self.scoring} ({self.scoring_reason})")
         if compared:
             lines.append(f"    {compared}")
-        if self.fusion:
-            lines.append(f"fusion: {self.fusion}")
+        for name in ("fusion", "lexical"):
+            if getattr(self, name):
+                lines.append(f"{name}: {getattr(self, name)}")
         if self.n_bank:
             lines.append(f"bank: {self.n_bank:,} queries")
         return "\n".join(lines)

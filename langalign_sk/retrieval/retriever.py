@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -38,8 +39,8 @@ from .build import (
     match_of_banks,
     spreads_of,
 )
-from .centring import Centring, means_by_language, prior_means
-from .fusion import FUSIONS, Fusion, Joined
+from .centring import Centring, prior_means
+from .fusion import FUSIONS, Fusion, Joined, lexical_weight
 from .hubness import SCORINGS, Hubness
 from .index import DocumentIndex, checked_ids
 from .index_folder import (
@@ -51,8 +52,9 @@ from .index_folder import (
     write_folder,
 )
 from .judged import Judged, weights_by_judgements
+from .lexical import LexicalIndex, lexical_evidence
 from .report import SearchReport, SearchViewReport
-from .selection import BankMatch, ScoringChoice, choose_centring, choose_scoring
+from .selection import LEAST_BANK, BankMatch, ScoringChoice, choose_centring, choose_scoring
 from .view import (
     QueryRows,
     SearchView,
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
 __all__ = ["CrossLingualRetriever", "index_contents", "open_files"]
 
 
+_MAX_ASKED = 2_000  # queries whose nearest documents are looked for, to find their mean
 _MAX_PAIRS = 1_000  # of a language, whose means and cosines are those of all
 
 
@@ -279,18 +282,25 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         given = self._inputs(X, ids, parallel, query_bank, judgements)
         session = EncodingSession()
         aligners = self._aligners()
-        decide = len(aligners) > 1 or self.centre is True or self.scoring == "auto"
+        # A view alone, scored as asked, needs no pairs.
+        decide = self._is_fused() or self.centre is True or self.scoring == "auto"
         aligners, pairs = _fitted(aligners, given.texts, parallel, session, decide)
         encoded, banks = self._encoded(aligners, given, pairs, session)
         match = match_of_banks(encoded)
-        if match is not None and not match.matches and self.centre is not True:
+        first = encoded[0].bank
+        n_bank = 0 if first is None else sum(code != "en" for code in first.languages)
+        asks = match is not None and match.matches and n_bank >= LEAST_BANK
+        if not asks and self.centre is not True:
             encoded = [replace(view, bank=None) for view in encoded]
         views, reasons = self._built(encoded, match, given.ids)
         judged = None
         if given.judged is not None:
             judged = Judged(*_rows_and_places(views, given.judged, session))
         fusion, fused = self._fused(views, encoded, judged)
-        choice = self._choice(match, given.n_bank, fusion, views, banks, judged)
+        if fusion is not None and self.lexical is not False:
+            fusion.lexical, fused["lexical"] = self._lexical(given.texts, pairs)
+            fusion.lexical_weight = lexical_weight(fused["weights"], fused["spreads"])
+        choice = self._choice(match, n_bank, fusion, views, banks, judged)
         correct_hubness(fusion, views, banks, self._correction(choice.chosen))
         if aligners == [None]:  # only now: a fit that fails leaves an earlier one as it is
             validate_data(self, X, dtype=np.float32, skip_check_array=True)
@@ -331,13 +341,14 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         views = []
         for i, view in enumerate(self._views):
             seen = _bank_rows(view.aligner, queries, i, view.index.width, session)
-            centring = copy.deepcopy(view.centring)
+            centring, encoded = copy.deepcopy(view.centring), _encoded_again(view)
             if centring is not None and seen is not None:
-                centring.observe(seen.rows, seen.languages)
-            encoded = _encoded_again(view)
+                _observe(centring, seen, encoded)
             views.append(build_view(encoded, centring, self.ids_, self._new_backend()))
             views[i].index.next_id = view.index.next_id
         fusion = None if self._fusion is None else replace(self._fusion)
+        if fusion is not None and fusion.lexical is not None:
+            fusion.lexical = LexicalIndex(self.documents_ or [])  # its positions are new
         correct_hubness(fusion, views, self._banks, correction)
         self._set_views(views, fusion, self.documents_)
         n_bank = self.report_.n_bank + _n_rows(queries)
@@ -444,6 +455,8 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             view.add(part, languages_in(view.aligner, _part(documents, i), "en"), ids)
         if self._fusion is not None and self._fusion.hubness is not None:
             self._joined().append_to(self._fusion.hubness, first)
+        if self._fusion is not None and self._fusion.lexical is not None and texts is not None:
+            self._fusion.lexical.append(texts)
         all_texts = None if self.documents_ is None or texts is None else self.documents_ + texts
         self._set_views(self._views, self._fusion, all_texts)
         return self
@@ -469,8 +482,11 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         check_is_fitted(self)
         many = not isinstance(ids, str | bytes | tuple) and hasattr(ids, "__iter__")
         gone = list(ids) if many else [ids]
+        before = self._document_index.rows.alive.copy()
         for view in self._views:
             kept = view.index.remove(gone)
+        if self._fusion is not None and self._fusion.lexical is not None:
+            self._fusion.lexical.remove(np.flatnonzero(before & ~self._document_index.rows.alive))
         if self._fusion is not None and self._fusion.hubness is not None and kept:
             self._fusion.hubness.find_active(self._joined())
         texts = None if self.documents_ is None else [self.documents_[i] for i in kept]
@@ -553,6 +569,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         check_scalar(self.temperature, "temperature", Real, min_val=0, include_boundaries="neither")
         check_choice("fusion", self.fusion, FUSIONS)
         check_choice("centre", self.centre, ("auto", True, False))
+        check_choice("lexical", self.lexical, ("auto", True, False))
         if self.fusion == "rank" and self.scoring not in ("cosine", "auto"):
             raise ValueError(
                 f'fusion="rank" goes by the ranks of cosines, and scoring={self.scoring!r} corrects '
@@ -567,13 +584,21 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         _checked_weights(self.weights, len(self._aligners()))
         documents = self._rows(X, "documents")
         ids = checked_ids(ids, _n_rows(documents))
-        _warn_of_duplicates(_texts_of(documents))
+        texts = _texts_of(documents)
+        _warn_of_duplicates(texts)
+        if self.lexical is not False:
+            if texts is None:
+                raise ValueError(
+                    "The documents are embeddings, and lexical= needs their words: pass text, or "
+                    "lexical=False."
+                )
+            LexicalIndex()  # its packages may be missing
         self._check_parallel(parallel)
         bank = None if query_bank is None else self._rows(query_bank, "queries of the bank")
         hub_bank = bank
         if bank is None and self.scoring not in ("cosine", "auto"):
             hub_bank = self._pairs_as_bank(parallel)
-        if self.centre is True and bank is None and _texts_of(documents) is None:
+        if self.centre is True and bank is None and texts is None:
             raise ValueError(_NO_MEANS)
         judged = None
         if judgements is not None:
@@ -615,7 +640,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         """Views with their indexes, and why they are centred or not."""
         views, reasons = [], []
         for view in encoded:
-            centring, reason = self._centring(view, match, len(encoded) > 1)
+            centring, reason = self._centring(view, match)
             views.append(build_view(view, centring, ids, self._new_backend()))
             reasons.append(reason)
         return views, reasons
@@ -624,13 +649,13 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         self, views: list[SearchView], encoded: list[EncodedView], judged: Judged | None
     ) -> tuple[Fusion | None, dict[str, Any]]:
         """Fusion of several views, and what the report says of it."""
-        if len(views) == 1:
+        if not self._is_fused():
             return None, {}
         weights, reason = _checked_weights(self.weights, len(views)), "weights as given"
         spreads = spreads_of(views, encoded)
         if self.weights is None:
             reason = "equal weights"
-            if judged is not None:
+            if judged is not None and len(views) > 1:
                 weights, reason = weights_by_judgements(views, judged, spreads)
         coefficients = checked_coefficients(views, weights, spreads, self.fusion == "rank")
         fusion = self._new_fusion(coefficients)
@@ -640,6 +665,27 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             "spreads": spreads,
             "coefficients": coefficients,
         }
+
+    def _is_fused(self) -> bool:
+        """Whether there is more than one score to fuse."""
+        return len(self._aligners()) > 1 or self.lexical is not False
+
+    def _lexical(
+        self, texts: list[str] | None, pairs: dict[str, Sides]
+    ) -> tuple[LexicalIndex | None, str]:
+        """View of the words in common, or None, and why."""
+        assert texts is not None
+        if self.lexical is True:
+            return LexicalIndex(texts), "as asked"
+        if not pairs:
+            return None, "left out, as there are no pairs to tell what it finds"
+        sides = [list(chain.from_iterable(side)) for side in zip(*pairs.values(), strict=True)]
+        evidence = lexical_evidence(*sides)
+        reason = (
+            f"{evidence.share:.0%} of pairs share words, which rank the translation above "
+            f"{evidence.auc:.0%} of other texts"
+        )
+        return (LexicalIndex(texts), reason) if evidence.helps else (None, f"left out: {reason}")
 
     def _choice(
         self,
@@ -778,12 +824,12 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         return texts
 
     def _centring(
-        self, encoded: EncodedView, match: BankMatch | None, fused: bool
+        self, encoded: EncodedView, match: BankMatch | None
     ) -> tuple[Centring | None, str]:
         """Means to subtract in a view, or None, and why."""
         if self.centre is False:
             return None, "as asked"
-        if self.centre == "auto" and not fused and self.scoring != "auto":
+        if self.centre == "auto" and not self._is_fused() and self.scoring != "auto":
             return None, "a view alone"
         bank = encoded.bank
         if not encoded.pairs and bank is None:
@@ -799,10 +845,9 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             reason = choice.reason
             if not choice.centre:
                 return None, reason
-        means = means_by_language(encoded.documents, encoded.languages)
-        centring = Centring(prior_means(encoded.pairs), means)
+        centring = Centring(prior_means(encoded.pairs), {})
         if bank is not None:
-            centring.observe(bank.rows, bank.languages)
+            _observe(centring, bank, encoded)
         return centring, reason
 
     def _search(self, X: Any, n_neighbors: int | None) -> tuple[NDArray[np.intp], NDArray]:
@@ -894,10 +939,6 @@ class _Inputs:
     @property
     def texts(self) -> list[str] | None:
         return _texts_of(self.documents)
-
-    @property
-    def n_bank(self) -> int:
-        return 0 if self.bank is None else _n_rows(self.bank)
 
 
 def index_contents(retriever: CrossLingualRetriever) -> IndexContents:
@@ -1012,6 +1053,18 @@ def _n_rows(data: list[str] | list[NDArray]) -> int:
     return len(data[0]) if isinstance(data[0], np.ndarray) else len(data)
 
 
+def _observe(centring: Centring, queries: QueryRows, encoded: EncodedView) -> None:
+    """Take queries, and the documents that they ask for, into the means of a view."""
+    rows, languages = _some_rows(queries.rows), _some_rows(np.array(queries.languages)).tolist()
+    found = centring.asked_for(rows, languages, encoded.documents, encoded.languages)
+    centring.observe(queries.rows, queries.languages, *found)
+
+
+def _some_rows(rows: NDArray) -> NDArray:
+    """At most _MAX_ASKED rows, at even distances."""
+    return rows[:: -(-len(rows) // _MAX_ASKED)]
+
+
 def _encoded_again(view: SearchView) -> EncodedView:
     """Rows of a view as they were encoded, without those of removed documents."""
     alive = view.index.rows.alive
@@ -1044,6 +1097,7 @@ def _reported(
         choice.reason,
         choice.recall,
         fused.get("fusion", ""),
+        fused.get("lexical", ""),
         max(seen, default=0),
     )
 
