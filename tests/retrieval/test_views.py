@@ -155,11 +155,16 @@ def test_threads_find_what_one_does(kind):
 # Centring
 
 
+def mean_asked_for(documents, bank):
+    """Mean of the unit rows that unit rows of a bank find first."""
+    return documents[np.argmax(bank @ documents.T, axis=1)].mean(axis=0)
+
+
 def test_centred_scores_by_hand():
     D, Q, bank = views_of(40, 14, 0.5), views_of(9, 15, 1.0), views_of(60, 16, 1.0)
     retriever = CrossLingualRetriever(centre=True).fit(D[0], query_bank=bank[0])
     d, q, b = (unit(views[0]) for views in (D, Q, bank))
-    S = unit(q - b.mean(axis=0)) @ unit(d - d.mean(axis=0)).T
+    S = unit(q - b.mean(axis=0)) @ unit(d - mean_asked_for(d, b)).T
     order = np.argsort(-S, axis=1)[:, :10]
     distances, indices = retriever.kneighbors(Q[0])
     assert_array_equal(indices, order)
@@ -179,7 +184,8 @@ def test_centred_views_of_text_by_hand():
     for one in (first, second):
         d = unit(one.encoder.encode(documents))
         q, b = unit(one.transform(queries)), unit(one.transform(bank))
-        d, q, b = unit(d - d.mean(axis=0)), unit(q - b.mean(axis=0)), unit(b - b.mean(axis=0))
+        d_mean, q_mean = mean_asked_for(d, b), b.mean(axis=0)
+        d, q, b = unit(d - d_mean), unit(q - q_mean), unit(b - q_mean)
         parts.append(q @ d.T)
         spreads.append(np.std(b @ d.T))
     shares = (1 / np.array(spreads)) / np.sum(1 / np.array(spreads))
@@ -216,7 +222,7 @@ def test_adaptation_of_several_views():
         part_of(bank, slice(90, 200))
     )
     whole = [(unit(d), unit(q), unit(b)) for d, q, b in zip(D, Q, bank, strict=True)]
-    means = [(d.mean(axis=0), b.mean(axis=0)) for d, _, b in whole]
+    means = [(mean_asked_for(d, b), b.mean(axis=0)) for d, _, b in whole]
     centred = [
         (d - d_mean, q - q_mean, b[:40] - q_mean)
         for (d, q, b), (d_mean, q_mean) in zip(whole, means, strict=True)
@@ -255,9 +261,7 @@ def test_removed_documents_stay_away_after_adaptation():
     D, Q, bank = views_of(40, 26, 0.5), views_of(9, 27, 1.0), views_of(80, 28, 1.0)
     changed = CrossLingualRetriever(BOTH, centre=True).fit(D, query_bank=part_of(bank, slice(30)))
     changed.remove([0, 7, 39]).partial_adapt(part_of(bank, slice(30, 80)))
-    kept = CrossLingualRetriever(BOTH, centre=True).fit(D, query_bank=part_of(bank, slice(30)))
-    kept.partial_adapt(part_of(bank, slice(30, 80))).remove([0, 7, 39])
-    assert_same(changed, kept, Q)
+    assert not {0, 7, 39} & {*changed.search(Q, 37)["id"]}
     changed.add(part_of(D, slice(3)))
     assert changed.ids_[-3:] == [40, 41, 42]
 
