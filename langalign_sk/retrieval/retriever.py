@@ -135,13 +135,16 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         Weights of the views, at least 0. None: equal ones.
     centre : {"auto", True, False}, default="auto"
         Whether the mean of each language is subtracted from the rows before the cosine: the mean of
-        the pairs' target side from queries, that of their English side from documents, and as
-        queries become known (`query_bank`, `partial_adapt`) the means of these and of the documents
-        themselves. "auto" leaves a single view as it is, and centres those of several where
-        a bank of at least 100 queries is there, or where it tells pairs apart better.
+        the pairs' target side from queries and that of their English side from documents; as
+        queries become known (`query_bank`, `partial_adapt`), the means of these and of the documents
+        that they find first. "auto" centres a view whose rows of pairs point in one direction (the
+        mean of unit rows has a norm of at least .55), and all views where there are 250 past queries
+        or more that ask for these documents. It leaves a single view as it is, unless `scoring` is
+        "auto" or `lexical` is not False.
     lexical : {False, True, "auto"}, default=False
-        Whether words, numbers and names that both languages write alike count as well, by BM25
-        (extra `lexical`). "auto": where they tell held-out pairs apart.
+        Whether words, numbers, names and identifiers that both languages write alike, or that sound
+        alike in katakana and hangul, count as well, by BM25 (Robertson and Zaragoza, 2009; extra
+        `lexical`). "auto": where they tell the translations of the pairs apart.
     n_candidates : int, default=None
         Documents that the first view finds for each query, and all views rank; more is slower and
         nearer to a comparison with every document. None: 200, or 20 times `n_neighbors` if that is
@@ -256,8 +259,8 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         parallel : as in CrossLingualAligner.fit, default=None
             Translation pairs for the aligner.
         query_bank : one column of text, or array-like of shape (n_queries, n_features), default=None
-            Queries as `kneighbors` takes them, needed for every `scoring` but "cosine" and "auto": some
-            thousand past ones, or texts like them. None takes the target side of `parallel`, or
+            Queries as `kneighbors` takes them, needed for every `scoring` but "cosine" and "auto":
+            some thousand past ones, or texts like them. None takes the target side of `parallel`, or
             else of the aligner's `corpus`, unless that is the built-in one, which is too small.
             Means of languages (`centre`) are taken from past queries alone.
         judgements : (queries, ids), default=None
