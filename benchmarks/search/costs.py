@@ -33,7 +33,7 @@ def measure(views: Views) -> dict:
     sets = [load(views.folder, name, language) for name, language in CELLS]
     texts = list(dict.fromkeys(text for one in sets for text in one.documents))
     queries = [text for one in sets for text in one.queries[:2]][:N_QUERIES]
-    encoders = {name: SentenceEncoder(model) for name, model in ENCODERS.items()}  # keep no row
+    encoders = {name: SentenceEncoder(model, cache=None) for name, model in ENCODERS.items()}
     encoded = {name: views.encoders[name].encode(texts) for name in {*VIEWS.values()}}
     documents = [spread_out(encoded[name], N_DOCUMENTS) for name in VIEWS.values()]
     # The width of a row decides what its search costs, and not where it was moved.

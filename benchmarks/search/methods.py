@@ -81,6 +81,7 @@ ONE_VIEW = {
 FUSED = {
     "USE + its bridge": Method((USE, USE_BRIDGED)),
     "USE + its bridge, weights 3 to 1": Method((USE, USE_BRIDGED), {"weights": [3, 1]}),
+    "USE + its bridge, weights 8 to 1": Method((USE, USE_BRIDGED), {"weights": [8, 1]}),
     "USE + e5, plain": Method(TWO, {"centre": False}),
     DEFAULT: Method(TWO),
     "USE + e5, both centred": Method(TWO, {"centre": True}),
@@ -120,7 +121,10 @@ METHODS = {**ONE_VIEW, **FUSED, **PAST, **WITH_JUDGED, **BANKS}
 
 # Out of these a method is chosen by the sets of the other sources.
 WITHOUT_QUERIES = (BASELINE, SECOND, "e5, centred", *FUSED)
-WITH_QUERIES = (*WITHOUT_QUERIES, *ONE_VIEW, *PAST)
+WITH_QUERIES = (
+    *WITHOUT_QUERIES,
+    *(name for name, method in {**ONE_VIEW, **PAST}.items() if method.bank == HALF),
+)
 
 
 class Views:

@@ -18,6 +18,7 @@ CHOICES = {
     "bridge, weight chosen by other sources": (
         "USE + its bridge",
         "USE + its bridge, weights 3 to 1",
+        "USE + its bridge, weights 8 to 1",
     ),
 }
 
