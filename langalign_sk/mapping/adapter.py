@@ -99,7 +99,8 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
     mse_weight : float, default=2.0
         Weight of the squared error beside the contrastive loss, relative to the variance of `y`:
         the squared distance of its rows from their mean. It keeps rows where a model trained on
-        `y` knows them; 0 is best for search. Not used with `shared`.
+        `y` knows them; 0 leaves lengths and means free, which cosines do not
+        depend on. Not used with `shared`.
     hard_negatives : int, default=0
         Nearest rows, of 4,096 drawn anew in every epoch, that every row has as further negatives.
         Rows nearer than 95 % of the translation's cosine are left out as likely translations

@@ -59,6 +59,17 @@ class EncodedView:
     pairs: dict[str, tuple[NDArray, NDArray]] = field(default_factory=dict)
     bank: QueryRows | None = None
 
+    @property
+    def asks_across(self) -> NDArray[np.bool_]:
+        """Which queries of the bank are not in the language that most documents are in.
+
+        Those that are match the documents all the more, and say nothing of the others.
+        """
+        if self.bank is None:
+            return np.zeros(0, dtype=bool)
+        codes, counts = np.unique(self.languages, return_counts=True)
+        return np.array(self.bank.languages) != codes[counts.argmax()]
+
 
 def build_view(
     encoded: EncodedView,
@@ -183,8 +194,7 @@ def match_of_banks(encoded: Sequence[EncodedView], seed: int = 0) -> BankMatch |
     for view in encoded:
         if view.bank is None:
             continue
-        # Queries in the language of the documents match them all the more, and say nothing of others.
-        asked = np.flatnonzero([code != "en" for code in view.bank.languages])
+        asked = np.flatnonzero(view.asks_across)
         documents = Rows([view.documents])
         general = None
         if view.pairs:

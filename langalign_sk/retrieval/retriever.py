@@ -290,8 +290,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         aligners, pairs = _fitted(aligners, given.texts, parallel, session, decide)
         encoded, banks = self._encoded(aligners, given, pairs, session)
         match = match_of_banks(encoded)
-        first = encoded[0].bank
-        n_bank = 0 if first is None else sum(code != "en" for code in first.languages)
+        n_bank = int(encoded[0].asks_across.sum())
         asks = match is not None and match.matches and n_bank >= LEAST_BANK
         if not asks and self.centre is not True:
             encoded = [replace(view, bank=None) for view in encoded]
