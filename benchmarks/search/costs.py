@@ -1,5 +1,6 @@
 """What a query costs in four views, beside encoding it and searching one view."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -42,7 +43,7 @@ def measure(views: Views) -> dict:
     four = CrossLingualRetriever([None] * len(VIEWS)).fit(documents)
     out = {}
     for what, step in (("one by one", 1), ("all at once", N_QUERIES)):
-        functions = {
+        functions: dict[str, Callable] = {
             ENCODING[name]: partial(in_steps, of.encode, [queries], step, False)
             for name, of in encoders.items()
         }
