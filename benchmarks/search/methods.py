@@ -117,10 +117,10 @@ BANKS = {
     for what, settings in (("centred", {"centre": True}), ("auto", {"scoring": "auto"}))
     for n in N_BANKS
 }
-METHODS = {**ONE_VIEW, **FUSED, **PAST, **WITH_JUDGED, **BANKS}
+METHODS = {**ONE_VIEW, **FUSED, **LEXICAL, **PAST, **WITH_JUDGED, **BANKS}
 
 # Out of these a method is chosen by the sets of the other sources.
-WITHOUT_QUERIES = (BASELINE, SECOND, "e5, centred", *FUSED)
+WITHOUT_QUERIES = (BASELINE, SECOND, "e5, centred", *FUSED, *LEXICAL)
 WITH_QUERIES = (
     *WITHOUT_QUERIES,
     *(name for name, method in {**ONE_VIEW, **PAST}.items() if method.bank == HALF),
