@@ -380,7 +380,8 @@ def _require_centring(saved: Bundle, centring: Any) -> None:
     for codes in (prior, documents):
         if not all(isinstance(code, str) for code in codes) or len({*codes}) < len(codes):
             raise saved.damaged
-    if not documents or not (prior or counts):
+    # Without pairs the means are those of queries that were seen, and of documents they ask for.
+    if not prior and not (documents and counts):
         raise saved.damaged
     if not all(type(n) is int and 0 < n < _MOST_QUERIES for n in counts.values()):
         raise saved.damaged

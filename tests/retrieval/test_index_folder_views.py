@@ -152,6 +152,19 @@ def test_texts_of_several_encoders(scoring, tmp_path):
         other.open_index(tmp_path)
 
 
+@pytest.mark.parametrize("widths", [(12,), (12, 9)])
+def test_means_of_pairs_alone(widths, tmp_path):
+    aligners = [fitted_aligner(encoder=ToyEncoder(width=width)).freeze() for width in widths]
+    retriever = CrossLingualRetriever(aligners, centre=True, n_neighbors=3).fit(ENGLISH[:50])
+    assert all(view.centring.n_queries == 0 for view in retriever._views)
+    retriever.save_index(tmp_path)
+    opened = CrossLingualRetriever(aligners, n_neighbors=3).open_index(tmp_path)
+    assert_equal(opened, retriever, KOREAN[:20], 3)
+    for each in (opened, retriever):
+        each.partial_adapt(KOREAN[:9])
+    assert_equal(opened, retriever, KOREAN[:20], 3)
+
+
 @pytest.mark.parametrize("scoring", SCORINGS)
 @pytest.mark.parametrize("n_views", [1, 2])
 def test_queries_are_taken_in_after_opening(scoring, n_views, tmp_path):
