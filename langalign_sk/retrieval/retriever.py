@@ -984,7 +984,7 @@ def open_files(
                 "%(name)s is not fitted. Pass the one you saved beside the index, such as "
                 "aligner=retriever.aligner_.",
             )
-    scoring = _scoring_of(retriever.scoring, saved)
+    scoring = _scoring_of(retriever, saved)
     opened = read_files(
         saved,
         Opening(
@@ -1016,10 +1016,12 @@ def _how_fused(fusion: Fusion, reason: str) -> str:
     return f"{'reciprocal ranks' if fusion.by_rank else 'mean of cosines'}, {reason}"
 
 
-def _scoring_of(scoring: str, saved: Bundle) -> str:
+def _scoring_of(retriever: CrossLingualRetriever, saved: Bundle) -> str:
     """Scoring of a saved index, where the retriever leaves the choice to it."""
-    if scoring != "auto":
-        return scoring
+    if retriever.scoring != "auto":
+        return retriever.scoring
+    if retriever.fusion == "rank" and saved.fields.get("fusion") is not None:
+        return "cosine"  # ranks are by cosine, as after a fit
     hubs = saved.fields["hubs"]
     known = isinstance(hubs, dict) and hubs.get("scoring") in SCORINGS
     return str(hubs["scoring"]) if known else "cosine"

@@ -208,6 +208,13 @@ def test_weights_that_are_not_given_are_those_of_the_index(tmp_path):
     assert_equal(opened, retriever)
 
 
+def test_ranks_are_by_cosine_after_opening_too(tmp_path):
+    fitted(scoring="csls").save_index(tmp_path)
+    opened = retriever_of(scoring="auto", fusion="rank").open_index(tmp_path)
+    assert opened.scoring_ == "cosine"
+    assert_close(opened, fitted(scoring="cosine", fusion="rank"))
+
+
 def test_other_parameters(tmp_path):
     fitted().save_index(tmp_path / "two")
     fitted_alone().save_index(tmp_path / "one")
