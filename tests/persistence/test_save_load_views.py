@@ -88,6 +88,22 @@ def test_round_trip_of_embeddings(backend, scoring, tmp_path):
         assert other.n_documents_ == 79
 
 
+@pytest.mark.parametrize("parameters", [{"scoring": "cosine", "fusion": "rank"}, {}])
+@pytest.mark.parametrize("n_views", [1, 2])
+def test_words_in_common(parameters, n_views, tmp_path):
+    pytest.importorskip("bm25s", reason="needs pip install langalign-sk[lexical]")
+    encoders = [ToyEncoder(), ToyEncoder(width=9)][:n_views]
+    views = [aligner(encoder=encoder).freeze() for encoder in encoders]
+    defaults = {"scoring": "csls", "n_neighbors": 3, "lexical": True}
+    retriever = CrossLingualRetriever(views, **defaults | parameters)
+    retriever.fit(ENGLISH[:50], query_bank=KOREAN[:150]).remove([7])
+    again = there_and_back(retriever, tmp_path, encoder=encoders)
+    assert_equal(again, retriever, KOREAN[:9])
+    for each in (again, retriever):
+        each.add([ENGLISH[77]])
+    assert_equal(again, retriever, KOREAN[70:79])
+
+
 def test_objects_of_a_view(tmp_path):
     one, other = ToyEncoder(), ToyEncoder(width=9)
     save(of_texts(one, other), tmp_path)
