@@ -130,8 +130,8 @@ def from_pretrained(
     local_files_only : bool, default=False
         Whether to look into the local cache only.
     encoder, english_encoder, detect : object, default=None
-        Objects of your own that the aligner was built with, as :func:`~langalign_sk.persistence.load` takes
-        them; they are not in the folder.
+        Objects of your own that the aligner was built with, as
+        :func:`~langalign_sk.persistence.load` takes them; they are not in the folder.
 
     Returns
     -------

@@ -289,7 +289,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         decide = self._is_fused() or self.centre is True or self.scoring == "auto"
         aligners, pairs = _fitted(aligners, given.texts, parallel, session, decide)
         encoded, banks = self._encoded(aligners, given, pairs, session)
-        match = match_of_banks(encoded)
+        match = match_of_banks(encoded) if decide else None
         n_bank = int(encoded[0].asks_across.sum())
         asks = match is not None and match.matches and n_bank >= LEAST_BANK
         if not asks and self.centre is not True:
