@@ -36,6 +36,7 @@ SHOWN = (
     SECOND,
     "e5, centred",
     DEFAULT,
+    "USE + e5, words in common, auto",
     "USE + e5, rank fusion",
     FOUR_VIEWS,
     "USE, auto, past queries",
