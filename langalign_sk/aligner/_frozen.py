@@ -58,10 +58,14 @@ def fitted_aligner(
 
     Parameters
     ----------
-    aligner, texts, rows, on
-        As in `prepared_aligner`.
+    aligner : CrossLingualAligner or FrozenEstimator
+        Parameter of the meta-estimator.
+    texts : list of str or None
+        What to fit it on; None for embeddings.
     parallel : object
         Translation pairs, as in ``CrossLingualAligner.fit``.
+    rows, on : str
+        Words of the messages: what holds embeddings, and what the clone is fitted on.
 
     Returns
     -------

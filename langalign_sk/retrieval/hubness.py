@@ -156,8 +156,10 @@ class Hubness:
 
         Returns
         -------
-        positions, scores : ndarray of shape (n_queries, k)
+        positions : ndarray of shape (n_queries, k), dtype int
             Best first.
+        scores : ndarray of shape (n_queries, k), float32
+            Corrected scores.
         """
         n_near = min(self.n_neighbors, positions.shape[1])
         near = cosines[:, :n_near]
