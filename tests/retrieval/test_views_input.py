@@ -328,8 +328,8 @@ def test_ten_thousand_identical_documents(fusion, centre):
     distances, indices = retriever.kneighbors(Q, 5)
     assert np.isfinite(distances).all()
     assert all(len({*row}) == 5 for row in indices.tolist())
-    of_ranks = 1 / 61 - 1 / 65 if fusion == "rank" else 0
-    assert_allclose(np.ptp(distances, axis=1), of_ranks, rtol=0, atol=4 * cosine_error(13))
+    if fusion == "sum":  # which ranks equal documents get depends on the rounding of each view
+        assert_allclose(np.ptp(distances, axis=1), 0, rtol=0, atol=4 * cosine_error(13))
     assert retriever.remove(range(9_999)).kneighbors(Q, 1)[1].tolist() == [[0]] * 30
 
 
