@@ -19,7 +19,8 @@ from .._utils.validation import forget
 from ..corpus._inputs import Pairs, Text, check_pairs_y
 from ..encoders import EncodingSession
 from ..encoders.base import TextEncoder
-from ..languages import LanguageRouter, languages_of
+from ..languages import LanguageRouter
+from ..languages.codes import languages_of
 from ..mapping._base import PairedMap, check_counterparts
 from ..metrics._core import duplicate_groups, row_recall
 from ._cross_fit import check_cross_fit, cross_fitted_rows

@@ -10,7 +10,7 @@ from ..corpus import ParallelCorpus
 from ..corpus._inputs import Sides, pairs_from
 from ..corpus._readers import MissingLanguageError
 from ..datasets import load_starter_corpus
-from ..languages import base_code
+from ..languages.codes import base_code
 
 __all__ = ["CORPORA", "pairs_of_corpus", "sides_of_rows"]
 

@@ -25,7 +25,8 @@ from ..corpus._inputs import (
 )
 from ..encoders.base import expect_model
 from ..encoders.objects import Encoder
-from ..languages import LanguageRouter, languages_of
+from ..languages import LanguageRouter
+from ..languages.codes import languages_of
 from ..mapping import AdapterAligner
 from ..mapping._base import check_counterparts
 from ..mapping.adapter import check_adapter_parameters

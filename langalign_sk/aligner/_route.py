@@ -14,7 +14,8 @@ from ..corpus._inputs import Embeddings, Pairs, Text, read_input
 from ..encoders import EncodingSession, as_encoder
 from ..encoders.base import TextEncoder, expect_model, seen_model
 from ..encoders.objects import Encoder
-from ..languages import LanguageRouter, languages_of
+from ..languages import LanguageRouter
+from ..languages.codes import languages_of
 from ..mapping._base import PairedMap
 from ._frozen import thawed
 

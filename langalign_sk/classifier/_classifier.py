@@ -30,7 +30,8 @@ from ..aligner._frozen import fitted_aligner, thawed
 from ..aligner._pairs import pairs_of_corpus, sides_of_rows
 from ..aligner._route import route_of, transform_pairs
 from ..corpus._inputs import Embeddings, Pairs, Text, pairs_from, text_column
-from ..languages import LanguageRouter, languages_of
+from ..languages import LanguageRouter
+from ..languages.codes import languages_of
 from ..mapping._base import check_counterparts
 from ._calibration import (
     Calibration,

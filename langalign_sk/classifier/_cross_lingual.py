@@ -44,7 +44,8 @@ from ..corpus._inputs import Embeddings, Text, text_column
 from ..encoders import EncodingSession
 from ..encoders.base import TextEncoder
 from ..encoders.session import check_varies
-from ..languages import LanguageRouter, languages_of
+from ..languages import LanguageRouter
+from ..languages.codes import languages_of
 from ..mapping import LinearAligner
 from ..mapping._base import PairedMap
 from ..mapping.rows import PairedRows

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from .._utils.validation import check_number
-from ..languages import is_latin_only, script_of, scripts_of_language
+from ..languages import script_of, scripts_of_language
+from ..languages.scripts import is_latin_only
 from ._readers import as_texts, check_language, read_lines, read_pairs, sides_of_frame, stem_of
 
 if TYPE_CHECKING:

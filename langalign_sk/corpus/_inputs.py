@@ -10,7 +10,8 @@ import numpy as np
 
 from .._utils.texts import check_texts, text_cells
 from .._utils.validation import shorten
-from ..languages import LanguageRouter, base_code, script_of, scripts_of_language
+from ..languages import LanguageRouter, script_of, scripts_of_language
+from ..languages.codes import base_code
 from ._corpus import ParallelCorpus
 from ._readers import Sides, column_of
 

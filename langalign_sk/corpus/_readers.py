@@ -20,7 +20,8 @@ from typing import Any
 from .._utils.optional import import_extra
 from .._utils.texts import check_texts
 from .._utils.validation import shorten
-from ..languages import base_code, script_of, scripts_of_language
+from ..languages import script_of, scripts_of_language
+from ..languages.codes import base_code
 
 __all__ = [
     "Sides",

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from ..corpus import ParallelCorpus
-from ..languages import base_code
+from ..languages.codes import base_code
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..aligner import CrossLingualAligner
 from ..aligner._route import RoutedHead, route_of
-from ..languages import languages_of
+from ..languages.codes import languages_of
 from ..mapping import Network
 from ..mapping._base import PairedMap
 

@@ -21,7 +21,8 @@ from .._utils.texts import check_texts, text_cells
 from ..corpus import ParallelCorpus
 from ..corpus._corpus import letters_and_digits
 from ..corpus._inputs import Embeddings, Text, read_input
-from ..languages import LanguageRouter, languages_of
+from ..languages import LanguageRouter
+from ..languages.codes import languages_of
 from ..mapping._base import check_counterparts
 from ..metrics._core import duplicate_groups
 

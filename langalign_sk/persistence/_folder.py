@@ -24,7 +24,7 @@ from ..aligner._plan import check_parameters
 from ..aligner._report import AlignmentReport
 from ..aligner._route import route_of
 from ..encoders.base import TextEncoder
-from ..languages import languages_of
+from ..languages.codes import languages_of
 from ..mapping._base import PairedMap
 from ..retrieval import CrossLingualRetriever
 from ..retrieval.index_folder import IndexContents, index_within, write_files

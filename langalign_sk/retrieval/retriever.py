@@ -29,7 +29,8 @@ from ..aligner._plan import plan_fit
 from ..aligner._route import route_of
 from ..corpus._inputs import Sides, Text, pairs_from, text_column
 from ..encoders import EncodingSession
-from ..languages import LanguageRouter, languages_of
+from ..languages import LanguageRouter
+from ..languages.codes import languages_of
 from .backends import Index, make_index
 from .build import (
     EncodedView,

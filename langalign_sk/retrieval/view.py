@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..aligner._frozen import thawed
 from ..aligner._route import encoder_name, route_of, transform_rows
 from ..encoders import EncodingSession
-from ..languages import LanguageRouter, languages_of
+from ..languages import LanguageRouter
+from ..languages.codes import languages_of
 from .centring import Centring
 from .index import DocumentIndex, check_width, unit
 

@@ -2,14 +2,9 @@
 
 import pytest
 
-from langalign_sk.languages import (
-    LanguageRouter,
-    base_code,
-    is_latin_only,
-    languages_of,
-    script_of,
-    scripts_of_language,
-)
+from langalign_sk.languages import LanguageRouter, script_of, scripts_of_language
+from langalign_sk.languages.codes import base_code, languages_of
+from langalign_sk.languages.scripts import is_latin_only
 
 KO, JA, ZH, EN = "서울은 크다", "東京はとても大きい", "北京很大", "London is big"
 
