@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .._utils.texts import check_texts, text_cells
+from .._utils.containers import text_cells
+from .._utils.texts import check_texts
 from .._utils.validation import shorten
 from ..languages import LanguageRouter, script_of, scripts_of_language
 from ..languages.codes import base_code

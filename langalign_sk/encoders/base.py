@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
-from .._utils.texts import check_text_column, check_texts
+from .._utils.containers import check_text_column
+from .._utils.texts import check_texts
 from .._utils.validation import warn_user
 from .cache.folder import FolderCache
 from .cache.lookup import as_cache

@@ -17,7 +17,8 @@ from sklearn.model_selection import (
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
-from .._utils.texts import check_texts, text_cells
+from .._utils.containers import text_cells
+from .._utils.texts import check_texts
 from ..corpus import ParallelCorpus
 from ..corpus._corpus import letters_and_digits
 from ..corpus._inputs import Embeddings, Text, read_input
