@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .._utils.containers import text_cells
+from .._utils.containers import Table, cells_of, check_column_names, opened, text_cells
 from .._utils.texts import check_texts
 from .._utils.validation import shorten
 from ..languages import LanguageRouter, script_of, scripts_of_language
@@ -23,6 +24,7 @@ __all__ = [
     "Text",
     "check_pairs_y",
     "looks_like_sentences",
+    "opened_parallel",
     "pairs_from",
     "read_input",
     "sentences_as_y_error",
@@ -95,10 +97,12 @@ def read_input(
         )
     if isinstance(X, ParallelCorpus):
         return _from_corpus(X, languages)
-    if hasattr(X, "columns") and not isinstance(X, Mapping):
-        return _read_frame(X, router, languages)
+    X = opened(X)
+    if isinstance(X, Table):
+        return _read_table(X, router, languages)
     values = text_cells(X)
     if values is None:
+        _check_numbers(X)
         return Embeddings(X)
     if values.ndim == 1:
         return Text(check_texts(list(values)))
@@ -107,50 +111,80 @@ def read_input(
     if values.shape[1] == 2:
         return _pairs_of_columns(values[:, 0], values[:, 1], router, languages)
     raise ValueError(
-        f"X holds text in {values.shape[1]} columns. Pass one column of text, or two columns "
-        "[target, English] of translation pairs."
+        f"X holds text in {values.shape[1]} columns. Pass one column of text, or translation pairs: "
+        "two columns [target, English], which list(zip(target, english)) makes of two lists."
     )
 
 
-def text_column(X: Any, what: str) -> Text | Embeddings:
-    """One column of text, or embeddings."""
-    if isinstance(X, list | tuple) and not len(X):
-        raise ValueError(f"There are no {what}: pass at least one.")
-    if hasattr(X, "columns") and not isinstance(X, Mapping):
-        several = len(X.columns) > 1 and np.asarray(X).dtype.kind not in "biuf"
-    else:
-        values = None if isinstance(X, str | bytes | ParallelCorpus) else text_cells(X)
-        several = values is not None and values.ndim == 2 and values.shape[1] > 1
-    if several or isinstance(X, ParallelCorpus):
+def text_column(X: Any, what: str, *, may_be_empty: bool = False) -> Text | Embeddings:
+    """One column of text, or embeddings.
+
+    Parameters
+    ----------
+    X : object
+        In any container.
+    what : str
+        Words of the messages for its rows, such as "queries".
+    may_be_empty : bool, default=False
+        Whether X may have no row; it is text then, unless it is an array of some width.
+
+    Returns
+    -------
+    Text or Embeddings
+        Embeddings are not checked yet.
+    """
+    if not isinstance(X, str | bytes | ParallelCorpus):
+        X = opened(X, f"The {what}")
+    values = None if isinstance(X, str | bytes | ParallelCorpus) else text_cells(X)
+    several = values is not None and values.ndim == 2 and values.shape[1] > 1
+    if several or isinstance(X, ParallelCorpus) or (isinstance(X, Table) and values is None):
+        columns = f", {list(X.names)}: pass one of them" if isinstance(X, Table) else ""
         raise ValueError(
-            f"The {what} must be one column of text, and X holds pairs or more columns."
+            f"The {what} must be one column of text, and X holds pairs or more columns{columns}."
         )
-    data = read_input(X, None, ())
-    return data if isinstance(data, Text) else Embeddings(X)
+    if values is not None and not len(values):
+        if not may_be_empty:
+            raise ValueError(f"There are no {what}: pass at least one.")
+        return Text([])
+    return read_input(X, None, ())  # type: ignore[return-value]  # pairs have several columns
 
 
-def _read_frame(
-    frame: Any, router: LanguageRouter | None, languages: Sequence[str]
-) -> Text | Pairs | Embeddings:
-    if np.asarray(frame).dtype.kind in "biuf":
-        return Embeddings(frame)
-    names = [str(c) for c in frame.columns]
-    columns = [list(frame[c]) for c in frame.columns]
-    if not any(isinstance(v, str | bytes) for column in columns for v in column):
-        return Embeddings(frame)
-    if len(columns) == 1:
-        return Text(check_texts(columns[0]))
+def _check_numbers(X: Any) -> None:
+    """Raise for a column of objects that are neither text nor numbers, and for a block of text."""
+    if isinstance(X, np.ndarray) and X.dtype.kind not in "biufcO":
+        raise ValueError(
+            f"X is an array of shape {X.shape} that does not hold numbers: pass one column of text, or "
+            "embeddings as a 2-d float array."
+        )
+    if isinstance(X, np.ndarray):
+        X = X.tolist() if X.dtype.kind == "O" and X.ndim == 1 else ()
+    if not isinstance(X, list | tuple):
+        return
+    known = (numbers.Number, np.generic, list, tuple, np.ndarray)
+    if any(not isinstance(row, known) and row is not None for row in X):
+        check_texts(list(X))
+
+
+def _read_table(
+    table: Table, router: LanguageRouter | None, languages: Sequence[str]
+) -> Text | Pairs:
+    if len(table.columns) == 1:
+        return Text(check_texts(table.columns[0]))
+    names = [str(name) for name in table.names]
     found = {lang: at for lang in ("en", *languages) if (at := column_of(names, lang)) is not None}
+    check_column_names(table.names, "X", [names[at] for at in found.values()])
     declared = [lang for lang in languages if lang in found]
     if "en" not in found or not declared:
+        if table.by_position:
+            return _pairs_of_columns(*table.columns, router, languages)
         raise ValueError(
             f"X is a frame with the columns {names}. Pairs need a column 'en' and one of "
-            f"{list(languages)}; rename them. Task text is a single column."
+            f"{list(languages)}; rename them. Task text is a single column, such as X[{names[0]!r}]."
         )
-    english = check_texts(columns[found["en"]], "X column 'en',")
+    english = check_texts(table.columns[found["en"]], "X column 'en',")
     out = Pairs([], [], [])
     for lang in declared:
-        out.target.extend(check_texts(columns[found[lang]], f"X column {lang!r},"))
+        out.target.extend(check_texts(table.columns[found[lang]], f"X column {lang!r},"))
         out.english.extend(english)
         out.languages.extend([lang] * len(english))
     _check_not_swapped(out)
@@ -222,11 +256,33 @@ def _from_corpus(corpus: ParallelCorpus, languages: Sequence[str]) -> Pairs:
     return Pairs(target, source, [lang] * len(target))
 
 
+def opened_parallel(parallel: Any) -> Any:
+    """Translation pairs in containers that can be read several times.
+
+    Parameters
+    ----------
+    parallel : object
+        What a user passed. Iterators are consumed.
+
+    Returns
+    -------
+    None, ParallelCorpus, tuple of two columns, dict by language, or as `opened` returns it
+        For `pairs_from`.
+    """
+    if parallel is None or isinstance(parallel, str | bytes | ParallelCorpus):
+        return parallel
+    if isinstance(parallel, Mapping) and not _is_dict_of_columns(parallel):
+        return {language: opened_parallel(part) for language, part in parallel.items()}
+    if _is_two_columns(parallel):
+        return tuple(opened(side, "Each side of parallel") for side in parallel)
+    return opened(parallel, "parallel")
+
+
 def pairs_from(
     parallel: Any, router: LanguageRouter | None, languages: Sequence[str]
 ) -> dict[str, Sides]:
     """Target and English sentences of every language in `parallel`."""
-    if isinstance(parallel, Mapping):
+    if isinstance(parallel, Mapping) and not _is_dict_of_columns(parallel):
         out: dict[str, Sides] = {}
         for language, part in parallel.items():
             if language not in languages:
@@ -238,7 +294,7 @@ def pairs_from(
         return out
     if isinstance(parallel, ParallelCorpus):
         pairs: Any = _from_corpus(parallel, languages)
-    elif isinstance(parallel, tuple) and len(parallel) == 2 and not _is_pair_of_text(parallel):
+    elif _is_two_columns(parallel):
         pairs = _pairs_of_columns(
             _sentences(parallel[0]), _sentences(parallel[1]), router, languages
         )
@@ -252,14 +308,27 @@ def pairs_from(
     return pairs.by_language()
 
 
-def _is_pair_of_text(parallel: tuple) -> bool:
-    return all(isinstance(side, str) for side in parallel)
+def _is_dict_of_columns(parallel: Mapping[Any, Any]) -> bool:
+    """Whether a dict has the two sides as its columns, and not pairs by language."""
+    return column_of([str(name) for name in parallel], "en") is not None
+
+
+def _is_two_columns(parallel: Any) -> bool:
+    """Whether pairs are (target, english), and not two pairs or two records."""
+    if type(parallel) is not tuple or len(parallel) != 2:
+        return False
+    return not all(isinstance(side, str) for side in parallel) and not all(
+        isinstance(side, Mapping) for side in parallel
+    )
 
 
 def _sentences(side: Any) -> list[Any]:
-    if isinstance(side, str | bytes) or not hasattr(side, "__iter__"):
-        raise ValueError(f"Each side of parallel must be a sequence of str. {_HOW_TO_PASS_PAIRS}.")
-    return list(side)
+    try:
+        return cells_of(side, "Each side of parallel")
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Each side of parallel must be a sequence of str. {error} {_HOW_TO_PASS_PAIRS}."
+        ) from None
 
 
 def check_pairs_y(y: Any) -> None:

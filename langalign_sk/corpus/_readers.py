@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .._utils.containers import Table, cells_of, check_column_names, opened
 from .._utils.optional import import_extra
 from .._utils.texts import check_texts
 from .._utils.validation import shorten
@@ -64,15 +65,7 @@ def as_texts(values: Any, side: str) -> tuple[str, ...]:
     """Sentences of a sequence, checked; `side` is its name in messages."""
     if isinstance(values, str | bytes):
         raise TypeError(f"{side} is a single {type(values).__name__}: give a list of sentences.")
-    shape = getattr(values, "shape", None)
-    if shape is None and not isinstance(values, Sequence):
-        raise TypeError(
-            f"{side} must be a list, tuple, 1-d array or Series of str, got "
-            f"{type(values).__name__}. Pass list(...) of an iterator, or one column of a table."
-        )
-    if shape is not None and len(shape) != 1:
-        raise ValueError(f"{side} must be 1-d, got shape {tuple(shape)}. Pass one column.")
-    return tuple(check_texts(values, f"{side},", may_be_empty=True))
+    return tuple(check_texts(cells_of(values, side), f"{side},", may_be_empty=True))
 
 
 def column_of(names: Sequence[Any], language: str) -> int | None:
@@ -105,16 +98,17 @@ def _need_sides(names: Sequence[Any], target_lang: str, where: str) -> tuple[int
 
 
 def sides_of_frame(frame: Any, target_lang: str) -> tuple[Any, Any]:
-    """Target and English column of a pandas or polars DataFrame."""
+    """Target and English column of a table, in any container."""
     check_language(target_lang)
-    if not (hasattr(frame, "shape") and hasattr(frame, "columns")):
+    table = opened(frame, "frame")
+    if not isinstance(table, Table):
         raise TypeError(
-            f"frame must be a pandas or polars DataFrame, got {type(frame).__name__} (of a polars "
-            "LazyFrame, pass frame.collect())."
+            "frame must be a table with named columns, such as a pandas or polars DataFrame or a list "
+            f"of dicts, got {type(frame).__name__}."
         )
-    columns = list(frame.columns)
-    target, source = _need_sides(columns, target_lang, "frame")
-    return frame[columns[target]], frame[columns[source]]
+    target, source = _need_sides(table.names, target_lang, "frame")
+    check_column_names(table.names, "frame", [table.names[target], table.names[source]])
+    return table.columns[target], table.columns[source]
 
 
 def read_pairs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from sklearn.model_selection import (
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
-from .._utils.containers import text_cells
+from .._utils.containers import Table, check_column_names, opened, text_cells
 from .._utils.texts import check_texts
 from ..corpus import ParallelCorpus
 from ..corpus._corpus import letters_and_digits
@@ -111,11 +111,11 @@ def _text_columns(X: Any) -> list[list[str]] | Embeddings:
     """Columns of text, or embeddings where X holds no text."""
     if isinstance(X, ParallelCorpus):
         X = list(zip(X.target, X.source, strict=True))
-    if hasattr(X, "columns") and not isinstance(X, Mapping):
-        columns = {name: list(X[name]) for name in X.columns}
+    X = opened(X)
+    if isinstance(X, Table):
+        check_column_names(X.names, "X")
+        columns = dict(zip(X.names, X.columns, strict=True))
         bare = [n for n, rows in columns.items() if not any(isinstance(v, str) for v in rows)]
-        if len(bare) == len(columns):
-            return Embeddings(X)
         if bare:
             raise ValueError(
                 f"X column {bare[0]!r} holds no text. Pass the columns of sentences alone, such as "

@@ -109,16 +109,20 @@ def test_empty_and_blank_sentences_are_allowed():
         ([pd.NaT], ["a"], ValueError, "row 0 is missing"),
         (pl.Series(["a", None]), ["a", "b"], ValueError, "row 1 is missing"),
         (["a", 7], ["a", "b"], TypeError, "target, row 1 is int, not text: 7. Convert it to str"),
-        (np.array([1.5]), ["a"], TypeError, r"row 0 is float64, not text: .*1\.5"),
-        ([["a"]], ["a"], TypeError, "row 0 is list, not text"),
+        (np.array([1.5]), ["a"], TypeError, r"row 0 is float, not text: .*1\.5"),
+        ([["a", "b"]], ["a"], ValueError, "rows of several cells"),
         ("abc", EN, TypeError, "target is a single str: give a list of sentences"),
         (KO, b"abc", TypeError, "source is a single bytes: give a list"),
-        (iter(KO), EN, TypeError, r"target must be a list, .* got list_iterator\. Pass list"),
-        (set(KO), EN, TypeError, "target must be a list, .* got set"),
-        (dict(zip(KO, EN, strict=True)), EN, TypeError, "target must be a list, .* got dict"),
-        (None, EN, TypeError, "target must be a list, .* got NoneType"),
-        (np.array([["a", "b"]]), ["a"], ValueError, r"1-d, got shape \(1, 2\)\. Pass one column"),
-        (pd.DataFrame({"ko": KO}), EN, ValueError, r"1-d, got shape \(3, 1\)"),
+        (set(KO), EN, TypeError, "target is a set, whose order is undefined"),
+        (
+            dict(zip(KO, EN, strict=True)),
+            EN,
+            TypeError,
+            r"target is a dict .*list\(X\.values\(\)\)",
+        ),
+        (None, EN, TypeError, "target must be one column of text: a list, .* got NoneType"),
+        (np.array([["a", "b"]]), ["a"], ValueError, r"one column of text: .* shape is \(1, 2\)"),
+        (pd.DataFrame({"ko": KO, "n": 1}), EN, ValueError, r"columns \['ko', 'n'\]"),
     ],
 )
 def test_bad_sides(target, source, error, match):
@@ -274,9 +278,9 @@ def test_from_frame_errors():
         ParallelCorpus.from_frame(pl.DataFrame({"en": EN}), "zh-TW")
     with pytest.raises(ValueError, match="target, row 1 is missing"):
         ParallelCorpus.from_frame(pd.DataFrame({"en": EN, "ko": ["a", None, "c"]}), "ko")
-    with pytest.raises(TypeError, match=r"DataFrame, got LazyFrame .*frame\.collect"):
+    with pytest.raises(TypeError, match=r"frame is a LazyFrame.*\.collect\(\)"):
         ParallelCorpus.from_frame(pl.LazyFrame({"en": EN, "ko": KO}), "ko")
-    with pytest.raises(TypeError, match="DataFrame, got list"):
+    with pytest.raises(TypeError, match="list of dicts, got list"):
         ParallelCorpus.from_frame([], "ko")
 
 
