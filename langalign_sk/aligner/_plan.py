@@ -19,10 +19,10 @@ from ..corpus._inputs import (
     Pairs,
     Sides,
     check_pairs_y,
-    looks_like_sentences,
     pairs_from,
     sentences_as_y_error,
 )
+from ..corpus._labels import looks_like_sentences
 from ..encoders.base import expect_model
 from ..encoders.objects import Encoder
 from ..languages import LanguageRouter

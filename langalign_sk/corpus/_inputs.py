@@ -23,7 +23,6 @@ __all__ = [
     "Sides",
     "Text",
     "check_pairs_y",
-    "looks_like_sentences",
     "opened_parallel",
     "pairs_from",
     "read_input",
@@ -338,18 +337,6 @@ def check_pairs_y(y: Any) -> None:
             "X holds pairs, so y must be None. Class labels go with task text: pass the pairs as "
             "parallel= and the labelled texts as X."
         )
-
-
-def looks_like_sentences(y: Any, languages_of_rows: Sequence[str]) -> bool:
-    """Whether a y beside task text consists of sentences: most of its strings are distinct."""
-    values = np.asarray(y, dtype=object) if not hasattr(y, "to_numpy") else y.to_numpy()
-    if values.ndim != 1 or not all(isinstance(v, str) for v in values):
-        return False
-    if 2 * len(set(values)) <= len(values) or len(values) < 2:
-        return False
-    # Each of a handful of English texts may have a class of its own.
-    small = len(values) < 10 and "en" in languages_of_rows
-    return not small or any(script_of(v) != "Latin" for v in values)
 
 
 def sentences_as_y_error() -> ValueError:

@@ -9,7 +9,6 @@ from langalign_sk.corpus._inputs import (
     Embeddings,
     Pairs,
     Text,
-    looks_like_sentences,
     pairs_from,
     read_input,
     text_column,
@@ -141,21 +140,3 @@ def test_forms_of_parallel(parallel):
 def test_what_is_not_parallel(parallel, message):
     with pytest.raises(ValueError, match=message):
         pairs_from(parallel, LanguageRouter(["ko"]), ["ko"])
-
-
-@pytest.mark.parametrize(
-    ("y", "languages", "expected"),
-    [
-        (["yes", "no"] * 5, ["en"] * 10, False),
-        ([f"sentence {i}" for i in range(10)], ["en"] * 10, True),
-        (KO, ["en"] * 3, True),
-        (EN, ["en"] * 3, False),
-        (EN, ["ko"] * 3, True),
-        (["one"], ["ko"], False),
-        ([0, 1, 2], ["ko"] * 3, False),
-        (np.ones((3, 2)), ["ko"] * 3, False),
-        (pd.Series(KO), ["en"] * 3, True),
-    ],
-)
-def test_sentences_in_y(y, languages, expected):
-    assert looks_like_sentences(y, languages) is expected
