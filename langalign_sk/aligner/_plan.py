@@ -22,7 +22,7 @@ from ..corpus._inputs import (
     pairs_from,
     sentences_as_y_error,
 )
-from ..corpus._labels import looks_like_sentences
+from ..corpus._labels import looks_like_translations
 from ..encoders.base import expect_model
 from ..encoders.objects import Encoder
 from ..languages import LanguageRouter
@@ -152,7 +152,7 @@ def plan_fit(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
         pairs = data.by_language()
     else:
         codes = router(data.rows)
-        pairs = _pairs_beside_text(aligner, y, parallel, router, codes)
+        pairs = _pairs_beside_text(aligner, y, parallel, router, data.rows, codes)
         for text, code in zip(data.rows, codes, strict=True):
             task.setdefault(code, []).append(text)
     given = isinstance(data, Pairs) or parallel is not None
@@ -187,12 +187,17 @@ def _plan_of_embeddings(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
 
 
 def _pairs_beside_text(
-    aligner: Any, y: Any, parallel: Any, router: LanguageRouter, codes: Sequence[str]
+    aligner: Any,
+    y: Any,
+    parallel: Any,
+    router: LanguageRouter,
+    texts: Sequence[str],
+    codes: Sequence[str],
 ) -> dict[str, Sides]:
     """Pairs that go with task text: those passed to `fit`, or else those of the corpus."""
     if parallel is not None:
         return pairs_from(parallel, router, router.languages)
-    if y is not None and looks_like_sentences(y, codes):
+    if y is not None and looks_like_translations(y, texts, codes):
         raise sentences_as_y_error()
     return pairs_of_corpus(aligner.corpus, router.languages)
 
