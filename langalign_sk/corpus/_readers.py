@@ -22,7 +22,7 @@ from .._utils.optional import import_extra
 from .._utils.texts import check_texts
 from .._utils.validation import shorten
 from ..languages import script_of, scripts_of_language
-from ..languages.codes import base_code
+from ..languages.codes import base_code, match_rank
 
 __all__ = [
     "Sides",
@@ -69,15 +69,11 @@ def as_texts(values: Any, side: str) -> tuple[str, ...]:
 
 
 def column_of(names: Sequence[Any], language: str) -> int | None:
-    """Position of the name of a language; None if it is missing.
-
-    Without "zh-TW", "zh" stands for it; case does not matter.
-    """
-    keys = [_same_spelling(str(name)) for name in names]
-    for code in (_same_spelling(language), base_code(language)):
-        if code in keys:
-            return keys.index(code)
-    return None
+    """Position of the best name of a language, by `match_rank`; None if it is missing."""
+    ranks = [
+        (rank, at) for at, name in enumerate(names) if (rank := match_rank(language, str(name)))
+    ]
+    return min(ranks)[1] if ranks else None
 
 
 def _find_sides(names: Sequence[Any], target_lang: str) -> tuple[int, int] | None:

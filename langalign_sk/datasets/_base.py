@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from ..corpus import ParallelCorpus
-from ..languages.codes import base_code
+from ..languages.codes import base_code, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,9 @@ def _one_of(name: str, value: Any, allowed: Sequence[str], *, has_region: bool =
     """Value of a parameter, checked and without its region."""
     choice = base_code(value) if has_region and isinstance(value, str) else value
     if choice not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}.")
+        hint = did_you_mean(value) if has_region and isinstance(value, str) else ""
+        listed = ", ".join(map(repr, allowed))
+        raise ValueError(f"{name} must be one of {listed}, got {value!r}.{hint}")
     return choice
 
 

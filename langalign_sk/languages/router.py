@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .._utils.validation import shorten
-from .codes import base_code
+from .codes import base_code, did_you_mean
 from .scripts import script_of, scripts_of_language
 
 __all__ = ["LanguageRouter"]
@@ -44,6 +44,8 @@ class LanguageRouter:
             return
         for language in self.languages:
             scripts = scripts_of_language(language)
+            if not scripts and (hint := did_you_mean(language)):
+                raise ValueError(f"target_lang={language!r} is not the code of a language.{hint}")
             if not scripts:
                 raise ValueError(
                     f"target_lang={language!r} shares its script with English, or its script is not "

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from .codes import base_code
+from .codes import base_code, parse_code
 
 __all__ = ["is_latin_only", "script_of", "scripts_of_language"]
 
@@ -69,6 +69,35 @@ _LANGUAGE_SCRIPTS: dict[str, tuple[str, ...]] = {
     "am": ("Ethiopic",),
     "km": ("Khmer",),
     "mn": ("Cyrillic", "Mongolian"),
+    **dict.fromkeys(("yue", "wuu", "lzh"), ("Han", "Bopomofo")),
+}
+# Scripts (ISO 15924) that a code may name, as in "uz-Cyrl" or "kas_Deva".
+_NAMED_SCRIPTS: dict[str, str] = {
+    "Arab": "Arabic",
+    "Armn": "Armenian",
+    "Beng": "Bengali",
+    "Bopo": "Bopomofo",
+    "Cyrl": "Cyrillic",
+    "Deva": "Devanagari",
+    "Ethi": "Ethiopic",
+    "Geor": "Georgian",
+    "Grek": "Greek",
+    "Gujr": "Gujarati",
+    "Guru": "Gurmukhi",
+    "Hang": "Hangul",
+    "Hebr": "Hebrew",
+    "Khmr": "Khmer",
+    "Knda": "Kannada",
+    "Laoo": "Lao",
+    "Mlym": "Malayalam",
+    "Mong": "Mongolian",
+    "Mymr": "Myanmar",
+    "Orya": "Oriya",
+    "Sinh": "Sinhala",
+    "Taml": "Tamil",
+    "Telu": "Telugu",
+    "Thai": "Thai",
+    "Tibt": "Tibetan",
 }
 _PATTERNS = {name: re.compile(f"[{ranges}]") for name, ranges in _SCRIPTS.items()}
 _FOREIGN = re.compile("[" + "".join(_SCRIPTS.values()) + "]")
@@ -84,7 +113,7 @@ def scripts_of_language(language: str) -> tuple[str, ...]:
     Parameters
     ----------
     language : str
-        ISO 639-1 code, which may have a region ("zh-TW").
+        Code of a language, which may have a script and a region ("zh-TW", "uz-Cyrl", "kor_Hang").
 
     Returns
     -------
@@ -97,7 +126,14 @@ def scripts_of_language(language: str) -> tuple[str, ...]:
     >>> scripts_of_language("ja"), scripts_of_language("de")
     (('Kana', 'Han'), ())
     """
-    return _LANGUAGE_SCRIPTS.get(base_code(language), ())
+    scripts = _LANGUAGE_SCRIPTS.get(base_code(language), ())
+    tag = parse_code(language)
+    if tag is None or tag.writing is None:
+        return scripts
+    if tag.writing == "Latn":
+        return ()
+    named = _NAMED_SCRIPTS.get(tag.writing)
+    return scripts if named is None or named in scripts else (named,)
 
 
 def script_of(text: str) -> str:

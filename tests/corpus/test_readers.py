@@ -32,7 +32,7 @@ def test_json_lines(tmp_path, suffix):
         ('{"en": "a", "ko": "b"}\n\n{"en": "a",\n', r"x\.jsonl', line 3: broken JSON"),
         ('["a", "b"]\n', r"line 1: .* is not a JSON object\. Write one \{\"en\": \.\.\., \"ko\""),
         ('{"en": "a", "ko": 5}\n', "line 1: the value of 'ko' is 5, not text"),
-        ('{"en": "a", "kr": "b"}\n', r"columns \['en', 'kr'\]; needed are 'en' and 'ko'"),
+        ('{"en": "a", "xx": "b"}\n', r"columns \['en', 'xx'\]; needed are 'en' and 'ko'"),
         ("\n", "holds no pairs"),
     ],
 )
