@@ -19,7 +19,6 @@ from .._utils.validation import forget
 from ..corpus._inputs import Pairs, Text, check_pairs_y
 from ..encoders import EncodingSession
 from ..encoders.base import TextEncoder
-from ..languages import LanguageRouter
 from ..languages.codes import languages_of
 from ..mapping._base import PairedMap, check_counterparts
 from ..metrics._core import duplicate_groups, row_recall
@@ -27,7 +26,7 @@ from ._cross_fit import check_cross_fit, cross_fitted_rows
 from ._learn import Learned, fit_planned
 from ._plan import FLOATS, plan_fit
 from ._report import AlignmentReport
-from ._route import read_rows, route_of, transform_pairs, transform_rows
+from ._route import read_rows, route_of, router_of, transform_pairs, transform_rows
 
 __all__ = ["CrossLingualAligner"]
 
@@ -112,6 +111,13 @@ class CrossLingualAligner(
         Draws the held-out pairs. Pass an int for the same fit in every call.
     device : str, default=None
         Torch device for encoders given by name; None takes cuda, mps or cpu, in this order.
+    on_unknown : {"warn", "raise", "english"}, default="warn"
+        What happens to a row whose language is not declared, or cannot be told.
+
+        - "warn": it is served as the best guess, see :class:`~langalign_sk.languages.LanguageRouter`,
+          and one warning names the number of such rows and the first of them;
+        - "raise": a ValueError names the first such row;
+        - "english": it is served as English, without a warning.
 
     Attributes
     ----------
@@ -175,7 +181,7 @@ class CrossLingualAligner(
     {'method': 'ridge'}
     """
 
-    _later_parameters: ClassVar[dict[str, Any]] = {"objective": "auto"}
+    _later_parameters: ClassVar[dict[str, Any]] = {"objective": "auto", "on_unknown": "raise"}
     # What `fit_transform` alone takes is requested with the rest of a fit.
     __metadata_request__fit = {"cross_fit": None}  # noqa: RUF012
     language_map_: PairedMap | dict[str, PairedMap]
@@ -207,6 +213,7 @@ class CrossLingualAligner(
         output_space: str = "english",
         random_state: Any = None,
         device: str | None = None,
+        on_unknown: str = "warn",
     ) -> None:
         self.target_lang = target_lang
         self.encoder = encoder
@@ -224,6 +231,7 @@ class CrossLingualAligner(
         self.output_space = output_space
         self.random_state = random_state
         self.device = device
+        self.on_unknown = on_unknown
 
     def fit(self, X: Any, y: Any = None, *, parallel: Any = None) -> CrossLingualAligner:
         """Learn the language map and, for another English encoder, the bridge.
@@ -318,7 +326,7 @@ class CrossLingualAligner(
         data = read_rows(self, X)
         assert isinstance(data, Text)
         rows = data.rows
-        languages = LanguageRouter(languages_of(self.target_lang), self.detect)(rows)
+        languages = router_of(self)(rows)
         english = [i for i, language in enumerate(languages) if language == "en"]
         out = transform_rows(self, rows, languages, session)
         texts = [rows[i] for i in english]
@@ -479,24 +487,13 @@ class CrossLingualAligner(
         return self._quality_of(languages_of(self.target_lang)[0], "_vector_quality").score(Z)
 
     def _score_texts(self, rows: list[str]) -> NDArray[np.float64]:
-        languages = np.array(self._languages_or_none(rows), dtype=object)
+        languages = np.array(router_of(self).identify(rows), dtype=object)
         out = np.zeros(len(rows))
         for language in sorted({*languages} - {None}):
             at = np.flatnonzero(languages == language)
             texts = [rows[i] for i in at]
             out[at] = self._quality_of(language, "_text_quality").score(texts)
         return out
-
-    def _languages_or_none(self, rows: list[str]) -> list[str | None]:
-        """Languages of the rows; None for an undeclared language."""
-        languages = languages_of(self.target_lang)
-        router = LanguageRouter(languages, self.detect)
-        if self.detect is None:
-            return [_language_or_none(router, row) for row in rows]
-        codes = list(self.detect(rows))
-        if len(codes) != len(rows):
-            router(rows)  # raises, and says so
-        return [code if code in ("en", *languages) else None for code in codes]
 
     def _quality_of(self, language: str, kind: str) -> Any:
         models = getattr(self, kind, {})
@@ -531,7 +528,7 @@ class CrossLingualAligner(
                 "transform takes one column of text, and X holds pairs of two columns."
             )
         if isinstance(data, Text):
-            languages = LanguageRouter(languages_of(self.target_lang), self.detect)(data.rows)
+            languages = router_of(self)(data.rows)
             return transform_rows(self, data.rows, languages, session)
         route = route_of(self)
         route.map_of()
@@ -572,10 +569,3 @@ class CrossLingualAligner(
         tags.target_tags.multi_output = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _language_or_none(router: LanguageRouter, row: str) -> str | None:
-    try:
-        return router([row])[0]
-    except ValueError:  # it is in an undeclared language
-        return None

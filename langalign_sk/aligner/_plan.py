@@ -27,13 +27,14 @@ from ..encoders.base import expect_model
 from ..encoders.objects import Encoder
 from ..languages import LanguageRouter
 from ..languages.codes import languages_of
+from ..languages.router import ON_UNKNOWN
 from ..mapping import AdapterAligner
 from ..mapping._base import check_counterparts
 from ..mapping.adapter import check_adapter_parameters
 from ..mapping.candidates import METHODS, OBJECTIVES, linear_candidates
 from ..mapping.settings import ARCHITECTURES
 from ._pairs import pairs_of_corpus
-from ._route import encoders_of, read_rows
+from ._route import encoders_of, read_rows, router_of
 
 __all__ = ["ADAPTERS", "MIN_BRIDGE_ROWS", "Plan", "check_parameters", "plan_fit"]
 
@@ -142,8 +143,7 @@ def plan_fit(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
     data = read_rows(aligner, X)
     if isinstance(data, Embeddings):
         return _plan_of_embeddings(aligner, X, y, parallel)
-    languages = languages_of(aligner.target_lang)
-    router = LanguageRouter(languages, aligner.detect)
+    router = router_of(aligner)
     task: dict[str, list[str]] = {"en": []}
     if isinstance(data, Pairs):
         check_pairs_y(y)
@@ -242,6 +242,7 @@ def check_parameters(aligner: Any) -> None:
             "english_encoder=None. To move vectors of an English system, fit with "
             'output_space="english" and use inverse_transform.'
         )
+    check_choice("on_unknown", aligner.on_unknown, ON_UNKNOWN)
     check_choice("objective", aligner.objective, ("auto", *OBJECTIVES))
     if space == "shared" and aligner.objective == "head":
         raise ValueError(

@@ -27,6 +27,7 @@ __all__ = [
     "models_seen",
     "read_rows",
     "route_of",
+    "router_of",
     "source_rows",
     "transform_pairs",
     "transform_rows",
@@ -145,6 +146,29 @@ def route_of(fitted: Any) -> Route:
     return Route(maps, fitted.bridge_map_, fitted.output_space)
 
 
+def router_of(aligner: Any) -> LanguageRouter:
+    """Router of the rows of an aligner, frozen or not.
+
+    Parameters
+    ----------
+    aligner : CrossLingualAligner
+        Whose `target_lang`, `detect` and `on_unknown` count.
+
+    Returns
+    -------
+    LanguageRouter
+        From texts to codes of languages.
+
+    Raises
+    ------
+    ValueError
+        If a language cannot be told by its script and there is no `detect`.
+    """
+    aligner = thawed(aligner)
+    languages = languages_of(aligner.target_lang)
+    return LanguageRouter(languages, aligner.detect, on_unknown=aligner.on_unknown)
+
+
 def encoder_name(encoder: Any) -> str:
     """Name of an encoder as a user passed it."""
     if isinstance(encoder, str | os.PathLike):
@@ -171,7 +195,7 @@ def read_rows(aligner: Any, X: Any) -> Text | Pairs | Embeddings:
     """What a user passed to an aligner; embeddings need no language to be told."""
     languages = languages_of(aligner.target_lang)
     try:
-        router = LanguageRouter(languages, aligner.detect)
+        router = router_of(aligner)
     except ValueError:
         router = None
     return read_input(X, router, languages)

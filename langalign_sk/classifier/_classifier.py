@@ -28,9 +28,8 @@ from sklearn.utils.validation import (
 from .._utils.validation import check_choice, forget, warn_user
 from ..aligner._frozen import fitted_aligner, thawed
 from ..aligner._pairs import pairs_of_corpus, sides_of_rows
-from ..aligner._route import route_of, transform_pairs
+from ..aligner._route import route_of, router_of, transform_pairs
 from ..corpus._inputs import Embeddings, Pairs, Text, pairs_from, text_column
-from ..languages import LanguageRouter
 from ..languages.codes import languages_of
 from ..mapping._base import check_counterparts
 from ._calibration import (
@@ -380,7 +379,7 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         languages = languages_of(own.target_lang)
         if parallel is None:
             return pairs_of_corpus(own.corpus, languages)
-        return pairs_from(parallel, LanguageRouter(languages, own.detect), languages)
+        return pairs_from(parallel, router_of(own), languages)
 
     def _candidates(
         self,
@@ -547,7 +546,7 @@ def _target_rows(aligner: Any, data: Text | Embeddings) -> NDArray[np.bool_]:
             f"X is text, which needs a CrossLingualAligner, and the aligner is {aligner!r}: pass "
             "embeddings."
         )
-    route = LanguageRouter(languages_of(aligner.target_lang), aligner.detect)
+    route = router_of(aligner)
     return np.array(route(data.rows)) != "en"
 
 

@@ -38,6 +38,7 @@ from ..aligner._route import (
     encoder_name,
     encoders_of,
     route_of,
+    router_of,
     source_rows,
 )
 from ..corpus._inputs import Embeddings, Text, text_column
@@ -620,7 +621,7 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         """Unlabelled rows of every encoder, and their languages."""
         if hasattr(self, "n_features_in_"):
             return self._embedded(_unlabelled_rows(target, self.n_features_in_))
-        router = _router_of(self.aligners_[0])
+        router = router_of(self.aligners_[0])
         return self._encoded(*_unlabelled_texts(target, self.classes_, router))
 
     def _encoded(
@@ -628,7 +629,7 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
     ) -> tuple[list[NDArray], NDArray[np.str_]]:
         """Rows of texts in every encoder, and their languages."""
         if languages is None:
-            languages = np.array(_router_of(self.aligners_[0])(texts))
+            languages = np.array(router_of(self.aligners_[0])(texts))
         session = EncodingSession()
         rows = [source_rows(thawed(aligner), texts, session) for aligner in self.aligners_]
         return rows, languages
@@ -759,11 +760,6 @@ def _has_bridge(aligner: Any) -> bool:
     return source is not system
 
 
-def _router_of(aligner: Any) -> LanguageRouter:
-    aligner = thawed(aligner)
-    return LanguageRouter(languages_of(aligner.target_lang), aligner.detect)
-
-
 def _checked_labels(y: Any, n_rows: int) -> NDArray:
     """One class label per row."""
     if y is None:
@@ -808,7 +804,7 @@ def _weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64] | None:
 
 def _read_texts(aligner: Any, rows: list[str], target: Any, classes: NDArray, seed: int) -> _Texts:
     """Labelled and unlabelled texts, with their languages."""
-    router = _router_of(aligner)
+    router = router_of(aligner)
     languages = np.array(router(rows))
     if not (languages == "en").any():
         raise ValueError(

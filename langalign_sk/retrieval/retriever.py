@@ -26,10 +26,9 @@ from ..aligner._frozen import prepared_aligner, thawed
 from ..aligner._learn import fit_planned
 from ..aligner._pairs import CORPORA, pairs_of_corpus
 from ..aligner._plan import plan_fit
-from ..aligner._route import route_of
+from ..aligner._route import route_of, router_of
 from ..corpus._inputs import Sides, Text, pairs_from, text_column
 from ..encoders import EncodingSession
-from ..languages import LanguageRouter
 from ..languages.codes import languages_of
 from .backends import Index, make_index
 from .build import (
@@ -795,7 +794,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         # An undeclared language is found before the long work starts.
         for aligner in map(thawed, self._aligners()):
             if hasattr(aligner, "target_lang"):
-                LanguageRouter(languages_of(aligner.target_lang), aligner.detect)(data.rows)
+                router_of(aligner)(data.rows)
         return data.rows
 
     def _check_parallel(self, parallel: Any) -> None:
@@ -814,7 +813,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         if hasattr(aligner, "target_lang"):
             languages = languages_of(aligner.target_lang)
             if parallel is not None:
-                pairs = pairs_from(parallel, LanguageRouter(languages, aligner.detect), languages)
+                pairs = pairs_from(parallel, router_of(aligner), languages)
             elif aligner.corpus not in CORPORA:  # too small a bank lowers recall
                 pairs = pairs_of_corpus(aligner.corpus, languages)
         texts = list(dict.fromkeys(text for targets, _ in pairs.values() for text in targets))

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..aligner._frozen import thawed
-from ..aligner._route import encoder_name, route_of, transform_rows
+from ..aligner._route import encoder_name, route_of, router_of, transform_rows
 from ..encoders import EncodingSession
-from ..languages import LanguageRouter
 from ..languages.codes import languages_of
 from .centring import Centring
 from .index import DocumentIndex, check_width, unit
@@ -209,7 +208,7 @@ def languages_in(aligner: Any, data: list[str] | NDArray, of_embeddings: str = "
         return [of_embeddings or only] * len(data)
     if not hasattr(inner, "language_map_"):
         return [of_embeddings] * len(data)
-    return LanguageRouter(languages, inner.detect)(data)
+    return router_of(inner)(data)
 
 
 def name_of(aligner: Any, place: int) -> str:

@@ -52,7 +52,7 @@ def strict(**parameters):
 )
 def test_bad_rows(X, error, match):
     with pytest.raises(error, match=match):
-        strict().fit(X)
+        strict().set_params(on_unknown="raise").fit(X)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_unknown_encoder_without_a_network(name):
 def test_embeddings():
     X = ToyEncoder().encode(KOREAN)
     with pytest.raises(ValueError, match="requires y to be passed"):
-        strict().fit(X)
+        strict().set_params(on_unknown="raise").fit(X)
     with pytest.raises(ValueError, match=r"got 1D array.*Class labels"):
         strict().fit(X, np.arange(200))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

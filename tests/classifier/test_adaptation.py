@@ -145,7 +145,7 @@ def test_english_and_repeated_rows_are_left_out():
     ],
 )
 def test_bad_unlabelled_rows(target, message):
-    bad = CrossLingualClassifier(aligner(NeverEncode()))
+    bad = CrossLingualClassifier(aligner(NeverEncode()).set_params(on_unknown="raise"))
     with pytest.raises((ValueError, TypeError), match=message):
         bad.fit(X, y, target=target, parallel=PAIRS)
 

@@ -353,7 +353,8 @@ def test_bad_parameters(params, error, message):
 )
 def test_bad_rows_and_labels(rows, labels, message):
     with pytest.raises((ValueError, TypeError), match=message):
-        classifier(aligner(NeverEncode())).fit(rows, labels, parallel=PAIRS)
+        given = aligner(NeverEncode()).set_params(on_unknown="raise")
+        classifier(given).fit(rows, labels, parallel=PAIRS)
 
 
 def test_views_that_disagree_are_warned_of():

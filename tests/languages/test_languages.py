@@ -124,12 +124,12 @@ def test_language_of_a_row(languages, text, language):
 )
 def test_undeclared_language_names_row_and_script(languages, text, script):
     with pytest.raises(ValueError, match=rf"Row 2 .*{script} script.*'{languages[0]}'.*{text}"):
-        LanguageRouter(languages)([EN, "", text])
+        LanguageRouter(languages, on_unknown="raise")([EN, "", text])
 
 
 def test_long_rows_are_quoted_short():
     with pytest.raises(ValueError, match=r"'(北京很大){9}北\.\.\.'"):
-        LanguageRouter(["ko"])([ZH * 50])
+        LanguageRouter(["ko"], on_unknown="raise")([ZH * 50])
 
 
 @pytest.mark.parametrize("language", ["de", "en", "vi", "pt-BR", "xx"])
@@ -172,8 +172,14 @@ def test_detect_of_wrong_length():
 
 
 def test_detect_of_undeclared_language():
-    with pytest.raises(ValueError, match=r"row 1 for 'fr'.*'de', 'ko'.*'Bonjour'"):
-        LanguageRouter(["de", "ko"], detect=lambda texts: ["en", "fr"])(["Hello", "Bonjour"])
+    def detect(texts):
+        return ["en", "fr"]
+
+    texts = ["Hello", "Bonjour"]
+    with pytest.raises(ValueError, match=r"Row 1 is in 'fr'.*'de', 'ko'.*'Bonjour'"):
+        LanguageRouter(["de", "ko"], detect, on_unknown="raise")(texts)
+    with pytest.warns(UserWarning, match=r"1 of 2 .*as English: 1\. Row 1 is in 'fr'"):
+        assert LanguageRouter(["de", "ko"], detect)(texts) == ["en", "en"]
 
 
 @pytest.mark.parametrize("text", ["5 µm", "5 kΩ", "ΔT", "π ≈ 3.14", "(´･ω･`)", "lol Д", "٣", "٣٤"])
