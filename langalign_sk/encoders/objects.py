@@ -8,8 +8,9 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from .base import TextEncoder, as_rows
+from .base import TextEncoder
 from .models.transformer import one_at_a_time
+from .outputs import as_rows
 from .sentence import SentenceEncoder
 
 __all__ = ["Encoder", "as_encoder", "original_object"]
