@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +11,10 @@ from numpy.typing import NDArray
 from .._utils.optional import import_extra
 from .exact import Rows, nearest
 
-__all__ = ["BACKENDS", "Index", "make_index"]
+__all__ = ["BACKENDS", "CompleteSearch", "Index", "make_index"]
+
+
+_WIDENING = 4  # factor by which an approximate search that finds too few rows looks at more
 
 
 class Index(Protocol):
@@ -49,13 +53,55 @@ class Index(Protocol):
         """Stop finding these rows, which `rows` has marked as removed."""
 
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
-        """Positions and cosines of the k nearest rows, best first; -1 and -inf if there are fewer."""
+        """Positions and cosines of the k nearest rows, best first; -1 and -inf if it finds fewer."""
 
     def write(self, path: str) -> None:
         """Write the index to a file, without the rows that it was built from."""
 
     def read(self, path: str, rows: Rows) -> None:
         """Read what `write` wrote; raise RuntimeError if it is damaged."""
+
+
+class CompleteSearch:
+    """Search of a backend that finds all k rows of every query.
+
+    An approximate index may find fewer than k rows for a query, be it in a cell with few rows or in a
+    part of a graph that is cut off. Such queries, and no others, are compared with every row.
+
+    Parameters
+    ----------
+    backend : Index
+        Backend that was built on the rows, or read for them.
+    rows : Rows
+        The rows.
+    """
+
+    def __init__(self, backend: Index, rows: Rows) -> None:
+        self._backend, self._rows = backend, rows
+        self.exact = backend.exact
+
+    def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
+        """Positions and cosines of the k nearest rows, best first.
+
+        Parameters
+        ----------
+        Q : ndarray of shape (n_queries, width), float32
+            Unit rows.
+        k : int
+            At most the number of rows that are not removed.
+
+        Returns
+        -------
+        positions : ndarray of shape (n_queries, k), dtype int
+            Positions, all of them at least 0.
+        cosines : ndarray of shape (n_queries, k), float32
+            Their cosines.
+        """
+        positions, cosines = self._backend.search(Q, k)
+        few = np.flatnonzero((positions < 0).any(axis=1))
+        if len(few):
+            positions[few], cosines[few] = nearest(Q[few], self._rows, [(k, None)])[0]
+        return positions, cosines
 
 
 # Pickles hold the names of these three classes and of their attributes.
@@ -155,9 +201,28 @@ class _Faiss:
             self.build(rows)
 
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
-        cosines, positions = self._index.search(np.ascontiguousarray(Q), k)
+        Q = np.ascontiguousarray(Q)
+        cosines, positions = self._index.search(Q, k)
+        for wider in self._wider_searches(k):
+            few = np.flatnonzero((positions < 0).any(axis=1))
+            if not len(few):
+                break
+            cosines[few], positions[few] = self._index.search(Q[few], k, params=wider)
         cosines[positions < 0] = -np.inf
         return positions.astype(np.intp), cosines
+
+    def _wider_searches(self, k: int) -> Iterator[Any]:
+        """Parameters of searches that look at more and more rows, where FAISS has such parameters."""
+        faiss = self._faiss
+        inner = faiss.downcast_index(getattr(self._index, "index", self._index))
+        if isinstance(inner, faiss.IndexIVF):
+            n_probed = inner.nprobe
+            while n_probed < inner.nlist:
+                n_probed = min(_WIDENING * n_probed, inner.nlist)
+                yield faiss.SearchParametersIVF(nprobe=n_probed)
+        elif isinstance(inner, faiss.IndexHNSW):
+            width = _WIDENING * max(k, inner.hnsw.efSearch)
+            yield faiss.SearchParametersHNSW(efSearch=min(width, inner.ntotal))
 
     def write(self, path: str) -> None:
         self._faiss.write_index(self._index, path)
@@ -215,15 +280,16 @@ class _Hnswlib:
         self._index.set_ef(max(self.params["ef"], k))
         positions = np.full((len(Q), k), -1, dtype=np.intp)
         cosines = np.full((len(Q), k), -np.inf, dtype=np.float32)
-        n = k
-        while n:
+        parts = [np.arange(len(Q))] if len(Q) else []
+        while parts:
+            part = parts.pop()
             try:
-                positions[:, :n], distances = self._index.knn_query(Q, k=n)
-            except RuntimeError:  # one of the queries reaches fewer than n rows
-                n //= 2
+                found, distances = self._index.knn_query(Q[part], k=k)
+            except RuntimeError:  # one of these queries reaches fewer than k rows
+                if len(part) > 1:
+                    parts += np.array_split(part, 2)
             else:
-                cosines[:, :n] = 1 - distances
-                break
+                positions[part], cosines[part] = found, 1 - distances
         return positions, cosines
 
     def write(self, path: str) -> None:

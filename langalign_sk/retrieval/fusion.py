@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,25 @@ _JOINED = 8_192  # documents whose rows are joined at once
 # between documents that are near to each other (`python -m benchmarks search`).
 _LEXICAL = 0.75
 _CONSTANT = 1e-6  # spread of the cosines of a view that tells no document from another
+
+
+class _Asked(NamedTuple):
+    """Texts of queries, and the lexical view that they ask."""
+
+    lexical: LexicalIndex
+    texts: Sequence[str]
+
+    def part(self, at: slice) -> _Asked:
+        """Some of the queries."""
+        return _Asked(self.lexical, self.texts[at])
+
+    def search(self, k: int) -> NDArray[np.intp]:
+        """Positions of the k best documents of each query."""
+        return self.lexical.search(self.texts, k)[0]
+
+    def score(self, positions: NDArray[np.intp]) -> NDArray:
+        """Scores of given documents."""
+        return self.lexical.score(self.texts, positions)
 
 
 @dataclass
@@ -87,7 +107,7 @@ class Fusion:
         Returns
         -------
         positions : ndarray of shape (n_queries, k), dtype int
-            Positions, -1 where an approximate index found fewer.
+            Positions.
         scores : ndarray of shape (n_queries, k), float32
             Fused scores.
         """
@@ -101,38 +121,40 @@ class Fusion:
         n_documents = indexes[0].n_documents
         wanted = max(_CANDIDATES, 20 * k) if self.n_candidates is None else self.n_candidates
         n_candidates = min(n_documents, max(k, wanted))
+        asked = None
+        if texts is not None and self.lexical is not None:
+            asked = _Asked(self.lexical, texts)
         if self.by_rank:
-            return self._by_rank(parts, texts, k, n_candidates)
+            return self._by_rank(parts, asked, k, n_candidates)
         width = sum(index.width for index, _, _ in parts)
         block = max(1, _BLOCK // (width * n_candidates))
         found = []
         for start in range(0, len(parts[0][1]), block):
             at = slice(start, start + block)
             of_block = [(index, Q[at], c) for index, Q, c in parts]
-            found.append(
-                self._by_score(of_block, None if texts is None else texts[at], k, n_candidates)
-            )
+            of_texts = None if asked is None else asked.part(at)
+            found.append(self._by_score(of_block, of_texts, k, n_candidates))
         positions, scores = zip(*found, strict=True)
         return np.concatenate(positions), np.concatenate(scores)
 
     def _by_score(
         self,
         parts: list[tuple[DocumentIndex, NDArray, np.float32]],
-        texts: Sequence[str] | None,
+        asked: _Asked | None,
         k: int,
         n_candidates: int,
     ) -> tuple[NDArray[np.intp], NDArray]:
         """Candidates of the first view and of the lexical one, ranked by all views."""
         lead, Q, _ = parts[0]
-        positions = lead.backend.search(Q, n_candidates)[0]
-        if texts is not None and self.lexical is not None:
-            positions = united(positions, self.lexical.search(texts, n_candidates)[0])
+        positions = lead.finder.search(Q, n_candidates)[0]
+        if asked is not None:
+            positions = united(positions, asked.search(n_candidates))
         missing = positions < 0
         scores = np.zeros(positions.shape, dtype=np.float32)
         for index, Q, c in parts:
             scores += c * np.einsum("qd,qcd->qc", Q, index.rows.take(positions))
-        if texts is not None and self.lexical is not None:
-            scores += np.float32(self.lexical_weight) * self.lexical.score(texts, positions)
+        if asked is not None:
+            scores += np.float32(self.lexical_weight) * asked.score(positions)
         scores[missing] = -np.inf
         # By score, and equal scores by position, as in an exact search.
         order = np.lexsort((positions, -scores), axis=1)
@@ -145,15 +167,15 @@ class Fusion:
     def _by_rank(
         self,
         parts: list[tuple[DocumentIndex, NDArray, np.float32]],
-        texts: Sequence[str] | None,
+        asked: _Asked | None,
         k: int,
         n_candidates: int,
     ) -> tuple[NDArray[np.intp], NDArray]:
         """Reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009) of the views' candidates."""
-        found = [(index.backend.search(Q, n_candidates)[0], float(c)) for index, Q, c in parts]
-        if texts is not None and self.lexical is not None:
+        found = [(index.finder.search(Q, n_candidates)[0], float(c)) for index, Q, c in parts]
+        if asked is not None:
             mean = float(np.mean([c for _, c in found]))
-            found.append((self.lexical.search(texts, n_candidates)[0], mean))
+            found.append((asked.search(n_candidates), mean))
         positions = np.concatenate([places for places, _ in found], axis=1)
         gains = np.concatenate(
             [

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from ..metrics._core import mean_neighbor_cosine
-from .backends import Index
+from .backends import CompleteSearch
 from .exact import QUERY_BLOCK, Rows, nearest
 
 __all__ = ["SCORINGS", "Hubness"]
@@ -24,7 +24,7 @@ _LEAST = 1e-6  # of a margin's denominator, which may fall to zero in centred sp
 
 
 class Finder(Protocol):
-    """Search by cosine (protocol): an Index, or several as one."""
+    """Search by cosine (protocol): that of an index, or of several as one."""
 
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
         """Positions and cosines of the k nearest rows, best first."""
@@ -93,11 +93,10 @@ class Hubness:
         """Find the documents that the bank finds; to be called whenever documents change."""
         if self.scoring == "query_bank":
             self.active = np.zeros(len(self.level), dtype=bool)
-            found = index.search(self.bank, 1)[0][:, 0]
-            self.active[found[found >= 0]] = True
+            self.active[index.search(self.bank, 1)[0][:, 0]] = True
 
     def search(
-        self, Q: NDArray, k: int, index: Index, rows: Rows
+        self, Q: NDArray, k: int, index: CompleteSearch, rows: Rows
     ) -> tuple[NDArray[np.intp], NDArray]:
         """Positions and corrected scores of the k best documents of each query, best first."""
         n_documents = int(np.count_nonzero(rows.alive))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends import Index
+from .backends import CompleteSearch, Index
 from .exact import Rows
 from .hubness import Hubness
 
@@ -62,7 +62,7 @@ class DocumentIndex:
         backend.build(blocks)
         if hubness is not None:
             hubness.append(rows)
-            hubness.find_active(backend)
+            hubness.find_active(CompleteSearch(backend, blocks))
         return cls(ids, blocks, backend, hubness)
 
     @property
@@ -75,6 +75,11 @@ class DocumentIndex:
         """Width of the rows."""
         return self.rows.width
 
+    @property
+    def finder(self) -> CompleteSearch:
+        """Search by cosine that finds as many positions as it is asked for."""
+        return CompleteSearch(self.backend, self.rows)
+
     def checked_ids(self, ids: Any, n: int) -> list[Hashable]:
         """Identifiers of n new documents; None gives them numbers."""
         return checked_ids(ids, n, self.ids, self.next_id)
@@ -86,7 +91,7 @@ class DocumentIndex:
         self.backend.append(rows, first)
         if self.hubness is not None:
             self.hubness.append(rows)
-            self.hubness.find_active(self.backend)
+            self.hubness.find_active(self.finder)
         self._set_ids([*self.ids, *ids])
 
     def remove(self, ids: Iterable[Hashable]) -> list[int]:
@@ -112,7 +117,7 @@ class DocumentIndex:
         kept = [i for i in range(len(self.ids)) if i not in removed]
         self._set_ids([self.ids[i] for i in kept])
         if self.hubness is not None and kept:
-            self.hubness.find_active(self.backend)
+            self.hubness.find_active(self.finder)
         return kept
 
     def correct(self, hubness: Hubness | None) -> None:
@@ -120,7 +125,7 @@ class DocumentIndex:
         if hubness is not None:
             for _, rows in self.rows.pieces():
                 hubness.append(rows)
-            hubness.find_active(self.backend)
+            hubness.find_active(self.finder)
         self.hubness = hubness
 
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
@@ -139,38 +144,26 @@ class DocumentIndex:
             Places in `ids`.
         scores : ndarray of shape (n_queries, k), float32
             Cosines, or corrected scores.
-
-        Raises
-        ------
-        ValueError
-            If an approximate backend finds fewer.
         """
         if self.hubness is None:
-            positions, scores = self.backend.search(Q, k)
+            positions, scores = self.finder.search(Q, k)
         else:
-            positions, scores = self.hubness.search(Q, k, self.backend, self.rows)
-        return self.places(positions, k), scores
+            positions, scores = self.hubness.search(Q, k, self.finder, self.rows)
+        return self.places(positions), scores
 
-    def places(self, positions: NDArray[np.intp], k: int) -> NDArray[np.intp]:
-        """Places of positions; ValueError if one of them is missing.
+    def places(self, positions: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Places of positions.
 
         Parameters
         ----------
         positions : ndarray of shape (n_queries, k), dtype int
-            Positions that were found, -1 for none.
-        k : int
-            Documents that were asked for.
+            Positions of documents that are there.
 
         Returns
         -------
         ndarray of shape (n_queries, k), dtype int
             Places in `ids`.
         """
-        if (positions < 0).any():
-            raise ValueError(
-                f"The {self.backend.name} index found fewer than {k} documents for a query: ask for "
-                "fewer, or let it look at more by backend_params."
-            )
         return self._places[positions]
 
     def _set_ids(self, ids: list[Hashable]) -> None:

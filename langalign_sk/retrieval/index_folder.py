@@ -569,7 +569,7 @@ def _correct(
     bank = rows[0] if joined is None else joined.rows(rows)
     hubness = Hubness.of_bank(bank, **settings)
     hubness.level = level
-    hubness.find_active(views[0].index.backend if joined is None else joined)
+    hubness.find_active(views[0].index.finder if joined is None else joined)
     if fusion is None:
         views[0].index.hubness = hubness
     else:

@@ -89,7 +89,7 @@ def _scores(
     positions = places[:, None]
     for view, Q in zip(views, queries, strict=True):
         k = min(_CANDIDATES, view.index.n_documents)
-        positions = united(positions, view.index.backend.search(Q, k)[0])
+        positions = united(positions, view.index.finder.search(Q, k)[0])
     out = np.empty((len(views), *positions.shape), dtype=np.float32)
     for i, (view, Q) in enumerate(zip(views, queries, strict=True)):
         for j, row in enumerate(positions):

@@ -1118,7 +1118,7 @@ def _found(
         assert rows[0] is not None
         return views[0].index.search(rows[0], k)
     positions, scores = fusion.search([view.index for view in views], rows, texts, k)
-    return views[0].index.places(positions, k), scores
+    return views[0].index.places(positions), scores
 
 
 def _two_sides(judgements: Any) -> tuple[Any, Any]:
