@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .optional import import_extra
 from .texts import check_texts, is_missing
 from .validation import shorten
 
@@ -23,6 +24,7 @@ __all__ = [
     "check_text_column",
     "embedding_rows",
     "iterate_texts",
+    "label_column",
     "opened",
     "text_cells",
 ]
@@ -235,20 +237,38 @@ def iterate_texts(texts: Any, what: str = "texts") -> Iterator[Any]:
     return texts if isinstance(texts, Iterator) else iter(cells_of(texts, what))
 
 
-def embedding_rows(X: Any, what: str = "X") -> Any:
+def embedding_rows(X: Any, what: str = "X", width: int | None = None) -> Any:
     """Embeddings as scikit-learn's checks take them; an error for text.
+
+    Parameters
+    ----------
+    X : object
+        Embeddings in any container.
+    what : str, default="X"
+        Its name in messages.
+    width : int, default=None
+        Width of the array that stands for a container without rows; None leaves it as it is.
 
     Raises
     ------
     ValueError
         If X holds text.
     """
-    X = opened(X, what)
-    if isinstance(X, Table) or text_cells(X) is not None:
-        if isinstance(X, list | tuple | np.ndarray) and not len(X):
-            return X
+    X = X if isinstance(X, str | bytes) else opened(X, what)
+    cells = None if isinstance(X, str | bytes) else text_cells(X)
+    if cells is not None and not len(cells):
+        return X if width is None else np.empty((0, width), dtype=np.float32)
+    if isinstance(X, str | bytes | Table) or cells is not None:
         raise ValueError(f"{what} holds text, and embeddings are needed: a 2-d float array.")
     return X
+
+
+def label_column(y: Any) -> Any:
+    """Labels as scikit-learn's checks take them; arrays and Series stay as they are."""
+    if y is None or (hasattr(y, "__array__") and not hasattr(y, "column_names")):
+        return y
+    y = opened(y, "y")
+    return y.columns[0] if isinstance(y, Table) and len(y.columns) == 1 else y
 
 
 def _refuse_unread(X: Any, what: str) -> None:
@@ -274,9 +294,9 @@ def _unwrapped(X: Any) -> Any:
     if any(hasattr(X, name) for name in ("columns", "column_names", "__len__", "__iter__")):
         return X
     if hasattr(X, "__arrow_c_stream__"):
-        import pyarrow
-
-        return pyarrow.table(X)
+        return import_extra(
+            "pyarrow", f"Reading {type(X).__name__} needs pyarrow", "parquet"
+        ).table(X)
     if hasattr(X, "__dataframe__"):
         from pandas.api.interchange import from_dataframe
 
@@ -303,6 +323,8 @@ def _columns_of_frame(X: Any) -> tuple[list[Any], list[Any]] | None:
 
 def _opened_frame(X: Any, names: list[Any], columns: list[Any], what: str) -> Any:
     """Table of a frame, vectors of its only column, or itself where it holds numbers."""
+    if len(columns) == 1 and not len(columns[0]):
+        return Table(names, [[]])  # the dtype of a column without cells means nothing
     if columns and all(map(_is_numeric, columns)):
         return X
     if len(columns) == 1:
@@ -382,7 +404,8 @@ def _table_of_dict(X: Mapping[Any, Any], what: str) -> Any:
 def _cells(X: Any, what: str) -> Any:
     """List or array of the rows of a container that is not a frame."""
     if isinstance(X, np.ma.MaskedArray) and X.dtype.kind not in _NUMBERS:
-        return X.astype(object).filled(None)
+        masked: Any = X.astype(object)
+        return masked.filled(None)
     if isinstance(X, list | tuple | np.ndarray):
         return X
     if isinstance(X, io.TextIOBase):
@@ -419,6 +442,8 @@ def _array_of_tensor(X: Any) -> NDArray:
 
 def _opened_array(X: Any) -> Any:
     """Text and objects as an object array; vectors of a column as rows; others as they are."""
+    if np.ndim(X) == 1 and not len(X):
+        return []
     if not isinstance(X, np.ndarray) or X.dtype.kind in _NUMBERS:
         return X
     X = X if X.dtype.kind == "O" else X.astype(object)
@@ -475,7 +500,7 @@ def _fields_of(record: Any) -> list[Any] | None:
     """Names of the fields of a record; None for what is not one."""
     if isinstance(record, Mapping):
         return list(record)
-    if isinstance(record, type) or isinstance(record, str | bytes | list | np.ndarray):
+    if isinstance(record, type | str | bytes | list | np.ndarray):
         return None
     if dataclasses.is_dataclass(record):
         return [field.name for field in dataclasses.fields(record)]

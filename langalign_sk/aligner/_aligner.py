@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from .._quality.shares import MIN_ROWS
 from .._quality.texts import TextQuality
 from .._quality.vectors import VectorQuality
+from .._utils.containers import embedding_rows, opened
 from .._utils.stamp import VersionStampMixin
 from .._utils.validation import forget
 from ..corpus._inputs import Pairs, Text, check_pairs_y
@@ -248,8 +249,9 @@ class CrossLingualAligner(
 
         Parameters
         ----------
-        X : DataFrame, Series, array-like or list
-            Pairs, task text, or embeddings of shape (n_pairs, n_features).
+        X : DataFrame, Series, array-like, list or iterator
+            Pairs, task text, or embeddings of shape (n_pairs, n_features), in any
+            :ref:`container <what-x-may-be>`.
         y : array-like of shape (n_samples,) or (n_pairs, n_english_features), default=None
             Ignored for task text, None for pairs, English embeddings for embeddings.
         parallel : ParallelCorpus, (target, english), two-column frame or dict, default=None
@@ -316,6 +318,7 @@ class CrossLingualAligner(
         >>> bridged.shape == aligner.transform(X).shape
         True
         """
+        X = opened(X)  # it is read twice
         session = EncodingSession()
         plan = plan_fit(self, X, y, parallel)
         if cross_fit is None:
@@ -340,7 +343,8 @@ class CrossLingualAligner(
         ----------
         X : one column of text, or array-like of shape (n_samples, n_features)
             Text in English and the declared languages, in any mixture, or embeddings of target
-            rows in the multilingual encoder.
+            rows in the multilingual encoder; in any :ref:`container <what-x-may-be>`, which may be
+            empty.
 
         Returns
         -------
@@ -372,7 +376,8 @@ class CrossLingualAligner(
         check_is_fitted(self)
         route = route_of(self)
         route.map_of(target_lang)  # an undeclared language is the first error
-        X = check_array(X, dtype=FLOATS, input_name="X")
+        X = embedding_rows(X, width=route.n_features_out)
+        X = check_array(X, dtype=FLOATS, ensure_min_samples=0, input_name="X")
         if X.shape[1] != route.n_features_out:
             raise ValueError(
                 f"X has {X.shape[1]} features, but inverse_transform expects {route.n_features_out} "
@@ -406,9 +411,9 @@ class CrossLingualAligner(
             check_pairs_y(y)
             groups = duplicate_groups(np.array(data.target), np.array(data.english))
             return float(row_recall(*transform_pairs(self, data), groups).mean())
-        moved = self._transform(X, EncodingSession())
-        Y = check_counterparts(moved, y)
-        groups = duplicate_groups(np.asarray(X, dtype=moved.dtype), Y)
+        moved = self._transform(data.rows, EncodingSession())
+        Y = check_counterparts(moved, embedding_rows(y, "y"))
+        groups = duplicate_groups(np.asarray(data.rows, dtype=moved.dtype), Y)
         return float(row_recall(moved, route_of(self).english(Y), groups).mean())
 
     def freeze(self) -> Any:
@@ -482,8 +487,10 @@ class CrossLingualAligner(
             return self._score_texts(data.rows)
         route = route_of(self)
         route.map_of()
-        Z = check_array(X, dtype=FLOATS, input_name="X")
+        Z = check_array(data.rows, dtype=FLOATS, ensure_min_samples=0, input_name="X")
         route.check_width(Z.shape[1])
+        if not len(Z):
+            return np.zeros(0)
         return self._quality_of(languages_of(self.target_lang)[0], "_vector_quality").score(Z)
 
     def _score_texts(self, rows: list[str]) -> NDArray[np.float64]:
@@ -527,15 +534,17 @@ class CrossLingualAligner(
             raise ValueError(
                 "transform takes one column of text, and X holds pairs of two columns."
             )
+        route = route_of(self)
         if isinstance(data, Text):
+            if not data.rows:
+                return np.empty((0, route.n_features_out), dtype=np.float32)
             languages = router_of(self)(data.rows)
             return transform_rows(self, data.rows, languages, session)
-        route = route_of(self)
         route.map_of()
         if hasattr(self, "n_features_in_"):
-            X = validate_data(self, X, dtype=FLOATS, reset=False)
+            X = validate_data(self, data.rows, dtype=FLOATS, reset=False, ensure_min_samples=0)
         else:
-            X = check_array(X, dtype=FLOATS, input_name="X")
+            X = check_array(data.rows, dtype=FLOATS, ensure_min_samples=0, input_name="X")
             route.check_width(X.shape[1])
         return route.there(X)
 

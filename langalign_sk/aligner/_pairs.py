@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from .._utils.containers import embedding_rows
 from ..corpus import ParallelCorpus
 from ..corpus._inputs import Sides, pairs_from
 from ..corpus._readers import MissingLanguageError
@@ -52,7 +53,8 @@ def sides_of_rows(parallel: Any) -> tuple[Any, Any]:
         raise ValueError(
             "X holds embeddings: pass parallel=(target, english), two arrays of embeddings."
         )
-    return parallel
+    target, english = parallel
+    return embedding_rows(target, "parallel"), embedding_rows(english, "parallel")
 
 
 def _sides(corpus: ParallelCorpus) -> Sides:

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
+from .._utils.containers import embedding_rows, label_column
 from .._utils.validation import check_choice, check_number, warn_user
 from ..corpus._inputs import (
     Embeddings,
     Pairs,
     Sides,
     check_pairs_y,
+    opened_parallel,
     pairs_from,
     sentences_as_y_error,
 )
@@ -142,7 +144,8 @@ def plan_fit(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
     check_parameters(aligner)
     data = read_rows(aligner, X)
     if isinstance(data, Embeddings):
-        return _plan_of_embeddings(aligner, X, y, parallel)
+        return _plan_of_embeddings(aligner, data.rows, y, parallel)
+    y, parallel = label_column(y), opened_parallel(parallel)
     router = router_of(aligner)
     task: dict[str, list[str]] = {"en": []}
     if isinstance(data, Pairs):
@@ -151,6 +154,8 @@ def plan_fit(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
             raise ValueError("X holds pairs already: pass parallel= with task text only.")
         pairs = data.by_language()
     else:
+        if not data.rows:
+            raise ValueError("X has no rows: pass at least one text, or translation pairs.")
         codes = router(data.rows)
         pairs = _pairs_beside_text(aligner, y, parallel, router, data.rows, codes)
         for text, code in zip(data.rows, codes, strict=True):
@@ -170,6 +175,8 @@ def plan_fit(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
 
 
 def _plan_of_embeddings(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
+    if np.ndim(X) > 1 and not np.shape(X)[0]:
+        raise ValueError(f"X has no rows (shape={np.shape(X)}): pass pairs to learn from.")
     if y is None:
         raise ValueError(
             f"{type(aligner).__name__} requires y to be passed, but the target y is None. For "
@@ -182,7 +189,7 @@ def _plan_of_embeddings(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
             "Embeddings carry no script to tell languages by: fit one aligner per language."
         )
     X = validate_data(aligner, X, dtype=FLOATS, ensure_min_samples=2)
-    Y = check_counterparts(X, y)
+    Y = check_counterparts(X, embedding_rows(y, "y"))
     return Plan(**_settings(aligner, *encoders_of(aligner)), embeddings=(X, Y))
 
 

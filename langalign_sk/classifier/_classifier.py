@@ -25,11 +25,12 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._utils.containers import label_column
 from .._utils.validation import check_choice, forget, warn_user
 from ..aligner._frozen import fitted_aligner, thawed
 from ..aligner._pairs import pairs_of_corpus, sides_of_rows
 from ..aligner._route import route_of, router_of, transform_pairs
-from ..corpus._inputs import Embeddings, Pairs, Text, pairs_from, text_column
+from ..corpus._inputs import Embeddings, Pairs, Text, opened_parallel, pairs_from, text_column
 from ..languages.codes import languages_of
 from ..mapping._base import check_counterparts
 from ._calibration import (
@@ -210,6 +211,7 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             text is encoded.
         """
         classes, prior = self._classes_and_prior()
+        parallel = opened_parallel(parallel)  # the aligner and the calibration read it
         data = self._read(X, reset=True)
         texts = data.rows if isinstance(data, Text) else None
         if texts is not None:
@@ -259,7 +261,8 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if self.prior_ is None:
-            return self.classifier_.predict(self._move(X)[0])
+            Z, target = self._move(X)
+            return self.classifier_.predict(Z) if len(target) else self.classes_[:0]
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     @available_if(_has_probabilities)
@@ -277,6 +280,8 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         Z, target = self._move(X)
+        if not len(target):
+            return np.empty((0, len(self.classes_)))
         if self.calibration_ == "none":
             return self.classifier_.predict_proba(Z)
         scores = _scores_of(self.classifier_, Z)
@@ -303,14 +308,19 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             As the head returns them.
         """
         check_is_fitted(self)
-        return self.classifier_.decision_function(self._move(X)[0])
+        Z, target = self._move(X)
+        if not len(target):
+            return np.empty(0) if len(self.classes_) == 2 else np.empty((0, len(self.classes_)))
+        return self.classifier_.decision_function(Z)
 
     def _read(self, X: Any, reset: bool = False) -> Text | Embeddings:
         """One column of text, or validated embeddings."""
-        data = text_column(X, "rows")
+        data = text_column(X, "rows", may_be_empty=not reset)
         if isinstance(data, Text):
             return data
-        return Embeddings(validate_data(self, data.rows, dtype=_FLOATS, reset=reset))
+        least = int(reset)  # a batch to predict may be empty
+        rows = validate_data(self, data.rows, dtype=_FLOATS, reset=reset, ensure_min_samples=least)
+        return Embeddings(rows)
 
     def _move(self, X: Any) -> tuple[Any, NDArray]:
         """Rows for the head, and which of them are target rows."""
@@ -507,7 +517,7 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 def _columns_of(y: Any, classes: NDArray) -> NDArray[np.intp]:
     """Column of the class of every row; an error for classes that the head does not know."""
     column = {label: i for i, label in enumerate(classes.tolist())}
-    labels = column_or_1d(y).tolist()
+    labels = column_or_1d(label_column(y)).tolist()
     unknown = sorted({*labels} - {*column}, key=str)
     if unknown:
         raise ValueError(
@@ -547,7 +557,7 @@ def _target_rows(aligner: Any, data: Text | Embeddings) -> NDArray[np.bool_]:
             "embeddings."
         )
     route = router_of(aligner)
-    return np.array(route(data.rows)) != "en"
+    return np.array(route(data.rows) if data.rows else [], dtype=object) != "en"
 
 
 def _scores_of(head: Any, Z: Any) -> NDArray:

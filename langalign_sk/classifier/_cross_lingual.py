@@ -24,6 +24,7 @@ from sklearn.utils.validation import (
 )
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from .._utils.containers import embedding_rows, label_column
 from .._utils.stamp import VersionStampMixin
 from .._utils.validation import check_choice, check_number, forget, warn_user
 from ..aligner import CrossLingualAligner
@@ -41,7 +42,7 @@ from ..aligner._route import (
     router_of,
     source_rows,
 )
-from ..corpus._inputs import Embeddings, Text, text_column
+from ..corpus._inputs import Embeddings, Text, opened_parallel, text_column
 from ..encoders import EncodingSession
 from ..encoders.base import TextEncoder
 from ..encoders.session import check_varies
@@ -247,6 +248,7 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         y = _checked_labels(y, len(data.rows))
         weight = _weights(sample_weight, len(data.rows))
         rows, y, weight = _counted(data.rows, y, weight)
+        parallel = opened_parallel(parallel)  # every aligner reads it
         classes, labels = _classes_and_columns(y)
         labelled = {"labels": labels, "weight": weight, "seed": seed}
         target = None if self.adapt == "none" else target
@@ -364,6 +366,8 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         """
         check_is_fitted(self)
         data = self._read(X)
+        if not len(data.rows):
+            return np.empty((0, len(self.classes_)))
         if isinstance(data, Text):
             rows, languages = self._encoded(data.rows)
         else:
@@ -608,14 +612,18 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
 
     def _read(self, X: Any, reset: bool = False) -> Text | Embeddings:
         """One column of text, or validated embeddings."""
-        data = text_column(X, "rows")
+        data = text_column(X, "rows", may_be_empty=not reset)
         if isinstance(data, Text):
+            if not reset and not data.rows:
+                return data
             if not reset and hasattr(self, "n_features_in_"):
                 raise ValueError(
                     "X is text, and the classifier was fitted on embeddings: pass those."
                 )
             return data
-        return Embeddings(validate_data(self, data.rows, dtype=_FLOATS, reset=reset))
+        least = int(reset)  # a batch to predict may be empty
+        rows = validate_data(self, data.rows, dtype=_FLOATS, reset=reset, ensure_min_samples=least)
+        return Embeddings(rows)
 
     def _unlabelled(self, target: Any) -> tuple[list[NDArray], NDArray[np.str_]]:
         """Unlabelled rows of every encoder, and their languages."""
@@ -767,7 +775,7 @@ def _checked_labels(y: Any, n_rows: int) -> NDArray:
             "CrossLingualClassifier requires y to be passed, but the target y is None: y holds the "
             "class labels of the rows of X."
         )
-    y = column_or_1d(y, warn=True)
+    y = column_or_1d(label_column(y), warn=True)
     check_classification_targets(y)
     if len(y) != n_rows:
         raise ValueError(f"X has {n_rows} rows and y {len(y)} labels: pass one label per row.")
@@ -857,7 +865,9 @@ def _unlabelled_texts(
 
 
 def _unlabelled_rows(target: Any, width: int) -> NDArray:
-    rows: NDArray = check_array(target, dtype=_FLOATS, input_name="target")
+    rows: NDArray = check_array(
+        embedding_rows(target, "target"), dtype=_FLOATS, input_name="target"
+    )
     if rows.shape[1] != width:
         raise ValueError(f"target has {rows.shape[1]} features, and X has {width}.")
     return rows

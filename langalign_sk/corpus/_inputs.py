@@ -175,7 +175,7 @@ def _read_table(
     declared = [lang for lang in languages if lang in found]
     if "en" not in found or not declared:
         if table.by_position:
-            return _pairs_of_columns(*table.columns, router, languages)
+            return _pairs_of_columns(table.columns[0], table.columns[1], router, languages)
         raise ValueError(
             f"X is a frame with the columns {names}. Pairs need a column 'en' and one of "
             f"{list(languages)}; rename them. Task text is a single column, such as X[{names[0]!r}]."

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
-from .._utils.containers import check_text_column
+from .._utils.containers import cells_of, check_text_column, iterate_texts
 from .._utils.texts import check_texts
 from .._utils.validation import warn_user
 from .cache.folder import FolderCache
@@ -135,7 +135,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
             If a text is missing, or is not a str.
         """
         model = self._checked_model()
-        texts = [texts] if isinstance(texts, str) else texts
+        texts = [texts] if isinstance(texts, str) else cells_of(texts, "texts")
         texts = check_texts(texts, "texts,", may_be_empty=True)
         if not texts:
             return np.empty((0, model.width), dtype=np.float32)
@@ -205,8 +205,10 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         """
         check_chunk_size(chunk_size)
         _check_several(texts)
-        remaining = iter(texts)
+        remaining, before = iterate_texts(texts), 0
         while chunk := list(islice(remaining, chunk_size)):
+            chunk = check_texts(chunk, "texts,", may_be_empty=True, first=before)
+            before += len(chunk)
             yield self.encode(chunk)
 
     def encode_to_file(
@@ -259,7 +261,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         # One bar for all chunks, in place of one per chunk.
         encoder = clone(self).set_params(verbose=False) if self.verbose else self
         return write_rows(
-            texts,
+            iterate_texts(texts),
             path,
             encode=encoder.encode,
             width=model.width,

@@ -98,7 +98,7 @@ def write_rows(
         # A killed run may have written rows after its last note of progress.
         file.truncate(_HEADER_BYTES + progress.n * row_bytes)
         file.seek(0, os.SEEK_END)
-        for chunk in _chunks(remaining, None, chunk_size):
+        for chunk in _chunks(remaining, None, chunk_size, progress.n):
             file.write(encode(chunk).astype(_DTYPE, copy=False).tobytes())
             file.flush()
             os.fsync(file.fileno())
@@ -163,9 +163,9 @@ class _Progress:
             part.unlink()
 
 
-def _chunks(texts: Iterator[str], n: int | None, size: int) -> Iterator[list[str]]:
-    """Lists of up to `size` texts, of the next `n` texts or of all."""
-    limited, before = texts if n is None else islice(texts, n), 0
+def _chunks(texts: Iterator[str], n: int | None, size: int, before: int = 0) -> Iterator[list[str]]:
+    """Lists of up to `size` texts, of the next `n` texts or of all, after those of `before`."""
+    limited = texts if n is None else islice(texts, n)
     while chunk := list(islice(limited, size)):
         yield check_texts(chunk, "texts,", may_be_empty=True, first=before)
         before += len(chunk)
