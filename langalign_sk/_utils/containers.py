@@ -26,6 +26,7 @@ __all__ = [
     "iterate_texts",
     "label_column",
     "opened",
+    "plain_values",
     "text_cells",
 ]
 
@@ -231,10 +232,47 @@ def check_text_column(X: Any) -> list[str]:
 
 
 def iterate_texts(texts: Any, what: str = "texts") -> Iterator[Any]:
-    """Cells of one column, one after another; an iterator is read as they are asked for."""
+    """Cells of one column, one after another, in constant memory where the container allows it.
+
+    Parameters
+    ----------
+    texts : object
+        A column of text in any container. What can be read only once is read as cells are asked
+        for, and everything else is checked before.
+    what : str, default="texts"
+        Its name in messages.
+
+    Returns
+    -------
+    iterator
+        Of the cells.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a cell of a container in memory is missing, or is not a str.
+    """
     if isinstance(texts, io.TextIOBase):
         return _lines(texts)
-    return texts if isinstance(texts, Iterator) else iter(cells_of(texts, what))
+    if isinstance(texts, Iterator):
+        return texts
+    if isinstance(texts, Sequence) and not isinstance(texts, list | tuple):
+        for row, cell in enumerate(texts):
+            if not isinstance(cell, str):
+                check_texts([cell], f"{what},", may_be_empty=True, first=row)
+        return iter(texts)
+    if hasattr(texts, "__len__") or not hasattr(texts, "__iter__") or hasattr(texts, "columns"):
+        return iter(check_texts(cells_of(texts, what), f"{what},", may_be_empty=True))
+    _refuse_unread(texts, what)
+    return iter(texts)
+
+
+def plain_values(values: Any) -> list[Any]:
+    """Values of a sequence as objects of Python; tuples stay as they are."""
+    for method in ("to_pylist", "tolist", "to_list"):  # pyarrow, numpy and pandas, polars
+        if hasattr(values, method):
+            return list(getattr(values, method)())
+    return list(values)
 
 
 def embedding_rows(X: Any, what: str = "X", width: int | None = None) -> Any:
@@ -467,8 +505,9 @@ def _opened_rows(X: Any, what: str, otherwise: Any = None) -> Any:
 
 def _opened_vectors(X: Any, what: str, otherwise: Any) -> Any:
     """Rows of numbers as a 2-d array; rows of text as they are."""
-    if any(map(_is_text, _first_present(X))):
-        return otherwise
+    first = _first_present(X)
+    if np.ndim(first) != 1 or any(map(_is_text, first)):
+        return otherwise  # arrays of several views, or rows of text
     rows = [_array_of_tensor(row) if hasattr(row, "detach") else row for row in X]
     try:
         array = np.asarray(rows)

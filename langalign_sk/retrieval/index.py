@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._utils.containers import plain_values
 from .backends import CompleteSearch, Index
 from .exact import Rows
 from .hubness import Hubness
@@ -202,7 +203,7 @@ def checked_ids(
         return list(range(start, start + n))
     if isinstance(ids, str):
         raise ValueError("ids is one str: pass one identifier per document.")
-    ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+    ids = plain_values(ids)
     if len(ids) != n:
         raise ValueError(f"There are {len(ids)} ids for {n} documents.")
     seen = set(present)

@@ -19,6 +19,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .._utils.bundle import Bundle
+from .._utils.containers import opened, plain_values
 from .._utils.stamp import VersionStampMixin
 from .._utils.validation import check_choice, warn_user
 from ..aligner import CrossLingualAligner
@@ -27,7 +28,7 @@ from ..aligner._learn import fit_planned
 from ..aligner._pairs import CORPORA, pairs_of_corpus
 from ..aligner._plan import plan_fit
 from ..aligner._route import route_of, router_of
-from ..corpus._inputs import Sides, Text, pairs_from, text_column
+from ..corpus._inputs import Sides, Text, opened_parallel, pairs_from, text_column
 from ..encoders import EncodingSession
 from ..languages.codes import languages_of
 from .backends import Index, make_index
@@ -282,6 +283,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             If the package of the backend is not installed.
         """
         self._check_parameters()
+        X, parallel = opened(X), opened_parallel(parallel)  # they are read several times
         given = self._inputs(X, ids, parallel, query_bank, judgements)
         session = EncodingSession()
         aligners = self._aligners()
@@ -752,14 +754,14 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             "temperature": float(self.temperature),
         }
 
-    def _read(self, X: Any, what: str) -> Text | list[Any]:
+    def _read(self, X: Any, what: str, *, may_be_empty: bool = False) -> Text | list[Any]:
         """One column of text, or embeddings of every view that are not validated yet."""
         aligners = self._aligners()
         if len(aligners) > 1 and _is_arrays(X):
             return _one_per_view(X, len(aligners), what)
-        data = text_column(X, what)
+        data = text_column(X, what, may_be_empty=may_be_empty)
         if isinstance(data, Text):
-            if any(aligner is None for aligner in aligners):
+            if data.rows and any(aligner is None for aligner in aligners):
                 raise ValueError(
                     f"The {what} are text, and without an aligner the retriever takes embeddings only: "
                     'pass aligner=CrossLingualAligner("ko"), or the language of your queries.'
@@ -772,19 +774,27 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
             )
         return [data.rows]
 
-    def _checked(self, data: Text | list[Any]) -> list[str] | list[NDArray]:
+    def _checked(
+        self, data: Text | list[Any], *, may_be_empty: bool = False
+    ) -> list[str] | list[NDArray]:
         """Texts, or validated float32 embeddings of every view."""
+        least = int(not may_be_empty)
         if isinstance(data, Text):
             return data.rows
         if len(data) == 1 and self._aligners()[0] is None:
-            rows: NDArray = validate_data(self, data[0], dtype=np.float32, reset=False)
+            rows: NDArray = validate_data(
+                self, data[0], dtype=np.float32, reset=False, ensure_min_samples=least
+            )
             return [rows]
         # Embeddings of queries may have another width than those of documents.
-        return [_check_embeddings(rows, "X") for rows in data]
+        return [_check_embeddings(rows, "X", least) for rows in data]
 
-    def _queries(self, X: Any, what: str) -> list[str] | list[NDArray]:
+    def _queries(
+        self, X: Any, what: str, *, may_be_empty: bool = False
+    ) -> list[str] | list[NDArray]:
         """Texts of queries, or validated embeddings of every view."""
-        return self._checked(self._read([X] if isinstance(X, str) else X, what))
+        data = self._read([X] if isinstance(X, str) else X, what, may_be_empty=may_be_empty)
+        return self._checked(data, may_be_empty=may_be_empty)
 
     def _rows(self, X: Any, what: str) -> list[str] | list[NDArray]:
         """Texts in declared languages, or validated embeddings of every view."""
@@ -863,7 +873,9 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
                 f"Expected n_neighbors <= n_documents_, but n_neighbors = {k}, n_documents_ = "
                 f"{self.n_documents_}: ask for fewer, or add documents."
             )
-        queries = self._queries(X, "queries")
+        queries = self._queries(X, "queries", may_be_empty=True)
+        if not _n_rows(queries):
+            return np.empty((0, k), dtype=np.intp), np.empty((0, k), dtype=np.float32)
         rows = self._answers(queries)
         return _found(self._fusion, self._views, rows, _texts_of(queries), k)
 
@@ -1027,8 +1039,10 @@ def _scoring_of(retriever: CrossLingualRetriever, saved: Bundle) -> str:
     return str(hubs["scoring"]) if known else "cosine"
 
 
-def _check_embeddings(rows: Any, name: str) -> NDArray:
-    checked: NDArray = check_array(rows, dtype=np.float32, input_name=name)
+def _check_embeddings(rows: Any, name: str, least: int = 1) -> NDArray:
+    checked: NDArray = check_array(
+        rows, dtype=np.float32, ensure_min_samples=least, input_name=name
+    )
     return checked
 
 
@@ -1054,7 +1068,8 @@ def _one_per_view(X: Sequence[Any], n_views: int, what: str) -> list[Any]:
 
 
 def _n_rows(data: list[str] | list[NDArray]) -> int:
-    return len(data[0]) if isinstance(data[0], np.ndarray) else len(data)
+    """Number of texts, or of rows of embeddings in every view."""
+    return len(data) if not data or isinstance(data[0], str) else len(np.asarray(data[0]))
 
 
 def _observe(centring: Centring, queries: QueryRows, encoded: EncodedView) -> None:
@@ -1131,7 +1146,7 @@ def _two_sides(judgements: Any) -> tuple[Any, Any]:
 def _places(right: Any, ids: list[Any]) -> NDArray[np.intp]:
     """Places of the documents of judgements."""
     place = {key: i for i, key in enumerate(ids)}
-    right = right.tolist() if hasattr(right, "tolist") else list(right)
+    right = plain_values(right)
     unknown = [key for key in right if key not in place]
     if unknown:
         raise ValueError(

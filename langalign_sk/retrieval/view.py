@@ -127,10 +127,12 @@ def document_rows(
             check_width(rows, width, "Documents")
         return [unit(rows) for rows in documents]
     out: list[NDArray] = []
+    # Of all rows at once, before the first is encoded: messages count from the first document.
+    languages = [languages_in(aligner, documents) for aligner in aligners]
     for start in range(0, len(documents), _CHUNK):
         part, of_part = documents[start : start + _CHUNK], session or EncodingSession()
         for i, aligner in enumerate(aligners):
-            rows = text_rows(aligner, part, languages_in(aligner, part), of_part)
+            rows = text_rows(aligner, part, languages[i][start : start + _CHUNK], of_part)
             if not start:
                 check_width(rows, expected[i], "Documents")
                 out.append(np.empty((len(documents), rows.shape[1]), dtype=np.float32))
