@@ -150,9 +150,9 @@ def cells_of(X: Any, what: str = "X") -> list[Any]:
     Raises
     ------
     ValueError
-        If X is a single text, or has more than one column.
+        If X is a single text, has more than one column, or is not a container.
     TypeError
-        If X has no rows, or none that have an order.
+        If X is lazy, or has no order.
     """
     if isinstance(X, str | bytes):
         raise ValueError(
@@ -169,16 +169,15 @@ def cells_of(X: Any, what: str = "X") -> list[Any]:
     if not isinstance(X, list | tuple):
         array = np.asarray(X, dtype=object)
         if not array.ndim:
-            raise TypeError(f"{one_column}, got {type(X).__name__}.")
+            raise ValueError(f"{one_column}, got {type(X).__name__}.")
         if array.ndim != 1 and array.shape[1:] != (1,):
             raise ValueError(f"{one_column}. Its shape is {array.shape}.")
         return array.ravel().tolist()
-    if not any(isinstance(row, list | tuple | np.ndarray) for row in X):
+    if not X or not all(map(_has_cells, X)):
         return list(X)
-    rows = [row if isinstance(row, list | tuple | np.ndarray) else [row] for row in X]
-    if any(len(row) != 1 for row in rows):
+    if any(len(row) != 1 for row in X):
         raise ValueError(f"{one_column}. It is a list of rows of several cells.")
-    return [row[0] for row in rows]
+    return [row[0] for row in X]
 
 
 def check_column_names(names: Sequence[Any], what: str, needed: Iterable[Any] = ()) -> None:
@@ -218,17 +217,20 @@ def spelling_of(name: Any) -> str:
     return str(name).strip().strip("\ufeff").replace("_", "-").casefold()
 
 
-def check_text_column(X: Any) -> list[str]:
+def check_text_column(X: Any, *, may_have_no_rows: bool = False) -> list[str]:
     """One column of text, in any container, as a list of str.
 
     Raises
     ------
     ValueError
-        If X is a single text or has more than one column, or a cell is missing or empty.
+        If X is a single text, has no row or more than one column, or a cell is missing or empty.
     TypeError
         If a cell is not a str.
     """
-    return check_texts(cells_of(X))
+    cells = cells_of(X)
+    if not cells and not may_have_no_rows:
+        raise ValueError("X has no rows: pass at least one text.")
+    return check_texts(cells)
 
 
 def iterate_texts(texts: Any, what: str = "texts") -> Iterator[Any]:

@@ -65,6 +65,8 @@ def as_texts(values: Any, side: str) -> tuple[str, ...]:
     """Sentences of a sequence, checked; `side` is its name in messages."""
     if isinstance(values, str | bytes):
         raise TypeError(f"{side} is a single {type(values).__name__}: give a list of sentences.")
+    if values is None:
+        raise TypeError(f"{side} must be a sequence of sentences, got NoneType.")
     return tuple(check_texts(cells_of(values, side), f"{side},", may_be_empty=True))
 
 

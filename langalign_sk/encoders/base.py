@@ -310,7 +310,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         ValueError, TypeError
             If a row is missing, empty, or is not text.
         """
-        return self.encode(check_text_column(X))
+        return self.encode(check_text_column(X, may_have_no_rows=True))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Names of the output columns: the class name in lower case, and a number.

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from .._utils.containers import opened
 from ..aligner import CrossLingualAligner
 from ..aligner._route import encoders_of, route_of, transform_pairs
 from ..corpus._inputs import Embeddings
@@ -45,6 +46,7 @@ def align_pairs(aligner: Aligner, X: Any, y: Any, k: Sequence[int]) -> AlignedPa
     system: Any = None
     if isinstance(aligner, CrossLingualAligner):
         source, system = encoders_of(aligner)
+    X = opened(X)  # it is read twice
     pairs, groups = read_pairs(
         aligner,
         X,
@@ -54,8 +56,8 @@ def align_pairs(aligner: Aligner, X: Any, y: Any, k: Sequence[int]) -> AlignedPa
     )
     check_k(k, len(groups))
     if isinstance(pairs, Embeddings):
-        moved = np.asarray(aligner.transform(X))
-        raw = np.asarray(X, dtype=moved.dtype), check_counterparts(moved, y)
+        moved = np.asarray(aligner.transform(pairs.rows))
+        raw = np.asarray(pairs.rows, dtype=moved.dtype), check_counterparts(moved, y)
         one_space = source is system and raw[0].shape[1] == raw[1].shape[1]
         english = route_of(aligner).english(raw[1])
         return AlignedPairs(moved, english, raw if one_space else None, groups)

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from .._utils.containers import embedding_rows
 from ..aligner import CrossLingualAligner
 from ..aligner._route import read_rows
 from ..corpus._inputs import Embeddings, Pairs, check_pairs_y
@@ -32,10 +33,11 @@ def read_pairs(
 
     Nothing is encoded. `one_column` is the message of the error for a single column of text.
     """
-    data = read_rows(aligner, X) if isinstance(aligner, CrossLingualAligner) else Embeddings(X)
+    of_text = isinstance(aligner, CrossLingualAligner)
+    data = read_rows(aligner, X) if of_text else Embeddings(embedding_rows(X))
     match data:
         case Embeddings():
-            return data, pair_groups(X, y)
+            return data, pair_groups(data.rows, y)
         case Pairs():
             check_pairs_y(y)
             return data, text_groups(data.target, data.english)

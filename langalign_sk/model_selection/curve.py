@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state
 
+from .._utils.containers import embedding_rows, label_column, opened
 from .._utils.validation import check_number, warn_user
 from ..aligner import CrossLingualAligner
 from ..aligner._route import encoders_of, read_rows, route_of, transform_pairs
@@ -216,7 +217,11 @@ class _Task:
     """Classification task: a head, English rows to train it on, target rows to score it on."""
 
     def __init__(self, classifier: Any, english: Any, target_dev: Any) -> None:
-        self.classifier, self.english, self.target_dev = classifier, english, target_dev
+        self.classifier = classifier
+        # Every fit reads them.
+        self.english, self.target_dev = (
+            (opened(X), label_column(labels)) for X, labels in (english, target_dev)
+        )
 
     def hits(self, fitted: Aligner) -> NDArray:
         """1 for every target row that the English-trained head classifies correctly, else 0."""
@@ -250,7 +255,7 @@ class _EmbeddingPairs:
     """Pairs of embeddings."""
 
     def __init__(self, X: Any, y: Any) -> None:
-        self.X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
+        self.X = check_array(embedding_rows(X), dtype=[np.float64, np.float32], input_name="X")
         self.Y = check_counterparts(self.X, y)
         self.groups = duplicate_groups(self.X, self.Y)
 

@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
+from .._utils.containers import opened
 from .._utils.validation import check_choice, check_number
 from ..aligner._route import route_of, transform_pairs
 from ..corpus._inputs import Embeddings, Pairs
@@ -156,6 +157,7 @@ class _RetrievalScorer:
         """Score a fitted aligner on held-out pairs; larger is better."""
         aligner, X = _aligner_and_rows(estimator, X)
         check_is_fitted(aligner)
+        X = opened(X)  # it is read twice
         pairs, groups = read_pairs(
             aligner,
             X,

@@ -17,7 +17,7 @@ from sklearn.model_selection import (
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
-from .._utils.containers import Table, check_column_names, opened, text_cells
+from .._utils.containers import Table, check_column_names, label_column, opened, text_cells
 from .._utils.texts import check_texts
 from ..corpus import ParallelCorpus
 from ..corpus._corpus import letters_and_digits
@@ -262,9 +262,9 @@ class CrossLingualSplit(BaseCrossValidator):
             or if `groups` leaves no English row to train on.
         """
         english, target = self._sort_rows(X)
-        check_consistent_length(X, y, groups)
-        y = None if y is None else np.asarray(y)
-        groups = None if groups is None else np.asarray(groups)
+        y = None if y is None else np.asarray(label_column(y))
+        groups = None if groups is None else np.asarray(label_column(groups))
+        check_consistent_length([*english, *target], y, groups)
         for fold in self._folds(target, y, groups):
             test, train = target[fold], english
             if groups is not None:

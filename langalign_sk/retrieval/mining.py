@@ -13,12 +13,15 @@ from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state, check_scalar
 
 from .._utils.validation import warn_user
+from ..aligner._route import router_of
 from ..corpus import ParallelCorpus
 from ..corpus._inputs import Embeddings, Text, text_column
+from ..encoders import EncodingSession
 from ..languages import script_of, scripts_of_language
 from .backends import Index, make_index
 from .exact import Rows
 from .index import check_width, unit
+from .view import text_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -257,8 +260,10 @@ def _rows_of_texts(
 ) -> tuple[NDArray, NDArray]:
     """Unit rows of both sides, in the output space of the aligner."""
     _check_not_swapped(source, target, language)
+    router = router_of(aligner)
+    sides = [(rows, router(rows)) for rows in (source, target)]  # before the first is encoded
     fitted = aligner if hasattr(aligner, "language_map_") else clone(aligner).fit(source)
-    S, T = (unit(np.asarray(fitted.transform(rows), np.float32)) for rows in (source, target))
+    S, T = (text_rows(fitted, rows, languages, EncodingSession()) for rows, languages in sides)
     return S, T
 
 

@@ -120,7 +120,7 @@ def test_empty_and_blank_sentences_are_allowed():
             TypeError,
             r"target is a dict .*list\(X\.values\(\)\)",
         ),
-        (None, EN, TypeError, "target must be one column of text: a list, .* got NoneType"),
+        (None, EN, TypeError, "target must be a sequence of sentences, got NoneType"),
         (np.array([["a", "b"]]), ["a"], ValueError, r"one column of text: .* shape is \(1, 2\)"),
         (pd.DataFrame({"ko": KO, "n": 1}), EN, ValueError, r"columns \['ko', 'n'\]"),
     ],

@@ -169,8 +169,12 @@ NOT_A_TEXT = pytest.mark.parametrize(
 def test_row_that_is_not_a_text(path, text, error, message):
     texts = [*numbered(5), text, *numbered(20, 6)]
     with pytest.raises(error, match=f"^texts, row 5 {message}"):
-        Toy().encode_to_file(texts, path, chunk_size=2)
+        Toy().encode_to_file(iter(texts), path, chunk_size=2)
     assert not path.exists()
+    never = Toy()
+    with pytest.raises(error, match=f"^texts, row 5 {message}"):
+        never.encode_to_file(texts, path.with_name("another.npy"), chunk_size=2)
+    assert not never.encoded  # a list is checked before
     toy = Toy()
     rows = toy.encode_to_file(numbered(20), path, chunk_size=2)
     assert toy.encoded == list(numbered(20, 4))

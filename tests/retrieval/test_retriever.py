@@ -212,8 +212,6 @@ def test_refused_queries():
     for k, match in ((7, "n_neighbors = 7, n_documents_ = 6"), (0, "n_neighbors == 0")):
         with pytest.raises(ValueError, match=match):
             retriever.kneighbors(JAPANESE, k)
-    with pytest.raises(ValueError, match="no queries"):
-        retriever.kneighbors([])
     with pytest.raises(ValueError, match="5 features"):
         retriever.kneighbors(np.ones((2, 5)))
     with pytest.raises(ValueError, match=r"Documents have 5 features, but the index has 12"):

@@ -116,6 +116,9 @@ def test_refused_embeddings(X, match):
     assert not hasattr(retriever, "ids_")
     if "text" not in match:
         retriever.fit(views_of(9), query_bank=views_of(30, 1))
+        if "0 sample" in match:  # a batch of queries may be empty
+            assert retriever.kneighbors(X, 4)[1].shape == (0, 4)
+            return
         with pytest.raises(ValueError, match=match.replace("documents", "queries")):
             retriever.kneighbors(X, 1)
         with pytest.raises(ValueError, match=match.replace("documents", "queries of the bank")):
