@@ -352,8 +352,8 @@ def test_bad_parameters(params, error, message):
     ],
 )
 def test_bad_rows_and_labels(rows, labels, message):
+    given = aligner(NeverEncode()).set_params(on_unknown="raise")
     with pytest.raises((ValueError, TypeError), match=message):
-        given = aligner(NeverEncode()).set_params(on_unknown="raise")
         classifier(given).fit(rows, labels, parallel=PAIRS)
 
 
