@@ -7,7 +7,7 @@ from typing import Any
 
 from .._utils.validation import check_choice, shorten, warn_user
 from .codes import base_code, did_you_mean
-from .scripts import script_of, scripts_of_language
+from .scripts import Reading, letters_of, read, script_of, scripts_of_language
 
 __all__ = ["ON_UNKNOWN", "LanguageRouter"]
 
@@ -26,10 +26,12 @@ class LanguageRouter:
         From a list of str to their language codes; None detects languages by script. A code with a
         region ("zh-cn") counts as the declared language without it ("zh"), and the other way round.
     on_unknown : {"warn", "raise", "english"}, default="warn"
-        What happens to rows whose language is not declared.
+        What happens to rows whose language is not declared. A row of which two thirds are Latin
+        letters is English, whatever it quotes.
 
-        - "warn": they get the best guess, which is English, and one warning names their number and
-          the first of them;
+        - "warn": they get the best guess, and one warning names their number and the first of
+          them. It is the declared language that most of their letters belong to, such as Chinese for
+          Japanese where only Chinese is declared, or else English;
         - "raise": a ValueError names the first of them;
         - "english": they count as English, without a warning.
 
@@ -57,6 +59,7 @@ class LanguageRouter:
         self.detect = detect
         self.on_unknown = on_unknown
         self._by_script: dict[str, str] = {}
+        self._japanese: str | None = None
         if detect is not None:
             return
         for language in self.languages:
@@ -70,8 +73,10 @@ class LanguageRouter:
                     "takes a list of str and returns their language codes (for instance around a "
                     "language-identification package), or fit and transform embeddings instead of text."
                 )
+            if base_code(language) == "ja":
+                self._japanese = language
             for script in scripts:
-                if script == "Han" and base_code(language) == "ja" and self._has("zh"):
+                if script == "Han" and base_code(language) == "ja" and self._has_chinese():
                     continue  # Han without kana is Chinese where both are declared
                 other = self._by_script.setdefault(script, language)
                 if other != language:
@@ -81,8 +86,8 @@ class LanguageRouter:
                         "language codes."
                     )
 
-    def _has(self, code: str) -> bool:
-        return any(base_code(language) == code for language in self.languages)
+    def _has_chinese(self) -> bool:
+        return any("Bopomofo" in scripts_of_language(language) for language in self.languages)
 
     def __call__(self, texts: Sequence[str]) -> list[str]:
         """Language code of every row: "en" or one of the target languages.
@@ -103,18 +108,20 @@ class LanguageRouter:
             If a row is in a language that was not declared and `on_unknown` is "raise", or if
             `detect` returns another number of codes.
         """
-        found = self._found(list(texts))
-        unknown = [i for i, (code, _) in enumerate(found) if code is None]
+        texts = list(texts)
+        codes, seen = self._codes(texts)
+        unknown = [i for i, code in enumerate(codes) if code is None]
         if unknown and self.on_unknown == "raise":
-            i = unknown[0]
             raise ValueError(
-                f"Row {i} {found[i][1]} (target_lang={self._declared()}): {shorten(texts[i])!r}. "
-                "Declare its language in target_lang, take the row out, or pass on_unknown="
-                '"warn" to serve such rows as the best guess.'
+                f"Row {unknown[0]} {self._why(texts, unknown[0], seen)} Declare its language in "
+                'target_lang, take the row out, or pass on_unknown="warn" to serve such rows as the '
+                "best guess."
             )
+        for i in unknown:
+            codes[i] = self._guess(texts[i])
         if unknown and self.on_unknown == "warn":
-            self._warn(unknown, found, texts)
-        return ["en" if code is None else code for code, _ in found]
+            self._warn(texts, unknown, seen, {codes[i] for i in unknown})
+        return [str(code) for code in codes]
 
     def identify(self, texts: Sequence[str]) -> list[str | None]:
         """Language code of every row, None for a row in no declared language.
@@ -140,36 +147,47 @@ class LanguageRouter:
         >>> LanguageRouter(["ko"]).identify(["좋은 아침", "Good morning", "สวัสดี"])
         ['ko', 'en', None]
         """
-        return [code for code, _ in self._found(list(texts))]
+        return self._codes(list(texts))[0]
 
-    def _found(self, texts: list[str]) -> list[tuple[str | None, str]]:
-        """Code of every row, or None and why there is none."""
+    def _codes(self, texts: list[str]) -> tuple[list[str | None], list[Any] | None]:
+        """Code of every row or None, and what `detect` returned."""
         if self.detect is not None:
             return self._by_callable(texts)
-        out: list[tuple[str | None, str]] = []
-        for text in texts:
-            script = script_of(text)
-            code = "en" if script == "Latin" else self._by_script.get(script)
-            out.append(
-                (code, f"is written in the {script} script, which no declared language uses")
-            )
-        return out
+        return [self._language_of(read(text), text) for text in texts], None
 
-    def _by_callable(self, texts: list[str]) -> list[tuple[str | None, str]]:
+    def _language_of(self, reading: Reading, text: str) -> str | None:
+        """Declared language of a row; None if there is none."""
+        script = reading.script
+        if script == "Latin":
+            return "en"
+        if script == "Han":
+            if reading.lean == "ja" and self._japanese is not None:
+                return self._japanese
+            if "Han" not in self._by_script and reading.hangul and "Hangul" in self._by_script:
+                return self._by_script["Hangul"]  # Hanja: nothing else stands beside Hangul
+        language = self._by_script.get(script)
+        # An English row may name what is in no declared language.
+        return "en" if language is None and _mostly_latin(text) else language
+
+    def _guess(self, text: str) -> str:
+        """Best guess for a row in no declared language: the language of most of its letters."""
+        weights = {"en": 0.0}
+        if self.on_unknown == "warn":
+            for script, weight in letters_of(text).items():
+                own = "en" if script == "Latin" else self._by_script.get(script)
+                if own is not None:
+                    weights[own] = weights.get(own, 0.0) + weight
+        return max(weights, key=weights.__getitem__)
+
+    def _by_callable(self, texts: list[str]) -> tuple[list[str | None], list[Any]]:
         assert self.detect is not None
-        codes = list(self.detect(texts))
-        if len(codes) != len(texts):
+        seen = list(self.detect(texts))
+        if len(seen) != len(texts):
             raise ValueError(
-                f"detect returned {len(codes)} codes for {len(texts)} texts; it must return one per "
+                f"detect returned {len(seen)} codes for {len(texts)} texts; it must return one per "
                 "text."
             )
-        known: dict[Any, str | None] = {}
-        out: list[tuple[str | None, str]] = []
-        for code in codes:
-            if code not in known:
-                known[code] = self._declared_as(code)
-            out.append((known[code], f"is in {code!r} by detect, which is not declared"))
-        return out
+        return [self._declared_as(code) for code in seen], seen
 
     def _declared_as(self, code: Any) -> str | None:
         """The declared language that a code of `detect` means; None if it means none."""
@@ -182,16 +200,32 @@ class LanguageRouter:
         same = [language for language in languages if base_code(language) == base]
         return same[0] if len(same) == 1 else None
 
-    def _warn(self, unknown: list[int], found: list[tuple[str | None, str]], texts: Any) -> None:
+    def _why(self, texts: list[str], i: int, seen: list[Any] | None) -> str:
+        """Why a row is in no declared language, as the rest of a sentence."""
+        if seen is None:
+            why = f"is written in the {script_of(texts[i])} script, which no declared language uses"
+        else:
+            why = f"is in {seen[i]!r} by detect, which is not declared"
+        return f"{why} (target_lang={self._declared()}): {shorten(texts[i])!r}."
+
+    def _warn(
+        self, texts: list[str], unknown: list[int], seen: list[Any] | None, served: set[str | None]
+    ) -> None:
         rows = ", ".join(map(str, unknown[:_N_NAMED])) + (", ..." if unknown[_N_NAMED:] else "")
-        first = unknown[0]
-        are = "row is" if len(unknown) == 1 else "rows are"
+        are, row = ("is", "row") if len(unknown) == 1 else ("are", "rows")
+        by = " or ".join(repr(code) for code in sorted(map(str, served)))
         warn_user(
-            f"{len(unknown)} of {len(texts)} {are} in no declared language "
-            f"(target_lang={self._declared()}) and served as English: {rows}. Row {first} "
-            f"{found[first][1]}: {shorten(texts[first])!r}. Declare the language in target_lang, take "
-            'such rows out, or pass on_unknown="raise" for an error or "english" for silence.'
+            f"{len(unknown)} of {len(texts)} rows {are} in no declared language and served as the best "
+            f"guess, {by}: {row} {rows}. Row {unknown[0]} {self._why(texts, unknown[0], seen)} Declare "
+            'the language in target_lang, take such rows out, or pass on_unknown="raise" for an error '
+            'or "english" to serve them as English without a warning.'
         )
 
     def _declared(self) -> str:
         return ", ".join(map(repr, self.languages))
+
+
+def _mostly_latin(text: str) -> bool:
+    """Whether two thirds of the letters are Latin, whatever language the others are in."""
+    weights = letters_of(text)
+    return 3 * weights.get("Latin", 0.0) >= 2 * sum(weights.values())

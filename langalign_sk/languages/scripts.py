@@ -1,46 +1,25 @@
-"""Scripts of texts and languages."""
+"""Scripts of texts, by evidence over the whole text."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from .codes import base_code, parse_code
 
-__all__ = ["is_latin_only", "script_of", "scripts_of_language"]
+__all__ = [
+    "Reading",
+    "is_latin_only",
+    "letters_of",
+    "read",
+    "script_of",
+    "scripts_of_language",
+]
 
 
-# Letters of the scripts other than Latin, as ranges of code points (Unicode 15, Scripts.txt).
-_SCRIPTS: dict[str, str] = {
-    "Hangul": "\u1100-\u11ff\u3131-\u318e\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb",
-    "Kana": "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff",
-    "Han": "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f",
-    "Bopomofo": "\u3105-\u312f",
-    "Cyrillic": "\u0400-\u052f",
-    "Greek": "\u0370-\u03ff\u1f00-\u1fff",
-    "Arabic": "\u0620-\u065f\u066e-\u06d3\u06d5-\u06ef\u06fa-\u06ff\u0750-\u077f\u08a0-\u08ff",
-    "Hebrew": "\u05d0-\u05f2",
-    "Devanagari": "\u0900-\u0963\u0971-\u097f",
-    "Bengali": "\u0980-\u09ff",
-    "Gurmukhi": "\u0a00-\u0a7f",
-    "Gujarati": "\u0a80-\u0aff",
-    "Oriya": "\u0b00-\u0b7f",
-    "Tamil": "\u0b80-\u0bff",
-    "Telugu": "\u0c00-\u0c7f",
-    "Kannada": "\u0c80-\u0cff",
-    "Malayalam": "\u0d00-\u0d7f",
-    "Sinhala": "\u0d80-\u0dff",
-    "Thai": "\u0e01-\u0e3a\u0e40-\u0e4e",
-    "Lao": "\u0e80-\u0eff",
-    "Tibetan": "\u0f00-\u0fff",
-    "Myanmar": "\u1000-\u109f",
-    "Georgian": "\u10a0-\u10ff\u1c90-\u1cbf",
-    "Armenian": "\u0530-\u058f",
-    "Ethiopic": "\u1200-\u137f",
-    "Khmer": "\u1780-\u17ff",
-    "Mongolian": "\u1820-\u18aa",
-}
 # Languages (ISO 639-1) in a script other than Latin; all other languages need `detect`.
 _LANGUAGE_SCRIPTS: dict[str, tuple[str, ...]] = {
     "ko": ("Hangul",),
@@ -69,6 +48,9 @@ _LANGUAGE_SCRIPTS: dict[str, tuple[str, ...]] = {
     "am": ("Ethiopic",),
     "km": ("Khmer",),
     "mn": ("Cyrillic", "Mongolian"),
+    "dv": ("Thaana",),
+    "ii": ("Yi",),
+    "iu": ("Canadian",),
     **dict.fromkeys(("yue", "wuu", "lzh"), ("Han", "Bopomofo")),
 }
 # Scripts (ISO 15924) that a code may name, as in "uz-Cyrl" or "kas_Deva".
@@ -99,12 +81,141 @@ _NAMED_SCRIPTS: dict[str, str] = {
     "Thai": "Thai",
     "Tibt": "Tibetan",
 }
-_PATTERNS = {name: re.compile(f"[{ranges}]") for name, ranges in _SCRIPTS.items()}
-_FOREIGN = re.compile("[" + "".join(_SCRIPTS.values()) + "]")
-_LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
-# An English sentence may quote a foreign word, and a Korean one may be full of English names. A
-# Korean, Japanese or Chinese letter corresponds to about three Latin letters.
-_LATIN_PER_FOREIGN = 9
+
+# First words of character names that are no scripts: marks and signs of all scripts. NFKC has
+# replaced most of them already.
+_NO_SCRIPTS_WORDS = """
+    CARON COMBINING ENCLOSED EULER FEMININE HANGZHOU MASCULINE MASU MODIFIER MUSICAL PHAISTOS
+    ROMAN SIGNWRITING SMALL SQUARED TURNED VARIATION VEDIC VERTICAL VIETNAMESE ZNAMENNY
+"""
+_NO_SCRIPTS = frozenset(_NO_SCRIPTS_WORDS.split())
+_TWO_WORDS = frozenset(("KAYAH", "LINEAR", "MEETEI", "NEW", "OL", "OLD", "SYLOTI", "TAI"))
+_RENAMED = {
+    "Hiragana": "Kana",
+    "Katakana": "Kana",
+    "Katakana-hiragana": "Kana",
+    "Hentaigana": "Kana",
+    "Cjk": "Han",
+    "Kangxi": "Han",
+    "Ideographic": "Han",
+    "Ohm": "Greek",
+    "Micro": "Greek",
+    **dict.fromkeys(("Kelvin", "Angstrom"), "Latin"),
+}
+
+# Every character stands for a class, one character each, so that counts and patterns of classes
+# are those of strings. Han characters have classes by what holds them (the four low bits: GB 2312,
+# Big5, JIS as of cp932, KS X 1001) and by how often Chinese sentences use them (two more bits).
+_LATIN, _DIGIT, _SPACE, _SIGN, _FACE, _JAPANESE_SIGN = "a0 .^J"
+_HANGUL, _JAMO, _HIRAGANA, _NO, _KATAKANA, _BOPOMOFO = "HjhnKB"
+_HAN = 0x4E00
+_STRONG, _WEAK = 0x10, 0x20
+_GB, _BIG5, _JIS, _KS = 1, 2, 4, 8
+_CODECS = (("gb2312", _GB), ("big5", _BIG5), ("cp932", _JIS), ("euc_kr", _KS))
+_OTHER = 0xE000  # scripts without a class of their own, from here on
+_OTHERS = "\ue000-\uf8ff"
+_LETTERS = f"aHjhnKB\u4e00-\u4e3f{_OTHERS}"
+
+# Characters that Chinese sentences are full of: those that Japanese and Korean do not use, or
+# hardly, and those that they use in compounds alone.
+_CHINESE = frozenset("你妳您她咱吗嗎呢吧啊呀嘛啦喔哦哪么麼们們这這很怎没沒谁说說还哈吃找拿掉")
+_OFTEN_CHINESE = frozenset("的是我了他在不也就要和有個那")
+# Signs that faces are made of; beside a lone letter they say that it is no word.
+_SIGNS_OF_FACES = frozenset("^_`´｀＾゜ﾟ゚･・｡•●○◉☉⊙◎◔◕⌒≧≦￣¯˘¬▽△▼□‿͜╯╰╥▔︶︿∀∇⊃⊂∠◡⁀ᴥ°❛❥✿ヮω")
+_LETTERS_OF_FACES = str.maketrans("", "", "ಠಥ益皿口ロ彡人ノヾωДз∀ヮ")
+_HANDS = r"[ノヽヾﾉﾍヘ┐┌╮╭へシづつっｼ٩۶งฅლσςԅщᕕᕗᕦᕤ〜~oOΣゞ彡ʅʃ\\/¯_*┻━︵凸✧:･ﾟ]{0,6}"
+_FACES = re.compile(rf"{_HANDS}[(（༼ʕ]([^()（）༼༽ʕʔ\n]{{1,16}})[)）༽ʔ]{_HANDS}")
+_WORD = re.compile(r"[^\W_]{3}|[\u4e00-\u9fff]")
+# What stands for itself in any language: addresses, names of accounts, tags and entities of HTML.
+_MARKUP = re.compile(
+    r"(?:[A-Za-z][A-Za-z0-9+.-]*://|www\.)(?:[!-~]+|(?<=/)\w+)*"
+    r"|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+|@\w+|</?[A-Za-z][^<>]*>|&#?\w+;"
+)
+_MARKED = re.compile(r"[@<&]|://|www\.")
+_QUOTED = re.compile(
+    r"「[^「」]+」|『[^『』]+』|“[^“”]+”|‘[^‘’]+’|《[^《》]+》|〈[^〈〉]+〉|«[^«»]+»|\"[^\"]+\""
+    r"|(?<![^\W_])'[^']+'(?![A-Za-z])"
+)
+_CODES = re.compile(r"(?<![A-Za-z])(?=[A-Za-z-]*\d)[A-Za-z0-9-]+")
+_WORDS = re.compile(r"[A-Za-z]+")
+_EAST = "HjhnKB\u4e00-\u4e3f"
+_GLUED = re.compile(f"a[{_EAST}]|[{_EAST}]a")
+_EAST_RUN = re.compile(f"[{_EAST}]+")
+_LONE = re.compile(f"(?<![{_OTHERS}])[{_OTHERS}](?![{_OTHERS}])")
+_LONE_KANA = re.compile(f"(?<![{_LETTERS}])[hnK]{{1,2}}(?![{_LETTERS}])(?<=\\^.)")
+_LONE_KANA = re.compile(
+    f"(?<=\\^)[hnK]{{1,2}}(?![{_LETTERS}])|(?<![{_LETTERS}])[hnK]{{1,2}}(?=\\^)"
+)
+_HIRAGANA_RUN = re.compile("n*h[hn]*")
+_HANGUL_RUN = re.compile("H+")
+# Words that Japanese writes without kana.
+_JAPANESE_WORDS = re.compile(
+    "丁目|番地|御中|致し|株式会社|大丈夫|終了|曜日|(?:(?<!命)令和|平成|昭和|大正)[元一二三四五六七八九十0-9]"
+)
+# Characters of Chinese sentences outside the compounds that Japanese uses them in.
+_CHINESE_WORDS = re.compile(
+    "今天|明天|昨天|可以|但是|是(?![非正認])|我(?![慢々が流等])|(?<![終完満修魅校未読受投])了(?![解承知])"
+)
+_KOREAN_ENDING = re.compile(
+    "(?:니다|니까|세요|에요|예요|어요|아요|해요|네요|죠|했어|할게|해줘|안녕)$"
+)
+
+# Letters of other languages that correspond to one Latin letter, about.
+_WEIGHTS = {_HANGUL: 3.0, _JAMO: 1.0, _HIRAGANA: 2.0, _NO: 2.0, _KATAKANA: 2.0, _BOPOMOFO: 2.0}
+_HAN_WEIGHT = 3.0
+_LATIN_SHARE = 2  # two thirds
+_LATIN_PER_GLUED = 9
+# Words that say that a row is English, and not that it names a product.
+_ENGLISH_WORDS = """
+    a about after again against all already also although always am an and another any approved
+    are as ask asked at be because been before between bought but by call called came can cannot
+    could did do does doing done down during each either every for from gave get give go goes
+    going got had has have having he hello her here hi him his how however i if in into is it
+    its just last like listed love made many me mean means meeting more most moved much must my
+    name need needs never next nice no not now of off often on one only or other our out over
+    please received said say says see send sent she should signed since so some sorry still such
+    than thank thanks that the their them then there these they this those though through to too
+    took under until up us used very want wants was we were what when where whether which while
+    who whose why will with within without word would write yet you your
+"""
+_ENGLISH = frozenset(_ENGLISH_WORDS.split())
+_WORTH_OF_A_WORD = 6
+_GREETINGS_WORDS = """
+    bye congrats dear doctor dr evening good goodbye hello hey hi madam miss morning mr mrs ms
+    nice night prof professor sir sorry thank thanks welcome you
+"""
+_GREETINGS = frozenset(_GREETINGS_WORDS.split())
+
+
+class Reading(NamedTuple):
+    """Main script of a text, and what tells Chinese from Japanese where that is Han.
+
+    Attributes
+    ----------
+    script : str
+        "Latin" or the name of another script.
+    lean : {"ja", "zh", ""}
+        Language that the Han characters belong to, "" if nothing speaks for either.
+    hangul : bool
+        Whether there is Hangul in the text.
+    """
+
+    script: str
+    lean: str = ""
+    hangul: bool = False
+
+
+_ENGLISH_ROW, _KOREAN_ROW = Reading("Latin"), Reading("Hangul", hangul=True)
+_JAPANESE_ROW, _CHINESE_ROW, _HAN_ROW = Reading("Kana", "ja"), Reading("Han", "zh"), Reading("Han")
+_MARKS = re.compile('[「『“"《〈«]')
+_HAN_KINDS = frozenset(chr(_HAN + bits) for bits in range(64))
+_NOT_FOREIGN = frozenset((_LATIN, _DIGIT, _SPACE, _SIGN, _FACE, _JAPANESE_SIGN))
+_OF_HANGUL, _OF_KANA = frozenset((_HANGUL, _JAMO)), frozenset((_HIRAGANA, _NO, _KATAKANA))
+_EASTERN = _OF_HANGUL | _OF_KANA | _HAN_KINDS | {_BOPOMOFO}
+_KNOWN = [kind for kind in _HAN_KINDS if ord(kind) & 15]
+_NOT_GB = frozenset(kind for kind in _KNOWN if not ord(kind) & _GB)
+_NOT_BIG5 = frozenset(kind for kind in _KNOWN if not ord(kind) & _BIG5)
+_OF_CHINESE = frozenset(kind for kind in _KNOWN if ord(kind) & _STRONG or not ord(kind) & _JIS)
 
 
 def scripts_of_language(language: str) -> tuple[str, ...]:
@@ -139,9 +250,11 @@ def scripts_of_language(language: str) -> tuple[str, ...]:
 def script_of(text: str) -> str:
     """Name of the main script of a text; "Latin" for text without letters.
 
-    Kana prevails over Han if it is at least a tenth as frequent, and Hangul if it is at least half
-    as frequent, since Japanese and Korean borrow Han. A non-Latin script prevails unless Latin
-    letters outnumber it nine to one; a single Greek or Cyrillic letter is a symbol.
+    The letters of the whole text decide. Text is Latin if two thirds of its letters are, where a
+    letter of Korean, Japanese or Chinese counts as two or three, and English words count more. What
+    is quoted, kaomoji, addresses, tags of HTML and lone letters of formulas do not decide where
+    there are other letters. Hangul prevails over Han, which Korean borrows, and kana over Han,
+    unless the Han characters or words are Chinese and the kana is a word or an ornament among them.
 
     Parameters
     ----------
@@ -158,27 +271,388 @@ def script_of(text: str) -> str:
     >>> from langalign_sk.languages import script_of
     >>> [script_of(t) for t in ("Good day", "안녕하세요", "お元気ですか", "你好", "OK 2026")]
     ['Latin', 'Hangul', 'Kana', 'Han', 'Latin']
+    >>> [script_of(t) for t in ("nice (´▽`)ノ", "憲法의 前文", "優の良品很好吃")]
+    ['Latin', 'Hangul', 'Han']
+    """
+    return read(text).script
+
+
+def read(text: str) -> Reading:
+    """Main script of a text, with the evidence that the router needs.
+
+    Parameters
+    ----------
+    text : str
+        A text; it is normalized to NFKC first.
+
+    Returns
+    -------
+    Reading
+        Script, and language of its Han characters.
     """
     if text.isascii():
-        return "Latin"
-    text = unicodedata.normalize("NFKC", text)
-    foreign = len(_FOREIGN.findall(text))
-    if not foreign or len(_LATIN.findall(text)) > _LATIN_PER_FOREIGN * foreign:
-        return "Latin"
-    counts = {name: len(pattern.findall(text)) for name, pattern in _PATTERNS.items()}
-    east = counts["Hangul"] + counts["Kana"] + counts["Han"]
-    if 2 * east >= foreign:
-        # A Japanese or Chinese text may quote Hangul, and a Korean text Han or kana.
-        if counts["Hangul"] >= max(counts["Kana"], 1) and 2 * counts["Hangul"] >= counts["Han"]:
-            return "Hangul"
-        return "Kana" if 10 * counts["Kana"] >= max(counts["Han"], 1) else "Han"
-    script = max(counts, key=counts.__getitem__)
-    # A single Greek or Cyrillic letter is a symbol ("5 µm", "ΔT"), not a word.
-    return script if re.search(f"[{_SCRIPTS[script]}]{{2}}", text) else "Latin"
+        return _ENGLISH_ROW
+    normal = unicodedata.normalize("NFKC", text)
+    return _quick(normal, normal.translate(_CLASSES)) or _weighed(text)
+
+
+def _quick(text: str, classes: str) -> Reading | None:
+    """Reading of a text whose letters leave no doubt; None for others."""
+    kinds = set(classes)
+    foreign = kinds - _NOT_FOREIGN
+    if not foreign:
+        return _ENGLISH_ROW
+    if not foreign <= _EASTERN:
+        return None
+    if _LATIN in kinds and not 3 < sum(map(classes.count, foreign)) >= classes.count(_LATIN):
+        return None
+    if foreign <= _OF_HANGUL:
+        return _KOREAN_ROW
+    if not foreign.isdisjoint(_OF_HANGUL):
+        return None
+    if foreign.isdisjoint(_OF_KANA):
+        return _by_han(None, text, classes, kinds)
+    if not foreign.isdisjoint(_OF_CHINESE) or _MARKS.search(text):
+        return None
+    return _JAPANESE_ROW if sum(map(classes.count, _OF_KANA)) > 2 else None
+
+
+def letters_of(text: str) -> dict[str, float]:
+    """Weight of the letters of a text by script, for the best guess of a row in no declared language.
+
+    Parameters
+    ----------
+    text : str
+        A text.
+
+    Returns
+    -------
+    dict of str to float
+        Weights by name of script; a letter of Korean, Japanese or Chinese counts as two or three of
+        Latin.
+    """
+    letters = _Letters.of(unicodedata.normalize("NFKC", text).translate(_CLASSES))
+    out = {"Latin": float(letters.latin), **letters.others}
+    out["Hangul"] = _WEIGHTS[_HANGUL] * letters.hangul
+    out["Kana"] = _WEIGHTS[_KATAKANA] * letters.kana
+    out["Han"] = _HAN_WEIGHT * letters.han
+    return {script: weight for script, weight in out.items() if weight}
 
 
 def is_latin_only(text: str, scripts: Sequence[str]) -> bool:
     """Whether a text of a language with other scripts has letters of the Latin script only."""
-    text = unicodedata.normalize("NFKC", text)
-    own = any(_PATTERNS[script].search(text) for script in scripts)
-    return bool(scripts) and not own and _LATIN.search(text) is not None
+    found = letters_of(text)
+    return bool(scripts) and "Latin" in found and not any(script in found for script in scripts)
+
+
+class _Letters(NamedTuple):
+    """Counts of letters, by what they say of the language."""
+
+    latin: int
+    hangul: int
+    jamo: int
+    kana: int
+    bopomofo: int
+    han: int
+    others: dict[str, float]
+    foreign: bool
+    chinese: float  # Han characters that Japanese does not have, or hardly uses
+    often_chinese: float
+    not_korean: float
+    japanese: float  # Han characters that no Chinese standard has beside the rest of the text
+
+    @classmethod
+    def of(cls, classes: str) -> _Letters:
+        counts = Counter(classes)
+        han = _han_counts({c: n for c, n in counts.items() if "\u4e00" <= c < "\ue000"})
+        others: dict[str, float] = {}
+        for char, n in counts.items():
+            if char >= "\ue000":
+                name = _NAMES[ord(char) - _OTHER]
+                others[name] = others.get(name, 0.0) + n
+        kana = counts[_HIRAGANA] + counts[_NO] + counts[_KATAKANA]
+        hangul, jamo, bopomofo = counts[_HANGUL], counts[_JAMO], counts[_BOPOMOFO]
+        total, chinese, often, not_korean, japanese = han
+        return cls(
+            counts[_LATIN],
+            hangul + jamo,
+            jamo,
+            kana,
+            bopomofo,
+            total,
+            others,
+            bool(hangul or jamo or kana or bopomofo or total or others),
+            chinese,
+            often,
+            not_korean,
+            japanese + 2.0 * counts[_JAPANESE_SIGN],
+        )
+
+
+def _han_counts(counts: Mapping[str, int]) -> tuple[int, float, float, float, float]:
+    """Number of Han characters, and of those that speak for and against languages."""
+    total = only_japanese = not_gb = not_big5 = 0
+    chinese = often = not_korean = 0.0
+    for char, n in counts.items():
+        code = ord(char) - _HAN
+        total += n
+        if not code & 15:
+            continue  # no standard holds it
+        not_gb += n * (not code & _GB)
+        not_big5 += n * (not code & _BIG5)
+        only_japanese += n * (code & 15 == _JIS)
+        if code & _STRONG or not code & _JIS:
+            chinese += n
+        if code & _WEAK:
+            often += 0.5 * n
+        if code & _STRONG or not code & _KS:
+            not_korean += n
+    return total, chinese, often, not_korean, only_japanese + min(not_gb, not_big5)
+
+
+def _by_han(letters: _Letters | None, text: str, classes: str, kinds: set[str]) -> Reading:
+    """Reading of a text in Han characters alone, whose letters are counted if need be."""
+    words = len(_JAPANESE_WORDS.findall(text)) + _laughs(text)
+    one_standard = kinds.isdisjoint(_NOT_GB) or kinds.isdisjoint(_NOT_BIG5)
+    if one_standard and not words and kinds.isdisjoint((_BOPOMOFO, _JAPANESE_SIGN)):
+        return _HAN_ROW if kinds.isdisjoint(_OF_CHINESE) else _CHINESE_ROW
+    letters = letters or _Letters.of(classes)
+    if letters.bopomofo > letters.han:
+        return Reading("Bopomofo", "zh")
+    chinese = letters.chinese + letters.often_chinese + letters.bopomofo
+    japanese = letters.japanese + words
+    if japanese > chinese:
+        return Reading("Han", "ja")
+    return _CHINESE_ROW if chinese else _HAN_ROW
+
+
+def _laughs(text: str) -> bool:
+    """Whether a text ends with the `w` that laughs in Japanese."""
+    before = text.rstrip("w")
+    return before != text and not before[-1:].isascii()
+
+
+def _weighed(text: str) -> Reading:
+    """Reading of a text with letters of several scripts, or with signs of kaomoji."""
+    text, classes, letters = _evidence(text)
+    if not letters.foreign:
+        return Reading("Latin")
+    mixed = bool(letters.latin) + len(letters.others) + bool(letters.hangul) + bool(letters.kana)
+    if mixed + bool(letters.han) > 1:
+        outside = _QUOTED.sub(" ", text)
+        if outside != text:
+            _, other_classes, other = _evidence(outside, strip=False)
+            inside = _weight(letters) - _weight(other) + (letters.latin - other.latin) / 2
+            if 1.5 * (_weight(other) + _latin_weight(outside)) >= inside:
+                text, classes, letters = outside, other_classes, other
+    if letters.latin and _is_latin(text, classes, letters):
+        return Reading("Latin")
+    return _main_foreign(text, classes, letters)
+
+
+def _evidence(text: str, strip: bool = True) -> tuple[str, str, _Letters]:
+    """Text, classes and letters without what does not tell a language."""
+    if strip:
+        faceless = _FACES.sub(_without_face, text)
+        if _MARKED.search(faceless):
+            bare = _MARKUP.sub(" ", faceless)
+            faceless = bare if any(map(str.isalpha, bare)) else faceless
+        text = unicodedata.normalize("NFKC", faceless)
+    classes = text.translate(_CLASSES)
+    letters = _Letters.of(classes)
+    if letters.others:
+        classes = _LONE.sub(_SIGN, classes)
+        classes = _without_symbols(classes)
+    if letters.kana:
+        classes = _LONE_KANA.sub(_SIGN, classes)
+    return text, classes, _Letters.of(classes)
+
+
+def _without_face(match: re.Match[str]) -> str:
+    inside = match[1].translate(_LETTERS_OF_FACES)
+    signs = len(inside) < len(match[1]) or not _SIGNS_OF_FACES.isdisjoint(match[0])
+    return match[0] if _WORD.search(inside) or not signs else " ^ "
+
+
+def _without_symbols(classes: str) -> str:
+    """Classes without Greek letters of formulas."""
+    runs = _GREEK_RUN.findall(classes)
+    if not runs or any(len(run) >= 5 or (len(run) >= 3 and _ACCENTED in run) for run in runs):
+        return classes
+    alone = not re.search(f"[a0{_SIGN}{_FACE}]", classes)
+    limit = 2 if alone else 4
+    if any(len(run) > limit for run in runs):
+        return classes
+    return _GREEK_RUN.sub(_SIGN, classes)
+
+
+def _weight(letters: _Letters) -> float:
+    """Letters of other scripts, as numbers of Latin letters."""
+    return (
+        3.0 * (letters.hangul - letters.jamo)
+        + letters.jamo
+        + 2.0 * (letters.kana + letters.bopomofo)
+        + _HAN_WEIGHT * letters.han
+        + sum(letters.others.values())
+    )
+
+
+def _words(text: str) -> list[str]:
+    """Latin words of a text in lower case, without codes of products."""
+    return [word.lower() for word in _WORDS.findall(_CODES.sub(" ", text))]
+
+
+def _latin_weight(text: str) -> int:
+    """Latin letters of a text, with English words counting more."""
+    words = _words(text)
+    return sum(map(len, words)) + _WORTH_OF_A_WORD * sum(word in _ENGLISH for word in words)
+
+
+def _is_latin(text: str, classes: str, letters: _Letters) -> bool:
+    """Whether Latin letters outweigh the others: two thirds, or more where words are joined."""
+    if _GLUED.search(classes):
+        foreign = letters.hangul + letters.kana + letters.han + letters.bopomofo
+        return letters.latin > _LATIN_PER_GLUED * (foreign + sum(letters.others.values()))
+    words = _words(text)
+    english = sum(word in _ENGLISH for word in words)
+    weight = _weight(letters)
+    eastern = weight > sum(letters.others.values())
+    if eastern and (not english or english < len(_HIRAGANA_RUN.findall(classes))):
+        # Names of products and people fill rows of Korean, Japanese and Chinese.
+        weight *= _LATIN_PER_GLUED / (_LATIN_SHARE * _HAN_WEIGHT)
+    if _latin_weight(text) >= _LATIN_SHARE * weight:
+        return True
+    # "Hi 김철수": a greeting and a name.
+    runs = _EAST_RUN.findall(classes)
+    return (
+        bool(words)
+        and all(word in _GREETINGS for word in words)
+        and len(runs) == 1
+        and len(runs[0]) <= 3
+        and not letters.chinese
+        and _KOREAN_ENDING.search(text.rstrip(" .!?~")) is None
+    )
+
+
+def _main_foreign(text: str, classes: str, letters: _Letters) -> Reading:
+    """Reading of a text that is not Latin."""
+    east = letters.hangul + letters.kana + letters.han + letters.bopomofo
+    others = letters.others
+    if others and max(others.values()) > 2 * east:
+        return Reading(max(others, key=others.__getitem__), hangul=bool(letters.hangul))
+    if letters.hangul and letters.hangul >= letters.kana and _is_korean(classes, letters):
+        return Reading("Hangul", hangul=True)
+    hangul = bool(letters.hangul)
+    if not letters.kana:
+        return _by_han(letters, text, classes, set(classes))._replace(hangul=hangul)
+    if not letters.han:
+        return Reading("Kana", hangul=hangul)
+    runs = len(_HIRAGANA_RUN.findall(classes))
+    if runs:
+        chinese = letters.chinese + letters.often_chinese >= 1 and (
+            letters.chinese + letters.often_chinese / 2 > runs and letters.chinese > 0
+        )
+    else:
+        weak = len(_CHINESE_WORDS.findall(text))
+        chinese = letters.chinese + weak > letters.japanese
+    return Reading("Han", "zh", hangul) if chinese else Reading("Kana", "ja", hangul)
+
+
+def _is_korean(classes: str, letters: _Letters) -> bool:
+    """Whether Hangul prevails over Han: Chinese does not borrow Hangul but quotes it."""
+    if 2 * letters.hangul >= letters.han:
+        return True
+    runs = len(_HANGUL_RUN.findall(classes))
+    return letters.not_korean + letters.often_chinese <= runs
+
+
+class _Classes(dict[int, str]):
+    """Classes of characters by code point, worked out when a character is first met."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = out = _class_of(chr(code))
+        return out
+
+
+_CLASSES = _Classes()
+# Scripts without a class of their own, in the order met; Greek letters with accents have their own.
+_NAMES: list[str] = ["Greek", "Greek"]
+_GREEK, _ACCENTED = chr(_OTHER), chr(_OTHER + 1)
+_GREEK_RUN = re.compile(f"[{_GREEK}{_ACCENTED}]+")
+
+
+def _class_of(char: str) -> str:
+    code, category = ord(char), unicodedata.category(char)
+    if _is_han(code):
+        return _class_of_han(char)
+    if char == "〒":
+        return _JAPANESE_SIGN
+    if char == "〆":
+        return _class_of_han("込")
+    if category in ("Nd", "No"):
+        return _DIGIT
+    if category[0] == "Z" or char.isspace():
+        return _SPACE
+    if category[0] not in "LM" and category != "Cn":
+        return "" if category == "Cf" else _FACE if char in _SIGNS_OF_FACES else _SIGN
+    script = _script_of_char(char, category)
+    if script == "Latin":
+        return _LATIN
+    if script == "Hangul":
+        return _JAMO if 0x3130 <= code < 0x3190 or 0x1100 <= code < 0x1200 else _HANGUL
+    if script == "Kana":
+        if char == "の":
+            return _NO
+        return _HIRAGANA if 0x3040 < code < 0x30A0 else _KATAKANA
+    if script == "Bopomofo":
+        return _BOPOMOFO
+    if not script:
+        return "" if category[0] == "M" else _SIGN
+    if script == "Greek" and unicodedata.decomposition(char):
+        return _ACCENTED
+    if script not in _NAMES:
+        _NAMES.append(script)
+    return chr(_OTHER + _NAMES.index(script))
+
+
+def _is_han(code: int) -> bool:
+    """Whether a code point is of Han, also of extensions that this Python does not know yet."""
+    return (
+        0x4E00 <= code <= 0x9FFF
+        or 0x3400 <= code <= 0x4DBF
+        or code in (0x3005, 0x3007, 0x303B)
+        or 0x2E80 <= code <= 0x2FD5
+        or 0xF900 <= code <= 0xFAFF
+        or 0x20000 <= code <= 0x3FFFD  # the two planes of ideographs
+    )
+
+
+def _class_of_han(char: str) -> str:
+    bits = 0
+    for codec, bit in _CODECS:
+        try:
+            char.encode(codec)
+        except UnicodeEncodeError:
+            continue
+        bits |= bit
+    if char in _CHINESE:
+        bits |= _STRONG
+    elif char in _OFTEN_CHINESE:
+        bits |= _WEAK
+    return chr(_HAN + bits)
+
+
+def _script_of_char(char: str, category: str) -> str:
+    """Name of the script of a letter or mark, by its name in Unicode; "" for those of all scripts."""
+    name = unicodedata.name(char, "")
+    code = ord(char)
+    if not name:
+        if 0x17000 <= code <= 0x18D8F:
+            return "Tangut"
+        return "" if 0x1F000 <= code <= 0x1FAFF or code & 0xFFFE == 0xFFFE else "Unknown"
+    words = name.split()
+    if words[0] in _NO_SCRIPTS:
+        return ""
+    first = " ".join(words[:2]) if words[0] in _TWO_WORDS else words[0]
+    first = first.capitalize()
+    return _RENAMED.get(first, first)
