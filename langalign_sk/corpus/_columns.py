@@ -1,0 +1,66 @@
+"""Columns of the two languages of a pair, by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..languages.codes import base_code, match_rank, same_spelling
+
+__all__ = [
+    "MissingLanguageError",
+    "Sides",
+    "check_language",
+    "column_of",
+    "find_sides",
+    "need_sides",
+    "target_names",
+]
+
+
+Sides = tuple[list[str], list[str]]  # target and English sentences, row by row
+
+
+class MissingLanguageError(ValueError):
+    """Error for a file or frame of pairs without sentences of a language."""
+
+
+def check_language(target_lang: Any) -> None:
+    """Raise unless `target_lang` is the code of a language other than English."""
+    if not isinstance(target_lang, str):
+        raise TypeError(f'target_lang must be a code such as "ko", got {target_lang!r}.')
+    if base_code(target_lang) in ("", "en"):
+        raise ValueError(
+            'target_lang must be the code of the language that is not English, such as "ko", '
+            f"got {target_lang!r}."
+        )
+
+
+def column_of(names: Sequence[Any], language: str) -> int | None:
+    """Position of the best name of a language, by `match_rank`; None if it is missing."""
+    ranks = [
+        (rank, at) for at, name in enumerate(names) if (rank := match_rank(language, str(name)))
+    ]
+    return min(ranks)[1] if ranks else None
+
+
+def find_sides(names: Sequence[Any], target_lang: str) -> tuple[int, int] | None:
+    """Positions of the target and the English name; None if one of them is missing."""
+    target, source = column_of(names, target_lang), column_of(names, "en")
+    return None if target is None or source is None else (target, source)
+
+
+def need_sides(names: Sequence[Any], target_lang: str, where: str) -> tuple[int, int]:
+    """Positions of both names, or a ValueError that lists the names that `where` has."""
+    sides = find_sides(names, target_lang)
+    if sides is None:
+        raise MissingLanguageError(
+            f"{where} has the columns {[str(name) for name in names]}; needed are 'en' and "
+            f"{target_names(target_lang)}. Rename the columns to these language codes."
+        )
+    return sides
+
+
+def target_names(target_lang: str) -> str:
+    base = base_code(target_lang)
+    return repr(target_lang) + (f" (or {base!r})" if base != same_spelling(target_lang) else "")
