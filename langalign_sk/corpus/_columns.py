@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..languages.codes import base_code, match_rank, same_spelling
+from ..languages.codes import base_code, did_you_mean, match_rank, named_language, same_spelling
 
 __all__ = [
     "MissingLanguageError",
@@ -29,7 +29,8 @@ def check_language(target_lang: Any) -> None:
     """Raise unless `target_lang` is the code of a language other than English."""
     if not isinstance(target_lang, str):
         raise TypeError(f'target_lang must be a code such as "ko", got {target_lang!r}.')
-    if base_code(target_lang) in ("", "en"):
+    named = named_language(target_lang)
+    if base_code(target_lang) in ("", "en") or (named is not None and named[0].language == "en"):
         raise ValueError(
             'target_lang must be the code of the language that is not English, such as "ko", '
             f"got {target_lang!r}."
@@ -45,22 +46,43 @@ def column_of(names: Sequence[Any], language: str) -> int | None:
 
 
 def find_sides(names: Sequence[Any], target_lang: str) -> tuple[int, int] | None:
-    """Positions of the target and the English name; None if one of them is missing."""
+    """Positions of the target and the English name; None if one of them is missing.
+
+    Raises
+    ------
+    ValueError
+        If two columns have the same name.
+    """
     target, source = column_of(names, target_lang), column_of(names, "en")
-    return None if target is None or source is None else (target, source)
+    if target is None or source is None:
+        return None
+    spelled = [same_spelling(str(name)) for name in names]
+    for at in (target, source):
+        if spelled.count(spelled[at]) > 1:
+            raise ValueError(
+                f"Two columns are named {str(names[at])!r}, of {[str(name) for name in names]}. "
+                "Rename one of them."
+            )
+    return target, source
 
 
-def need_sides(names: Sequence[Any], target_lang: str, where: str) -> tuple[int, int]:
+def need_sides(
+    names: Sequence[Any],
+    target_lang: str,
+    where: str,
+    remedy: str = "Rename the columns to these language codes.",
+) -> tuple[int, int]:
     """Positions of both names, or a ValueError that lists the names that `where` has."""
     sides = find_sides(names, target_lang)
     if sides is None:
         raise MissingLanguageError(
             f"{where} has the columns {[str(name) for name in names]}; needed are 'en' and "
-            f"{target_names(target_lang)}. Rename the columns to these language codes."
+            f"{target_names(target_lang)}. {remedy}{did_you_mean(target_lang)}"
         )
     return sides
 
 
 def target_names(target_lang: str) -> str:
+    """Code of the target language, and its base code, as messages quote them."""
     base = base_code(target_lang)
     return repr(target_lang) + (f" (or {base!r})" if base != same_spelling(target_lang) else "")

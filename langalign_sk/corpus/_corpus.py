@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
@@ -20,7 +20,8 @@ from sklearn.utils import check_random_state
 from .._utils.validation import check_number
 from ..languages import script_of, scripts_of_language
 from ..languages.scripts import is_latin_only
-from ._readers import as_texts, check_language, read_lines, read_pairs, sides_of_frame, stem_of
+from ._files import stem_of
+from ._readers import as_texts, check_language, read_lines, read_pairs, sides_of_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,34 +197,52 @@ class ParallelCorpus:
     @classmethod
     def read(
         cls,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | IO[Any],
         target_lang: str,
         *,
-        columns: Sequence[str] | None = None,
+        columns: Sequence[str] | Mapping[str, str] | Mapping[int, str] | None = None,
+        header: bool | str = "auto",
+        delimiter: str | None = None,
         encoding: str = "utf-8",
     ) -> ParallelCorpus:
         """Read a file of pairs, in the format of its suffix.
 
         Parameters
         ----------
-        path : str or path-like
+        path : str, path-like or file object
             - .tsv, .txt (tab-separated, quotes are plain text) and .csv (with the usual quotes).
-              A first row with "en" and the target code is a header.
-            - .jsonl, .ndjson: one object per line, with language codes as keys.
-            - .tmx: Translation Memory eXchange. Of several variants in one language, the one with
-              exactly the requested code is taken, and the first one otherwise; inline markup is
-              left out.
-            - .parquet: needs pyarrow.
+              Blank lines and empty last columns are skipped.
+            - .jsonl, .ndjson, .json: objects, or columns, with languages as keys; they may be
+              nested, as in ``{"translation": {"en": ..., "ko": ...}}``.
+            - .tmx: Translation Memory eXchange. Of several variants in one language, the one whose
+              code matches best is taken; inline markup, and the line ends and indentation of
+              pretty-printed files, are left out.
+            - .parquet: needs pyarrow; columns may be nested, as in JSON.
 
-            All but .parquet may be compressed, with .gz after the suffix.
+            All but .parquet may be compressed, with .gz, .bz2, .xz or .zip after the suffix. A
+            file object needs a `name` with the suffix.
         target_lang : str
-            Code of the target language; the file may omit the region.
-        columns : sequence of str or None, default=None
-            Names of all columns of a table without a header, in the order of the file, such as
-            ``("en", "ko")``. Without it, the columns of a table of two are told apart by script,
-            which works for languages with a script of their own.
+            Code of the target language. The file may name it in any standard ("ko", "kor",
+            "ko-KR", "kor_Hang") or by a name ("Korean", "한국어"), and may omit script and region.
+            A code that says the script of Chinese or Serbian takes no other: "zh-Hant" is "zh-TW"
+            and "zh-HK", and "zh" is any of them, "zh-CN" first.
+        columns : sequence of str, mapping or None, default=None
+            Names of all columns of a table, in the order of the file, such as ``("en", "ko")``; or
+            a mapping from names of the header or positions from 0 to languages, such as
+            ``{"질문": "ko", "Question": "en"}`` and ``{0: "en", 2: "ko"}``. JSON and parquet files
+            take a mapping of names. Without it, the columns of a table without a header are told
+            apart by script, which works for languages with a script of their own; columns of
+            numbers, identifiers, labels and attributions do not count (ManyThings and Tatoeba).
+        header : {"auto", True, False}, default="auto"
+            Whether the first row of a table is a header. By default it is one if it names both
+            languages, or consists of usual words of headers (a warning says so); a first row that
+            looks like a header in another way is an error.
+        delimiter : str or None, default=None
+            What separates the cells of a table. By default, a comma in .csv and a tab in .tsv and
+            .txt, unless another sign of ``; | , tab`` divides all rows alike.
         encoding : str, default="utf-8"
-            Encoding of the text formats. TMX and parquet files declare their own.
+            Encoding of the text formats; a byte order mark overrules it. TMX and parquet files
+            declare their own.
 
         Returns
         -------
@@ -239,6 +258,12 @@ class ParallelCorpus:
         ImportError
             If a .parquet file is read without pyarrow.
 
+        Warns
+        -----
+        UserWarning
+            If units of a .tmx file are broken and left out, or have characters that XML does not
+            allow, which are removed; or if a first row is taken for a header by its words.
+
         Examples
         --------
         >>> import pathlib, tempfile
@@ -249,9 +274,15 @@ class ParallelCorpus:
         ...     ParallelCorpus.read(path, "ko")
         ParallelCorpus(n_pairs=1, target_lang='ko', name='mine')
         """
-        path = Path(path).expanduser()
-        target, source = read_pairs(path, target_lang, columns=columns, encoding=encoding)
-        return cls(target, source, target_lang=target_lang, name=stem_of(path))
+        (target, source), name = read_pairs(
+            path,
+            target_lang,
+            columns=columns,
+            header=header,
+            delimiter=delimiter,
+            encoding=encoding,
+        )
+        return cls(target, source, target_lang=target_lang, name=name)
 
     @classmethod
     def read_moses(
@@ -267,11 +298,11 @@ class ParallelCorpus:
         Parameters
         ----------
         target_path, source_path : str or path-like
-            The target and the English sentences, one per line; both may be compressed (.gz).
+            The target and the English sentences, one per line; both may be compressed (.gz, .bz2, .xz).
         target_lang : str
             Code of the target language.
         encoding : str, default="utf-8"
-            Encoding of both files.
+            Encoding of both files; a byte order mark overrules it.
 
         Returns
         -------
@@ -284,7 +315,10 @@ class ParallelCorpus:
             If the files differ in their number of lines.
         """
         paths = [Path(path).expanduser() for path in (target_path, source_path)]
-        target, source = (read_lines(path, encoding) for path in paths)
+        target, source = (
+            read_lines(path, encoding, lang)
+            for path, lang in zip(paths, (target_lang, None), strict=True)
+        )
         if len(target) != len(source):
             raise ValueError(
                 f"{str(paths[0])!r} has {len(target)} lines and {str(paths[1])!r} has "

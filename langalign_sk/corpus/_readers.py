@@ -6,16 +6,16 @@ turn the sentences "NA" and "1" into a missing value and a number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._utils.containers import Table, cells_of, check_column_names, opened
 from .._utils.texts import check_texts
+from .._utils.validation import check_choice
 from ._columns import MissingLanguageError, Sides, check_language, column_of, need_sides
-from ._files import JSON_LINES, SUFFIXES, TABLES, read_lines, stem_of, suffix_of
-from ._records import read_json_lines, read_parquet
-from ._tables import read_table
+from ._files import JSON, SUFFIXES, TABLES, open_file, read_lines
+from ._records import read_json, read_parquet
+from ._tables import check_columns, read_table
 from ._tmx import read_tmx
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "read_lines",
     "read_pairs",
     "sides_of_frame",
-    "stem_of",
 ]
 
 
@@ -55,28 +54,65 @@ def sides_of_frame(frame: Any, target_lang: str) -> tuple[Any, Any]:
 
 
 def read_pairs(
-    path: Path, target_lang: str, *, columns: Sequence[str] | None, encoding: str
-) -> Sides:
-    """Read a file of pairs, in the format of its suffix."""
+    path: Any,
+    target_lang: str,
+    *,
+    columns: Any = None,
+    header: Any = "auto",
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+) -> tuple[Sides, str]:
+    """Pairs of a file, in the format of its suffix, and the stem of its name."""
     check_language(target_lang)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {str(path)!r}.")
-    suffix = suffix_of(path)
-    if suffix not in (*SUFFIXES, ".parquet"):
+    check_columns(columns)
+    check_choice("header", header, ("auto", True, False))
+    if delimiter is not None and (not isinstance(delimiter, str) or delimiter in ("", "\n", "\r")):
+        raise ValueError(f'delimiter must be a str such as ";" or "\\t", got {delimiter!r}.')
+    file = open_file(path)
+    if file.suffix not in (*SUFFIXES, ".parquet"):
         raise ValueError(
-            f"{str(path)!r} has no known suffix. Known are {', '.join(SUFFIXES)} (each also with "
-            ".gz after it) and .parquet. Two files with one sentence per line: read_moses."
+            f"{file.label} has no known suffix. Known are {', '.join(SUFFIXES)} (each also with .gz, "
+            f".bz2, .xz or .zip after it) and .parquet. {_other_format(file.suffix)}"
         )
-    if columns is not None and suffix not in TABLES:
-        raise ValueError(f"columns= is for {', '.join(TABLES)}; {suffix} names its own columns.")
-    if suffix == ".parquet":
-        target, source = read_parquet(path, target_lang)
-    elif suffix == ".tmx":
-        target, source = read_tmx(path, target_lang)
-    elif suffix in JSON_LINES:
-        target, source = read_json_lines(path, target_lang, encoding)
+    if file.suffix not in TABLES:
+        _check_not_table(file.suffix, columns, header, delimiter)
+    if file.suffix == ".parquet":
+        target, source = read_parquet(file, target_lang, columns)
+    elif file.suffix == ".tmx":
+        target, source = read_tmx(file, target_lang)
+    elif file.suffix in JSON:
+        target, source = read_json(file, target_lang, columns, encoding)
     else:
-        target, source = read_table(path, target_lang, columns, encoding)
+        target, source = read_table(
+            file,
+            target_lang,
+            columns=columns,
+            header=header,
+            delimiter=delimiter,
+            encoding=encoding,
+        )
     if not target:
-        raise ValueError(f"{str(path)!r} holds no pairs.")
-    return target, source
+        raise ValueError(f"{file.label} holds no pairs.")
+    return (target, source), file.stem
+
+
+def _check_not_table(suffix: str, columns: Any, header: Any, delimiter: str | None) -> None:
+    tables = ", ".join(TABLES)
+    mapped = isinstance(columns, Mapping) and all(isinstance(key, str) for key in columns)
+    if columns is not None and not (mapped and suffix != ".tmx"):
+        remedy = "" if suffix == ".tmx" else ' Pass a mapping to rename them: {"korean": "ko"}.'
+        raise ValueError(f"columns= is for {tables}; {suffix} names its own columns.{remedy}")
+    for name, value, default in (("header", header, "auto"), ("delimiter", delimiter, None)):
+        if value != default:
+            raise ValueError(f"{name}= is for {tables}, got {value!r} for {suffix}. Leave it out.")
+
+
+def _other_format(suffix: str) -> str:
+    """What to do with a file of a format that is not read."""
+    if suffix in (".xlf", ".xliff", ".sdlxliff", ".mqxliff", ".mxliff", ".po", ".sdltm", ".ttx"):
+        return "Translation tools export TMX, which is read."
+    if suffix in (".xlsx", ".xls", ".ods"):
+        return (
+            "Pass ParallelCorpus.from_frame(pandas.read_excel(path), target_lang), or save as .csv."
+        )
+    return "Two files with one sentence per line: read_moses."

@@ -3,64 +3,182 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from io import BytesIO
 from typing import Any
 
 from .._utils.optional import import_extra
 from .._utils.validation import shorten
-from ._columns import Sides, need_sides
-from ._files import read_lines
+from ._columns import MissingLanguageError, Sides, find_sides, need_sides
+from ._files import PairFile, split_lines
 
-__all__ = ["read_json_lines", "read_parquet"]
+__all__ = ["read_json", "read_parquet"]
 
 
-def read_json_lines(path: Path, target_lang: str, encoding: str) -> Sides:
-    rows: list[tuple[int, dict[str, Any]]] = []
-    for number, line in enumerate(read_lines(path, encoding), start=1):
+_Records = list[tuple[str, Mapping[str, Any]]]  # where a record is, and its values
+
+_DEEPEST = 3
+_LANGUAGE_KEYS = ("language", "lang", "locale", "languages")
+_TEXT_KEYS = ("translation", "text", "sentence", "value", "content", "translations")
+
+
+def read_json(
+    file: PairFile, target_lang: str, columns: Mapping[str, str] | None, encoding: str
+) -> Sides:
+    """Read the pairs of JSON lines, of an array of objects, or of an object of columns."""
+    text = file.text(encoding, target_lang)
+    records = _records_of_lines(file, text, target_lang)
+    records = [(place, _renamed(row, columns)) for place, row in records]
+    if not records:
+        return [], []
+    return _sides(file.label, records, target_lang)
+
+
+def read_parquet(file: PairFile, target_lang: str, columns: Mapping[str, str] | None) -> Sides:
+    """Read the pairs of a parquet file, of two columns or of a nested one."""
+    parquet = import_extra("pyarrow.parquet", "Reading .parquet needs pyarrow", "parquet")
+    try:
+        table = parquet.ParquetFile(BytesIO(file.data))
+    except ValueError as error:
+        raise ValueError(f"{file.label} is not a parquet file: {error}") from error
+    stored = table.schema_arrow.names
+    renamed = [(columns or {}).get(name, name) for name in stored]
+    nested = [field.name for field in table.schema_arrow if field.type.num_fields]
+    sides = find_sides(renamed, target_lang)
+    if sides is None and nested:
+        rows = table.read(columns=nested).to_pylist()
+        records: _Records = [(f"row {n}", _renamed(row, columns)) for n, row in enumerate(rows)]
+        return _sides(file.label, records, target_lang)
+    at = need_sides(renamed, target_lang, file.label, _remedy(stored, target_lang))
+    read = table.read(columns=[stored[side] for side in at])
+    # NaN is the one value that differs from itself.
+    target, source = (
+        ["" if v is None or v != v else v for v in read[stored[side]].to_pylist()] for side in at
+    )
+    return target, source
+
+
+def _renamed(row: Mapping[str, Any], columns: Mapping[str, str] | None) -> Mapping[str, Any]:
+    return row if columns is None else {columns.get(key, key): row[key] for key in row}
+
+
+def _remedy(keys: list[str], target_lang: str) -> str:
+    example = f'{{"{keys[-1] if keys else "name"}": "{target_lang}"}}'
+    return f"Rename the columns to these language codes, or pass columns=, such as {example}."
+
+
+def _records_of_lines(file: PairFile, text: str, target_lang: str) -> _Records:
+    whole = text.lstrip()
+    if file.suffix == ".json" or whole.startswith("["):
+        try:
+            records = _records_of_value(json.loads(text))
+        except json.JSONDecodeError as error:
+            if file.suffix == ".json" and error.msg != "Extra data":  # JSON lines in a .json file
+                raise ValueError(
+                    f"{file.label}, line {error.lineno}: broken JSON ({error})."
+                ) from error
+            records = None
+        if records is not None:
+            return records
+    records = []
+    for number, line in enumerate(split_lines(text), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise ValueError(f"{str(path)!r}, line {number}: broken JSON ({error}).") from error
+            raise ValueError(f"{file.label}, line {number}: broken JSON ({error}).") from error
         if not isinstance(row, dict):
             raise ValueError(
-                f"{str(path)!r}, line {number}: {shorten(line)!r} is not a JSON object. Write one "
+                f"{file.label}, line {number}: {shorten(line)!r} is not a JSON object. Write one "
                 f'{{"en": ..., "{target_lang}": ...}} per line.'
             )
-        rows.append((number, row))
-    if not rows:
-        return [], []
-    keys = list(dict.fromkeys(key for _, row in rows for key in row))
-    sides = need_sides(keys, target_lang, repr(str(path)))
-    target, source = ([_json_text(path, *row, keys[side]) for row in rows] for side in sides)
+        records.append((f"line {number}", row))
+    return records
+
+
+def _records_of_value(value: Any) -> _Records | None:
+    """Records of an array of objects, of an object that holds one, or of an object of columns."""
+    if isinstance(value, dict):
+        columns = {k: list(v.values()) if isinstance(v, dict) else v for k, v in value.items()}
+        lists = {k: v for k, v in columns.items() if isinstance(v, list)}
+        of_records = [v for v in lists.values() if v and all(isinstance(row, dict) for row in v)]
+        if len(of_records) == 1:
+            value = of_records[0]
+        elif len(lists) > 1 and len({len(v) for v in lists.values()}) == 1:
+            rows = zip(*lists.values(), strict=True)
+            value = [dict(zip(lists, row, strict=True)) for row in rows]
+        else:
+            value = [value]
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        return None
+    return [(f"record {n}", row) for n, row in enumerate(value)]
+
+
+def _sides(label: str, records: _Records, target_lang: str) -> Sides:
+    found = _level(records, target_lang, 0)
+    if found is None:
+        keys = list(dict.fromkeys(key for _, row in records for key in row))
+        need_sides(keys, target_lang, label, _remedy(keys, target_lang))
+        raise MissingLanguageError  # need_sides raises
+    rows, names = found
+    target, source = ([_text(label, place, row, name) for place, row in rows] for name in names)
     return target, source
 
 
-def _json_text(path: Path, number: int, row: dict[str, Any], key: str) -> str:
+def _level(
+    records: _Records, target_lang: str, depth: int
+) -> tuple[_Records, tuple[str, str]] | None:
+    """Records in which both languages are keys, at whatever depth, and the two keys."""
+    keys = list(dict.fromkeys(key for _, row in records for key in row))
+    at = find_sides(keys, target_lang)
+    if at is not None:
+        return records, (keys[at[0]], keys[at[1]])
+    if depth == _DEEPEST:
+        return None
+    for key in sorted(keys, key=lambda key: "transl" not in key.lower()):
+        inner = [(place, _as_mapping(row.get(key))) for place, row in records]
+        if any(inside for _, inside in inner):
+            found = _level(inner, target_lang, depth + 1)
+            if found is not None:
+                return found
+    return None
+
+
+def _as_mapping(value: Any) -> Mapping[str, Any]:
+    """Texts by language of a nested value; {} of anything else."""
+    pairs: Iterable[tuple[Any, Any]]
+    if isinstance(value, Mapping):
+        codes = next((value[k] for k in _LANGUAGE_KEYS if isinstance(value.get(k), list)), None)
+        texts = next((value[k] for k in _TEXT_KEYS if isinstance(value.get(k), list)), None)
+        if codes is None or texts is None:
+            return value
+        pairs = zip(codes, texts, strict=False)
+    elif isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
+        pairs = (
+            (
+                next((v[k] for k in _LANGUAGE_KEYS if k in v), None),
+                next((v[k] for k in _TEXT_KEYS if k in v), None),
+            )
+            for v in value
+        )
+    elif isinstance(value, list) and value and all(isinstance(v, tuple) for v in value):
+        pairs = value  # a map of parquet
+    else:
+        return {}
+    texts_by_code: dict[str, Any] = {}
+    for code, text in pairs:
+        texts_by_code.setdefault(str(code), text)  # the first of several translations
+    return texts_by_code
+
+
+def _text(label: str, place: str, row: Mapping[str, Any], key: str) -> str:
     value = row.get(key)
-    if value is None:
+    if value is None or value != value:
         return ""
     if not isinstance(value, str):
         raise ValueError(
-            f"{str(path)!r}, line {number}: the value of {key!r} is {shorten(repr(value))}, not "
-            "text. Put it in double quotes."
+            f"{label}, {place}: the value of {key!r} is {shorten(repr(value))}, not text. Put it in "
+            "double quotes."
         )
     return value
-
-
-def read_parquet(path: Path, target_lang: str) -> Sides:
-    parquet = import_extra("pyarrow.parquet", "Reading .parquet needs pyarrow", "parquet")
-    with path.open("rb") as file:
-        try:
-            table = parquet.ParquetFile(file)
-        except ValueError as error:
-            raise ValueError(f"{str(path)!r} is not a parquet file: {error}") from error
-        names = table.schema_arrow.names
-        wanted = [names[side] for side in need_sides(names, target_lang, repr(str(path)))]
-        columns = table.read(columns=wanted)
-    # NaN is the one value that differs from itself.
-    target, source = (
-        ["" if v is None or v != v else v for v in columns[name].to_pylist()] for name in wanted
-    )
-    return target, source

@@ -4,67 +4,131 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from .._utils.validation import warn_user
 from ..languages import script_of, scripts_of_language
-from ..languages.codes import same_spelling
-from ._columns import MissingLanguageError, Sides, find_sides, need_sides, target_names
-from ._files import read_lines, read_text, suffix_of
+from ..languages._names import GENERIC_CJK, GENERIC_WORDS
+from ..languages.codes import did_you_mean, named_language, same_spelling
+from ._columns import MissingLanguageError, Sides, column_of, find_sides, need_sides, target_names
+from ._files import PairFile, split_lines
 
-__all__ = ["read_table"]
+__all__ = ["check_columns", "read_table"]
 
+
+_Rows = list[tuple[int, list[str]]]  # the line in which a row begins, and its cells
 
 _DETECTION_ROWS = 200
+_CSV_DELIMITERS = (",", ";", "\t", "|")
+_DELIMITERS = ("\t", " ||| ", "|||", "|", ";", ",")
+# Words of headers that name no language.
+_WORDS = """
+answer attribution author category comment count date domain example id idx index key label license
+licence lines meaning meta no note notes num number pair question quality ref reference row score sid
+source split subject tag topic type url
+"""
+_HEADER_WORDS = GENERIC_WORDS | set(_WORDS.split())
+_HEADER_CJK = (
+    *GENERIC_CJK,
+    *("번호", "순번", "분류", "대분류", "소분류", "분야", "출처", "주제", "도메인"),
+    *("番号", "編号", "编号", "編號", "序号", "備考", "备注", "出典", "来源", "分类", "分類"),
+)
+_ATTRIBUTION = re.compile(r"CC[- ]BY|CC0|tatoeba\.org|https?://", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"(?=.*\d)\S+")
+_SENTENCE_END = re.compile(r"[.!?…。！？,;:]\s*$")
+_LONGEST_LABEL = 30
 
 
-def read_table(path: Path, target_lang: str, columns: Sequence[str] | None, encoding: str) -> Sides:
-    if isinstance(columns, str):
+def check_columns(columns: Any) -> None:
+    """Raise unless `columns` is None, a sequence of names or a mapping from columns to codes."""
+    if columns is None:
+        return
+    if isinstance(columns, Mapping):
+        kinds = {type(key) for key in columns}
+        if kinds not in ({str}, {int}):
+            raise TypeError(
+                'The keys of columns must be names, such as {"한국어": "ko"}, or positions from 0, '
+                f"got {list(columns)}."
+            )
+        if not all(isinstance(code, str) for code in columns.values()):
+            raise TypeError(f"The values of columns must be codes of languages, got {columns}.")
+    elif isinstance(columns, str) or not isinstance(columns, Sequence):
         raise TypeError(
             f'columns must be a sequence of names such as ("en", "ko"), got {columns!r}.'
         )
-    comma = suffix_of(path) == ".csv"
-    rows = list(_csv_rows(path, encoding) if comma else _tsv_rows(path, encoding))
+
+
+def read_table(
+    file: PairFile,
+    target_lang: str,
+    *,
+    columns: Any,
+    header: Any,
+    delimiter: str | None,
+    encoding: str,
+) -> Sides:
+    """Read the pairs of a table.
+
+    Parameters
+    ----------
+    file : PairFile
+        The table.
+    target_lang : str
+        Code of the target language.
+    columns, header, delimiter, encoding
+        As in `ParallelCorpus.read`.
+
+    Returns
+    -------
+    tuple of list of str
+        Target and English cells.
+    """
+    text = file.text(encoding, target_lang)
+    quoted = file.suffix == ".csv"
+    if quoted and (line := re.match(r'"?sep=(.)"?\r?(\n|$)', text)):  # how Excel names it
+        text, delimiter = text[line.end() :], delimiter or line[1]
+        first_line = 2
+    else:
+        first_line = 1
+    if delimiter is None:
+        delimiter = _sniffed(text, quoted, target_lang)
+    rows = list(_rows(file.label, text, quoted, delimiter, first_line))
     if not rows:
         return [], []
-    first = rows[0][1]
-    sides = find_sides(first, target_lang)
-    if sides is not None:
-        if columns is not None and [*map(same_spelling, columns)] != [*map(same_spelling, first)]:
-            raise ValueError(
-                f"{str(path)!r} has the header {first}, which columns={tuple(columns)} "
-                "contradicts. Leave columns out."
-            )
+    rows = _without_empty_columns(rows, 2 if columns is None else len(columns))
+    first = _names_of_first(rows)
+    names, has_header = _names(file.label, first, rows, target_lang, columns, header)
+    if has_header:
         del rows[0]
-    elif columns is not None:
-        first = list(columns)
-        sides = need_sides(first, target_lang, "columns=")
-    elif len(first) != 2:
-        raise ValueError(
-            f"{str(path)!r} has {len(first)} column{'s' * (len(first) != 1)} and no header with "
-            f"'en' and {target_names(target_lang)}. Pass columns= with one name per column, "
-            f"such as {_columns_remedy(target_lang)}."
-        )
-    for line, cells in rows:
-        if len(cells) != len(first):
-            raise ValueError(
-                f"{str(path)!r}, line {line}: {len(cells)} cell{'s' * (len(cells) != 1)} where "
-                f"{len(first)} are expected. Repair or remove the line."
-            )
+    _check_widths(file.label, rows, len(names or first), columns, target_lang)
+    sides = None if names is None else find_sides(names, target_lang)
     if sides is None:
-        sides = _sides_by_script(path, [cells for _, cells in rows], target_lang)
+        sides = _sides_by_content(file.label, first, rows, target_lang, has_header)
+    if not has_header and header == "auto":
+        _check_first_row(file.label, rows, sides, target_lang)
     return [cells[sides[0]] for _, cells in rows], [cells[sides[1]] for _, cells in rows]
 
 
-def _tsv_rows(path: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(read_lines(path, encoding), start=1):
-        if line:
-            yield number, line.split("\t")
+def _rows(
+    label: str, text: str, quoted: bool, delimiter: str, first_line: int
+) -> Iterator[tuple[int, list[str]]]:
+    if quoted and len(delimiter) == 1:
+        rows = _csv_rows(label, text, delimiter)
+    else:
+        rows = ((n, line.split(delimiter)) for n, line in enumerate(split_lines(text), start=1))
+    for line, cells in rows:
+        # DOS ends a file with \x1a.
+        if len(cells) > 1 or cells[0].strip().strip("\x1a\ufeff"):
+            yield line + first_line - 1, cells
 
 
-def _csv_rows(path: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(label: str, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     # Strict, since a quote that is never closed would otherwise swallow the rest of the file.
-    reader = csv.reader(io.StringIO(read_text(path, encoding), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     line = 1
     try:
         for cells in reader:
@@ -72,29 +136,266 @@ def _csv_rows(path: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
                 yield line, cells
             line = reader.line_num + 1
     except csv.Error as error:
-        raise ValueError(f"{str(path)!r}, row that begins in line {line}: {error}.") from error
+        raise ValueError(f"{label}, row that begins in line {line}: {error}.") from error
 
 
-def _sides_by_script(path: Path, rows: list[list[str]], target_lang: str) -> tuple[int, int]:
+def _sniffed(text: str, quoted: bool, target_lang: str) -> str:
+    """Delimiter that yields a header, or the same number of cells in every row."""
+    usual = "," if quoted else "\t"
+    if not quoted and "\t" in text:
+        return usual
+    good = []
+    for delimiter in _CSV_DELIMITERS if quoted else _DELIMITERS:
+        try:
+            rows = list(itertools.islice(_rows("", text, quoted, delimiter, 1), _DETECTION_ROWS))
+        except ValueError:
+            continue
+        if rows and find_sides(rows[0][1], target_lang) is not None:
+            return delimiter
+        # A mark with a blank after it is punctuation.
+        widths = {len(cells) for _, cells in rows}
+        marks = all(cell.startswith(" ") for _, cells in rows for cell in cells[1:])
+        if len(widths) == 1 and widths != {1} and not (marks and delimiter in ",;"):
+            good.append(delimiter)
+    return good[0] if good else usual
+
+
+def _without_empty_columns(rows: _Rows, least: int) -> _Rows:
+    """Rows without the last columns that are blank in all of them."""
+    used = least
+    for _, cells in rows:
+        width = len(cells)
+        while width > used and not cells[width - 1].strip():
+            width -= 1
+        used = max(used, width)
+    return [(line, cells[:used]) for line, cells in rows]
+
+
+def _names_of_first(rows: _Rows) -> list[str]:
+    """Cells of the first row; "id" and "no" above numbers are not the codes of languages."""
+    names = list(rows[0][1])
+    for at, name in enumerate(names):
+        below = [cells[at] for _, cells in rows[1:] if at < len(cells)]
+        if same_spelling(name) in ("id", "no") and below:
+            names[at] = "" if all(cell.strip().isdigit() for cell in below) else name
+    return names
+
+
+def _names(
+    label: str, first: list[str], rows: _Rows, target_lang: str, columns: Any, header: Any
+) -> tuple[list[str] | None, bool]:
+    """Names of the columns, or None if no one says them, and whether the first row is a header."""
+    named = find_sides(first, target_lang) is not None
+    if isinstance(columns, Mapping) and isinstance(next(iter(columns), None), str):
+        return _renamed(label, first, columns, target_lang, header), True
+    if columns is not None:
+        names = _listed(label, first, columns, target_lang)
+        if header != "auto":
+            return names, bool(header)
+        if named and find_sides(names, target_lang) != find_sides(first, target_lang):
+            raise ValueError(
+                f"{label} has the header {first}, which columns={columns!r} contradicts. Leave "
+                "columns out."
+            )
+        return names, named or _is_header(label, first)
+    if header is False:
+        return None, False
+    if named:
+        return first, True
+    if header == "auto" and _names_others(first, target_lang):
+        raise MissingLanguageError(
+            f"{label} has the columns {first}; needed are 'en' and {target_names(target_lang)}. "
+            f"{_mapping_remedy(first, target_lang)}{did_you_mean(target_lang)}"
+        )
+    return None, header is True or _is_header(label, first)
+
+
+def _renamed(
+    label: str, first: list[str], columns: Mapping[str, str], target_lang: str, header: Any
+) -> list[str]:
+    if header is False:
+        raise ValueError(
+            f"columns={dict(columns)} names columns of a header, and header=False says that there is "
+            "none. Pass positions, such as columns={0: 'en', 1: " + f"{target_lang!r}" + "}."
+        )
+    keys = {_folded(name): code for name, code in columns.items()}
+    missing = [name for name in columns if _folded(name) not in [*map(_folded, first)]]
+    if missing:
+        raise ValueError(
+            f"{label} has no column {missing[0]!r}: its first row is {first}. Pass columns= with "
+            "names of that row, or with positions, such as columns={0: 'en', 1: "
+            f"{target_lang!r}}}."
+        )
+    names = [keys.get(_folded(name), "") for name in first]
+    need_sides(names, target_lang, "columns=", _mapping_remedy(first, target_lang))
+    return names
+
+
+def _listed(label: str, first: list[str], columns: Any, target_lang: str) -> list[str]:
+    """Names in the order of the file, of a sequence or of a mapping from positions."""
+    if not isinstance(columns, Mapping):
+        names = list(columns)
+    else:
+        if not all(0 <= at < len(first) for at in columns):
+            raise ValueError(f"columns={columns}: {label} has the positions 0 to {len(first) - 1}.")
+        names = [columns.get(at, "") for at in range(len(first))]
+    need_sides(names, target_lang, "columns=", "Name both languages.")
+    return names
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).strip().casefold()
+
+
+def _names_others(first: list[str], target_lang: str) -> bool:
+    """Whether a row is a header of English and languages other than the target language."""
+    english = column_of(first, "en")
+    if english is None:
+        return False
+    others = [named_language(name) for at, name in enumerate(first) if at != english]
+    return any(o is not None and o[1] < 2 and o[0].language != "en" for o in others)
+
+
+def _is_header(label: str, first: list[str]) -> bool:
+    """Whether every cell of the first row is a word of headers; a warning says so."""
+    named = [cell for cell in first if cell.strip()]
+    if len({_folded(cell) for cell in named}) < 2 or not all(map(_is_header_word, named)):
+        return False
+    if not any(named_language(cell) is None for cell in named):
+        return False
+    warn_user(
+        f"{label}: the first row, {first}, is taken for a header. Pass header=False if it is a pair, "
+        "or header=True to confirm it."
+    )
+    return True
+
+
+def _is_header_word(cell: str) -> bool:
+    for word in _HEADER_CJK:
+        cell = cell.replace(word, " ")
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_\d]+", " ", cell).casefold().split()
+    if all(word in _HEADER_WORDS for word in words):
+        return True
+    found = named_language(cell)
+    return found is not None and found[1] > 0
+
+
+def _check_widths(label: str, rows: _Rows, due: int, columns: Any, target_lang: str) -> None:
+    wrong = next(((line, len(c)) for line, c in rows if len(c) != due), None)
+    if wrong is None:
+        return
+    line, width = wrong
+    remedy = "Repair or remove the line."
+    if columns is not None and len(rows) > 1 and all(len(c) == width for _, c in rows):
+        remedy = f"Name all columns of the file in columns=, such as {_remedy(rows, target_lang)}."
+    raise ValueError(
+        f"{label}, line {line}: {width} cell{'s' * (width != 1)} where {due} are expected. {remedy}"
+    )
+
+
+def _sides_by_content(
+    label: str, first: list[str], rows: _Rows, target_lang: str, has_header: bool
+) -> tuple[int, int]:
+    """Positions of the target and the English column by their scripts."""
+    width = len(first)
+    if width < 2:
+        raise ValueError(
+            f"{label} has 1 column and no header with 'en' and {target_names(target_lang)}. If "
+            'another sign separates the columns, pass delimiter=, such as delimiter=";".'
+        )
+    remedy = (
+        _mapping_remedy(first, target_lang)
+        if has_header
+        else f"Pass {_remedy(rows, target_lang)}, in the order of the file."
+    )
     scripts = scripts_of_language(target_lang)
-    written = []
-    for side in (0, 1):
-        cells = [row[side] for row in rows[:_DETECTION_ROWS] if row[side].strip()]
-        written.append(2 * sum(script_of(cell) in scripts for cell in cells) > len(cells))
-    if written[0] == written[1]:
+    attributed = [at for at in range(width) if _share(rows, at, _ATTRIBUTION.search) > 0.5]
+    if not scripts and width == 3 and attributed == [2]:
+        return 1, 0  # ManyThings: English, the other language, attribution
+    foreign = [
+        at for at in range(width) if _share(rows, at, lambda c: script_of(c) in scripts) > 0.5
+    ]
+    english = [at for at in range(width) if at not in foreign]
+    if width > 2:
+        english = [at for at in english if at not in attributed and _is_prose(rows, at)]
+    if len(foreign) == len(english) == 1:
+        return foreign[0], english[0]
+    if not scripts:
+        reason = f"{target_lang!r} cannot be told from English by its script"
+    elif len(foreign) != 1:
+        count = "neither" if width == 2 and not foreign else "none"
+        several = "both" if width == 2 else str(len(foreign))
         reason = (
-            f"{'both' if written[0] else 'neither'} of its columns are in the script of "
-            f"{target_lang!r}"
-            if scripts
-            else f"{target_lang!r} cannot be told from English by its script"
+            f"{several if foreign else count} of its columns are in the script of {target_lang!r}"
         )
-        kind = MissingLanguageError if scripts and not written[0] else ValueError
-        raise kind(
-            f"{str(path)!r} has no header and {reason}, so which column is English is not known. "
-            f"Pass {_columns_remedy(target_lang)}, in the order of the file."
-        )
-    return (0, 1) if written[0] else (1, 0)
+    else:
+        reason = f"{len(english) or 'none'} of its {width} columns may be English"
+    kind = MissingLanguageError if scripts and not foreign else ValueError
+    raise kind(
+        f"{label} has {'a header without languages' if has_header else 'no header'} and {reason}, so "
+        f"which column is English is not known. {remedy}{did_you_mean(target_lang)}"
+    )
 
 
-def _columns_remedy(target_lang: str) -> str:
-    return f'columns=("en", "{target_lang}")'
+def _share(rows: _Rows, at: int, holds: Any) -> float:
+    cells = [c[at] for _, c in rows[:_DETECTION_ROWS] if c[at].strip()]
+    return sum(bool(holds(cell)) for cell in cells) / max(len(cells), 1)
+
+
+def _is_prose(rows: _Rows, at: int) -> bool:
+    """Whether the cells of a column may be sentences: neither numbers, identifiers nor labels."""
+    cells = [c[at].strip() for _, c in rows[:_DETECTION_ROWS] if c[at].strip()]
+    worded = [c for c in cells if any(map(str.isalpha, c)) and not _IDENTIFIER.fullmatch(c)]
+    few = len(cells) >= 4 and 2 * len(set(cells)) <= len(cells)
+    return bool(cells) and 2 * len(worded) > len(cells) and not few
+
+
+def _check_first_row(label: str, rows: _Rows, sides: tuple[int, int], target_lang: str) -> None:
+    """Raise ValueError for a first row that looks like a header that was not understood."""
+    scripts = scripts_of_language(target_lang)
+    target, english = (rows[0][1][side].strip() for side in sides)
+    if not scripts or len(rows) < 3 or not target or not english:
+        return
+    for cell in (target, english):
+        if len(cell) > _LONGEST_LABEL or len(cell.split()) > 3 or _SENTENCE_END.search(cell):
+            return
+    ours, theirs = script_of(target) in scripts, script_of(english) == "Latin"
+    same = _folded(target) == _folded(english)
+    if (ours and theirs) or same or not any(map(str.isalpha, target + english)):
+        return
+    side, script = (sides[1], ("Latin",)) if ours else (sides[0], scripts)
+    if _share(rows[1:], side, lambda cell: script_of(cell) in script) < 0.95:
+        return
+    raise ValueError(
+        f"{label}: the first row, {rows[0][1]}, looks like a header, but does not say which column is "
+        f"English. Pass header=True if it is one, or header=False if it is a pair."
+    )
+
+
+def _remedy(rows: _Rows, target_lang: str) -> str:
+    """`columns=` with one name per column, with the languages where they are by their script."""
+    width = max(len(cells) for _, cells in rows)
+    scripts = scripts_of_language(target_lang)
+    rows = [row for row in rows if len(row[1]) == width]
+    foreign = [
+        at for at in range(width) if _share(rows, at, lambda c: script_of(c) in scripts) > 0.5
+    ]
+    names = [f"column_{at + 1}" for at in range(width)]
+    prose = [at for at in range(width) if at not in foreign[:1] and _is_prose(rows, at)]
+    english = next((at for at in prose if at not in foreign), int(foreign == [0]))
+    other = next(at for at in (*foreign, *prose, *range(width)) if at != english)
+    names[english], names[other] = "en", target_lang
+    return "columns=(" + ", ".join(f'"{name}"' for name in names) + ")"
+
+
+def _mapping_remedy(first: list[str], target_lang: str) -> str:
+    named = [name for name in first if name.strip()]
+    english = column_of(named, "en")
+    target = column_of(named, target_lang)
+    free = [at for at in range(len(named)) if at not in (english, target)]
+    if english is None:
+        english = free.pop(0) if free else 0
+    if target is None:
+        target = free.pop(0) if free else -1
+    mapping = {named[english]: "en", named[target]: target_lang}
+    return f"If the header names the languages in other words, pass columns={mapping}."

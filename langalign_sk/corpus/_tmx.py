@@ -2,68 +2,225 @@
 
 from __future__ import annotations
 
+import codecs
+import html
 import io
+import re
 import xml.etree.ElementTree as ET
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from ..languages.codes import base_code, same_spelling
+from .._utils.validation import warn_user
+from ..languages.codes import base_code, did_you_mean, match_rank
 from ._columns import MissingLanguageError, Sides, target_names
-from ._files import read_bytes
+from ._files import PairFile
 
 __all__ = ["read_tmx"]
 
 
-_XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_XML = "{http://www.w3.org/XML/1998/namespace}"
 # Elements whose content is markup of the translated document (TMX 1.4b, "content markup").
 _MARKUP = frozenset({"bpt", "ept", "it", "ph", "ut"})
+_LINE_BREAK = re.compile(r"<\s*(br|lb)\b|^\s*(\\n|\r?\n)\s*$", re.IGNORECASE)
+_INDENTATION = re.compile(r"[ \t]*(?:\r?\n[ \t]*)+(?<=[ \t])")
+# What XML 1.0 does not allow, as such or as a reference.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_REFERENCE = re.compile(r"&#(?:x([0-9a-fA-F]+)|([0-9]+));")
+_ENTITY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9a-fA-F]+);)(\w+;)?")
+_LISTED_LINES = 5
 
 
-def read_tmx(path: Path, target_lang: str) -> Sides:
-    target: list[str] = []
-    source: list[str] = []
-    languages: dict[str, None] = {}
-    data = io.BytesIO(read_bytes(path))
+@dataclass
+class _Memory:
+    """Pairs of the units of a translation memory."""
+
+    target_lang: str
+    target: list[str] = field(default_factory=list)
+    source: list[str] = field(default_factory=list)
+    languages: dict[str, None] = field(default_factory=dict)
+    other_script: list[str] = field(default_factory=list)
+
+    def add(self, unit: ET.Element) -> None:
+        """Add the pair of a unit, if it has both languages."""
+        variants = [
+            (lang, tuv)
+            for tuv in unit
+            if _local_name(tuv) == "tuv"
+            and (lang := tuv.get(f"{_XML}lang") or tuv.get("lang") or "")
+        ]
+        self.languages.update(dict.fromkeys(lang for lang, _ in variants))
+        ours, english = _variant(variants, self.target_lang), _variant(variants, "en")
+        if ours is None or english is None:
+            return
+        if match_rank(self.target_lang, ours[0]) is None:
+            self.other_script.append(ours[0])
+        kept = unit.get(f"{_XML}space") == "preserve"
+        self.target.append(_segment(ours[1], kept))
+        self.source.append(_segment(english[1], kept))
+
+
+def read_tmx(file: PairFile, target_lang: str) -> Sides:
+    """Read the pairs of a translation memory; units that are broken are left out with a warning."""
     try:
-        for _, element in ET.iterparse(data):
-            if _local_name(element) != "tu":
-                continue
-            variants = [
-                (lang, tuv)
-                for tuv in element
-                if _local_name(tuv) == "tuv"
-                and (lang := tuv.get(_XML_LANG) or tuv.get("lang") or "")
-            ]
-            languages.update(dict.fromkeys(lang for lang, _ in variants))
-            ours, english = _segment(variants, target_lang), _segment(variants, "en")
-            if ours is not None and english is not None:
-                target.append(ours)
-                source.append(english)
-            element.clear()
+        memory = _parsed(file.data, target_lang)
     except ET.ParseError as error:
-        line, _ = error.position
-        raise ValueError(f"{str(path)!r}, line {line}: broken XML ({error}).") from error
+        memory = _recovered(file, target_lang, error)
     except (LookupError, ValueError) as error:  # an encoding that the XML parser does not know
-        raise ValueError(f"{str(path)!r}: {error}. Convert the file to UTF-8.") from error
-    if not target:
+        memory = _decoded(file, target_lang, error)
+    if not memory.target:
         raise MissingLanguageError(
-            f"{str(path)!r} holds no pair of 'en' and {target_names(target_lang)}. Its languages "
-            f"are: {', '.join(languages) or 'none'}."
+            f"{file.label} holds no pair of 'en' and {target_names(target_lang)}. Its languages "
+            f"are: {', '.join(memory.languages) or 'none'}.{did_you_mean(target_lang)}"
         )
-    return target, source
+    if memory.other_script:
+        warn_user(
+            f"{file.label}: {len(memory.other_script)} of {len(memory.target)} units have no "
+            f"{target_lang!r}, and their {memory.other_script[0]!r} was taken."
+        )
+    return memory.target, memory.source
+
+
+def _parsed(data: bytes, target_lang: str) -> _Memory:
+    memory = _Memory(target_lang)
+    for _, element in ET.iterparse(io.BytesIO(data)):
+        if _local_name(element) == "tu":
+            memory.add(element)
+            element.clear()
+    return memory
+
+
+def _decoded(file: PairFile, target_lang: str, error: Exception) -> _Memory:
+    """Pairs of a file in an encoding that Python knows and the XML parser does not."""
+    remedy = ValueError(f"{file.label}: {error}. Convert the file to UTF-8.")
+    try:
+        text = file.data.decode(_declared_encoding(file.data))
+    except (LookupError, UnicodeDecodeError):
+        raise remedy from error
+    try:
+        return _parsed(_as_utf8(text), target_lang)
+    except ET.ParseError as parse_error:
+        return _recovered(file, target_lang, parse_error)
+
+
+def _declared_encoding(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if data.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    for start, codec in ((b"<\0", "utf-16-le"), (b"\0<", "utf-16-be")):
+        if data.startswith(start):
+            return codec
+    declared = re.match(rb"\s*<\?xml[^>]*encoding\s*=\s*[\"']([\w.-]+)", data)
+    name = declared[1].decode("ascii") if declared else "utf-8"
+    # A file whose first bytes are those of "<?xml" is not UTF-16, whatever it says.
+    return "utf-8" if name.lower().startswith(("utf-16", "utf16", "ucs")) else name
+
+
+def _as_utf8(text: str) -> bytes:
+    # The declaration goes, since it names another encoding; its line stays, for messages.
+    return re.sub(r"^\s*<\?xml[^>]*\?>", "", text).encode("utf-8", "surrogateescape")
+
+
+def _recovered(file: PairFile, target_lang: str, error: ET.ParseError) -> _Memory:
+    """Pairs of the units that can be read, of a file that is not XML as a whole."""
+    broken = ValueError(f"{file.label}, line {error.position[0]}: broken XML ({error}).")
+    try:
+        text = file.data.decode(_declared_encoding(file.data), "surrogateescape")
+    except (LookupError, UnicodeDecodeError):
+        raise broken from error
+    if not re.search(r"</(\w+:)?tmx\s*>\s*$", text.rstrip("\0\x1a")):
+        raise broken from error  # cut off: what is missing is not known
+    comments = re.compile("<!--.*?-->", re.DOTALL)
+    text = comments.sub(lambda comment: "\n" * comment[0].count("\n"), text)
+    memory = _Memory(target_lang)
+    mended: list[int] = []
+    skipped: list[int] = []
+    starts = [match.start() for match in re.finditer(r"<(?:\w+:)?tu(?=[\s>])", text)]
+    line, at = 1, 0
+    for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
+        line, at = line + text.count("\n", at, start), start
+        unit = re.match(r".*?</(?:\w+:)?tu\s*>", text[start:stop], re.DOTALL)
+        clean = _mended(unit[0] if unit else "")
+        try:
+            memory.add(ET.fromstring(clean))
+        except (ET.ParseError, ValueError):
+            skipped.append(line)
+            continue
+        if unit and clean != unit[0]:
+            mended.append(line)
+    if not memory.target:
+        raise broken from error
+    _warn_of_units(file.label, mended, skipped, error)
+    return memory
+
+
+def _mended(unit: str) -> str:
+    """Unit without forbidden characters, and with the entities of HTML as characters."""
+    unit = _REFERENCE.sub(_allowed_reference, unit)
+    unit = _FORBIDDEN.sub(lambda c: " " if c[0] in "\x0b\x0c" else "", unit)
+    return _ENTITY.sub(_known_entity, unit)
+
+
+def _allowed_reference(reference: re.Match[str]) -> str:
+    code = int(reference[1], 16) if reference[1] else int(reference[2])
+    if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+        return ""
+    return chr(code) if _FORBIDDEN.match(chr(code)) else reference[0]
+
+
+def _known_entity(entity: re.Match[str]) -> str:
+    if not entity[1]:
+        return "&amp;"  # "R&D"
+    character = html.unescape(entity[0])
+    # Unknown ones stay, and the unit is left out.
+    return entity[0] if character == entity[0] else html.escape(character)
+
+
+def _warn_of_units(label: str, mended: list[int], skipped: list[int], error: Exception) -> None:
+    parts = []
+    if mended:
+        parts.append(
+            f"{_count(mended)} characters or entities that XML does not allow, which were removed or "
+            "replaced"
+        )
+    if skipped:
+        parts.append(f"{_count(skipped)} broken XML and were left out")
+    if parts:
+        warn_user(f"{label} is not well-formed ({error}): {'; '.join(parts)}.")
+
+
+def _count(lines: list[int]) -> str:
+    listed = ", ".join(map(str, lines[:_LISTED_LINES])) + ", ..." * (len(lines) > _LISTED_LINES)
+    if len(lines) == 1:
+        return f"1 unit (line {listed}) has"
+    return f"{len(lines)} units (lines {listed}) have"
 
 
 def _local_name(element: ET.Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
-def _segment(variants: list[tuple[str, ET.Element]], code: str) -> str | None:
-    """Text of the first variant with exactly this code, or else with its base code."""
-    same = [(lang, tuv) for lang, tuv in variants if base_code(lang) == base_code(code)]
-    same.sort(key=lambda variant: same_spelling(variant[0]) != same_spelling(code))
-    if not same:
-        return None
-    segments = [child for child in same[0][1] if _local_name(child) == "seg"]
-    return _plain_text(segments[0]) if segments else ""
+def _variant(variants: list[tuple[str, ET.Element]], code: str) -> tuple[str, ET.Element] | None:
+    """Variant whose code matches best, or else the first one in another script."""
+    ranks = [(rank, n) for n, (lang, _) in enumerate(variants) if (rank := match_rank(code, lang))]
+    if ranks:
+        return variants[min(ranks)[1]]
+    return next((v for v in variants if base_code(v[0]) == base_code(code)), None)
+
+
+def _segment(variant: ET.Element, kept: bool) -> str:
+    """Text of a variant, without the line ends and the indentation of pretty-printed files."""
+    segment = next((child for child in variant if _local_name(child) == "seg"), None)
+    if segment is None:
+        return ""
+    text = _plain_text(segment)
+    if kept or "preserve" in (segment.get(f"{_XML}space"), variant.get(f"{_XML}space")):
+        return text
+    start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    if "\n" in text[end:]:
+        text = text[:end]
+    if "\n" in text[:start]:
+        text = text[start:]
+    return _INDENTATION.sub(" ", text)
 
 
 def _plain_text(element: ET.Element) -> str:
@@ -71,5 +228,7 @@ def _plain_text(element: ET.Element) -> str:
     for child in element:
         if _local_name(child) not in _MARKUP:
             parts.append(_plain_text(child))
+        elif child.get("type") == "lb" or _LINE_BREAK.search(child.text or ""):
+            parts.append(" ")
         parts.append(child.tail or "")
     return "".join(parts)

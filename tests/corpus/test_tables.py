@@ -128,9 +128,10 @@ REMEDY = r'Pass columns=\("en", "ko"\)'
         ("x.tsv", "하나\t둘\n", {}, f"both of its columns are in the script of 'ko'.* {REMEDY}"),
         (
             "x.tsv",
-            "1\ta\t하나\n",
+            "a\tb\t하나\n",
             {},
-            r"has 3 columns and no header with 'en' and 'ko'\. .*columns=",
+            r"no header and 2 of its 3 columns may be English, .* Pass columns=\(\"en\", \"column_2\", "
+            r"\"ko\"\)",
         ),
         ("x.tsv", "하나\n", {}, "has 1 column and no header"),
         ("x.tsv", "a\t하나\n\nb\n", {}, "line 3: 1 cell where 2 are expected"),
@@ -153,7 +154,7 @@ REMEDY = r'Pass columns=\("en", "ko"\)'
         ("x.tsv", "", {}, "holds no pairs"),
         ("x.tsv", "en\tko\n", {}, "holds no pairs"),
         (
-            "x.json",
+            "x.doc",
             "{}",
             {},
             r"no known suffix. Known are \.tsv, \.txt, \.csv, .*\.tmx .*\.parquet",
