@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..languages._names import TWO_LETTER
 from ..languages.codes import base_code, did_you_mean, match_rank, named_language, same_spelling
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "check_language",
     "column_of",
     "find_sides",
+    "is_language",
+    "mapping_remedy",
     "need_sides",
     "target_names",
 ]
@@ -86,3 +89,38 @@ def target_names(target_lang: str) -> str:
     """Code of the target language, and its base code, as messages quote them."""
     base = base_code(target_lang)
     return repr(target_lang) + (f" (or {base!r})" if base != same_spelling(target_lang) else "")
+
+
+def mapping_remedy(names: Sequence[str], target_lang: str, order: Sequence[int] = ()) -> str:
+    """Advice to say which columns hold the languages that no column names; "" if none are left.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The names of the columns.
+    target_lang : str
+        Code of the target language.
+    order : sequence of int, default=()
+        Positions that are likely to be English and the target language, best first.
+    """
+    codes = ("en", target_lang)
+    mapping = {names[at]: code for code in codes if (at := column_of(names, code)) is not None}
+    left = [
+        names[at]
+        for at in dict.fromkeys((*order, *range(len(names))))
+        if names[at].strip() and names[at] not in mapping and not is_language(names[at])
+    ]
+    missing = [code for code in codes if code not in mapping.values()]
+    if len(left) < len(missing):
+        return ""
+    mapping.update(zip(left, missing, strict=False))
+    return f"If columns hold these languages under other names, pass them, as in columns={mapping}."
+
+
+def is_language(name: str) -> bool:
+    """Whether a name is the code or name of a known language."""
+    found = named_language(name)
+    if found is None:
+        return False
+    tag, doubt = found
+    return doubt == 1 or (doubt == 0 and (tag.language in TWO_LETTER or tag.script is not None))

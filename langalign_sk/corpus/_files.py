@@ -106,20 +106,21 @@ class PairFile:
         if packed is not None:
             raise ValueError(f"{self.label} is compressed: add {packed} to its name.")
         codec = codecs.lookup(encoding).name
-        for mark, marked in _BYTE_ORDER_MARKS.items():
-            if self.data.startswith(mark):
-                codec = encoding = marked
-                break
-        try:
-            text = self.data.decode(codec)
-        except UnicodeDecodeError as error:
-            raise self._undecodable(error, encoding, target_lang) from error
-        if text.count("\0") * 10 > len(text):
+        marked = self.data.startswith(tuple(_BYTE_ORDER_MARKS))
+        if not marked and codec == "utf-8" and 10 * self.data.count(0) > len(self.data):
             little = self.data[1::2].count(0) >= self.data[::2].count(0)
             raise ValueError(
                 f"{self.label} looks like UTF-16 without a byte order mark. Pass "
                 f'encoding="utf-16-{"le" if little else "be"}".'
             )
+        for mark, named in _BYTE_ORDER_MARKS.items():
+            if self.data.startswith(mark):
+                codec = encoding = named
+                break
+        try:
+            text = self.data.decode(codec)
+        except UnicodeDecodeError as error:
+            raise self._undecodable(error, encoding, target_lang) from error
         # Files that were joined have a mark inside, too.
         return text.lstrip("\ufeff").replace("\n\ufeff", "\n")
 

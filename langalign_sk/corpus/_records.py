@@ -9,7 +9,7 @@ from typing import Any
 
 from .._utils.optional import import_extra
 from .._utils.validation import shorten
-from ._columns import MissingLanguageError, Sides, find_sides, need_sides
+from ._columns import MissingLanguageError, Sides, find_sides, mapping_remedy, need_sides
 from ._files import PairFile, split_lines
 
 __all__ = ["read_json", "read_parquet"]
@@ -63,8 +63,9 @@ def _renamed(row: Mapping[str, Any], columns: Mapping[str, str] | None) -> Mappi
 
 
 def _remedy(keys: list[str], target_lang: str) -> str:
-    example = f'{{"{keys[-1] if keys else "name"}": "{target_lang}"}}'
-    return f"Rename the columns to these language codes, or pass columns=, such as {example}."
+    return (
+        f"Rename the columns to these language codes. {mapping_remedy(keys, target_lang)}".strip()
+    )
 
 
 def _records_of_lines(file: PairFile, text: str, target_lang: str) -> _Records:

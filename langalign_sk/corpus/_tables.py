@@ -14,7 +14,16 @@ from .._utils.validation import warn_user
 from ..languages import script_of, scripts_of_language
 from ..languages._names import GENERIC_CJK, GENERIC_WORDS
 from ..languages.codes import did_you_mean, named_language, same_spelling
-from ._columns import MissingLanguageError, Sides, column_of, find_sides, need_sides, target_names
+from ._columns import (
+    MissingLanguageError,
+    Sides,
+    column_of,
+    find_sides,
+    is_language,
+    mapping_remedy,
+    need_sides,
+    target_names,
+)
 from ._files import PairFile, split_lines
 
 __all__ = ["check_columns", "read_table"]
@@ -175,9 +184,11 @@ def _names_of_first(rows: _Rows) -> list[str]:
     """Cells of the first row; "id" and "no" above numbers are not the codes of languages."""
     names = list(rows[0][1])
     for at, name in enumerate(names):
+        if same_spelling(name) not in ("id", "no"):
+            continue
         below = [cells[at] for _, cells in rows[1:] if at < len(cells)]
-        if same_spelling(name) in ("id", "no") and below:
-            names[at] = "" if all(cell.strip().isdigit() for cell in below) else name
+        if below and all(cell.strip().isdigit() for cell in below):
+            names[at] = ""
     return names
 
 
@@ -197,37 +208,43 @@ def _names(
                 f"{label} has the header {first}, which columns={columns!r} contradicts. Leave "
                 "columns out."
             )
-        return names, named or _is_header(label, first)
+        return names, named or _is_header(label, first, target_lang)
     if header is False:
         return None, False
     if named:
         return first, True
-    if header == "auto" and _names_others(first, target_lang):
+    if header == "auto" and _names_others(first):
         raise MissingLanguageError(
             f"{label} has the columns {first}; needed are 'en' and {target_names(target_lang)}. "
-            f"{_mapping_remedy(first, target_lang)}{did_you_mean(target_lang)}"
+            f"Ask for a language that it has.{did_you_mean(target_lang)}"
         )
-    return None, header is True or _is_header(label, first)
+    return None, header is True or _is_header(label, first, target_lang)
 
 
 def _renamed(
     label: str, first: list[str], columns: Mapping[str, str], target_lang: str, header: Any
 ) -> list[str]:
+    """Names of a header, of which some are renamed."""
     if header is False:
         raise ValueError(
             f"columns={dict(columns)} names columns of a header, and header=False says that there is "
-            "none. Pass positions, such as columns={0: 'en', 1: " + f"{target_lang!r}" + "}."
+            f"none. Pass positions, such as columns={{0: 'en', 1: {target_lang!r}}}."
         )
-    keys = {_folded(name): code for name, code in columns.items()}
-    missing = [name for name in columns if _folded(name) not in [*map(_folded, first)]]
+    codes = {_folded(name): code for name, code in columns.items()}
+    folded = [_folded(name) for name in first]
+    missing = [name for name in columns if _folded(name) not in folded]
     if missing:
+        remedy = mapping_remedy(first, target_lang) or "Name columns of that row."
         raise ValueError(
-            f"{label} has no column {missing[0]!r}: its first row is {first}. Pass columns= with "
-            "names of that row, or with positions, such as columns={0: 'en', 1: "
-            f"{target_lang!r}}}."
+            f"{label} has no column {missing[0]!r}: its first row is {first}. {remedy}"
         )
-    names = [keys.get(_folded(name), "") for name in first]
-    need_sides(names, target_lang, "columns=", _mapping_remedy(first, target_lang))
+    # Other columns keep their names, except for those of the languages that are given.
+    given = list(codes.values())
+    names = [
+        codes.get(key, "" if any(column_of([name], code) == 0 for code in given) else name)
+        for key, name in zip(folded, first, strict=True)
+    ]
+    need_sides(names, target_lang, "columns=", "Name the columns of both languages.")
     return names
 
 
@@ -247,21 +264,21 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
-def _names_others(first: list[str], target_lang: str) -> bool:
+def _names_others(first: list[str]) -> bool:
     """Whether a row is a header of English and languages other than the target language."""
-    english = column_of(first, "en")
-    if english is None:
+    if column_of(first, "en") is None:
         return False
-    others = [named_language(name) for at, name in enumerate(first) if at != english]
-    return any(o is not None and o[1] < 2 and o[0].language != "en" for o in others)
+    rest = [name for name in first if column_of([name], "en") is None]
+    return any(map(is_language, rest))
 
 
-def _is_header(label: str, first: list[str]) -> bool:
-    """Whether every cell of the first row is a word of headers; a warning says so."""
+def _is_header(label: str, first: list[str], target_lang: str) -> bool:
+    """Whether the first row consists of words of headers and languages; a warning says so."""
     named = [cell for cell in first if cell.strip()]
-    if len({_folded(cell) for cell in named}) < 2 or not all(map(_is_header_word, named)):
-        return False
-    if not any(named_language(cell) is None for cell in named):
+    generic = [_is_generic(cell) for cell in named]
+    languages = [_is_named(cell, target_lang) for cell in named]
+    different = len({_folded(cell) for cell in named}) > 1
+    if not different or not any(generic) or not all(map(max, generic, languages)):
         return False
     warn_user(
         f"{label}: the first row, {first}, is taken for a header. Pass header=False if it is a pair, "
@@ -270,14 +287,19 @@ def _is_header(label: str, first: list[str]) -> bool:
     return True
 
 
-def _is_header_word(cell: str) -> bool:
+def _is_generic(cell: str) -> bool:
+    """Whether a cell consists of words of headers that name no language."""
     for word in _HEADER_CJK:
         cell = cell.replace(word, " ")
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_\d]+", " ", cell).casefold().split()
-    if all(word in _HEADER_WORDS for word in words):
-        return True
+    return all(word in _HEADER_WORDS for word in words)
+
+
+def _is_named(cell: str, target_lang: str) -> bool:
     found = named_language(cell)
-    return found is not None and found[1] > 0
+    return found is not None and (
+        found[1] > 0 or column_of([cell], "en") == 0 or column_of([cell], target_lang) == 0
+    )
 
 
 def _check_widths(label: str, rows: _Rows, due: int, columns: Any, target_lang: str) -> None:
@@ -303,12 +325,9 @@ def _sides_by_content(
             f"{label} has 1 column and no header with 'en' and {target_names(target_lang)}. If "
             'another sign separates the columns, pass delimiter=, such as delimiter=";".'
         )
-    remedy = (
-        _mapping_remedy(first, target_lang)
-        if has_header
-        else f"Pass {_remedy(rows, target_lang)}, in the order of the file."
-    )
     scripts = scripts_of_language(target_lang)
+    if has_header and (named := _one_side_named(first, rows, target_lang)):
+        return named
     attributed = [at for at in range(width) if _share(rows, at, _ATTRIBUTION.search) > 0.5]
     if not scripts and width == 3 and attributed == [2]:
         return 1, 0  # ManyThings: English, the other language, attribution
@@ -330,11 +349,31 @@ def _sides_by_content(
         )
     else:
         reason = f"{len(english) or 'none'} of its {width} columns may be English"
+    remedy = f"Pass {_remedy(rows, target_lang)}, in the order of the file."
+    if has_header:
+        remedy = mapping_remedy(first, target_lang, [*english, *foreign])
     kind = MissingLanguageError if scripts and not foreign else ValueError
     raise kind(
         f"{label} has {'a header without languages' if has_header else 'no header'} and {reason}, so "
         f"which column is English is not known. {remedy}{did_you_mean(target_lang)}"
     )
+
+
+def _one_side_named(first: list[str], rows: _Rows, target_lang: str) -> tuple[int, int] | None:
+    """Positions where the header names one language and only one column is left for the other."""
+    target, english = column_of(first, target_lang), column_of(first, "en")
+    if (target is None) == (english is None):
+        return None
+    left = [
+        at
+        for at in range(len(first))
+        if at not in (target, english)
+        and _is_prose(rows, at)
+        and _share(rows, at, _ATTRIBUTION.search) <= 0.5
+    ]
+    if len(left) != 1:
+        return None
+    return (left[0], english) if english is not None else (target or 0, left[0])
 
 
 def _share(rows: _Rows, at: int, holds: Any) -> float:
@@ -367,8 +406,8 @@ def _check_first_row(label: str, rows: _Rows, sides: tuple[int, int], target_lan
     if _share(rows[1:], side, lambda cell: script_of(cell) in script) < 0.95:
         return
     raise ValueError(
-        f"{label}: the first row, {rows[0][1]}, looks like a header, but does not say which column is "
-        f"English. Pass header=True if it is one, or header=False if it is a pair."
+        f"{label}: the first row, {rows[0][1]}, looks like a header whose names are not "
+        "understood. Pass header=True if it is one, or header=False if it is a pair."
     )
 
 
@@ -386,16 +425,3 @@ def _remedy(rows: _Rows, target_lang: str) -> str:
     other = next(at for at in (*foreign, *prose, *range(width)) if at != english)
     names[english], names[other] = "en", target_lang
     return "columns=(" + ", ".join(f'"{name}"' for name in names) + ")"
-
-
-def _mapping_remedy(first: list[str], target_lang: str) -> str:
-    named = [name for name in first if name.strip()]
-    english = column_of(named, "en")
-    target = column_of(named, target_lang)
-    free = [at for at in range(len(named)) if at not in (english, target)]
-    if english is None:
-        english = free.pop(0) if free else 0
-    if target is None:
-        target = free.pop(0) if free else -1
-    mapping = {named[english]: "en", named[target]: target_lang}
-    return f"If the header names the languages in other words, pass columns={mapping}."

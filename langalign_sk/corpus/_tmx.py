@@ -189,7 +189,8 @@ def _warn_of_units(label: str, mended: list[int], skipped: list[int], error: Exc
 
 
 def _count(lines: list[int]) -> str:
-    listed = ", ".join(map(str, lines[:_LISTED_LINES])) + ", ..." * (len(lines) > _LISTED_LINES)
+    seen = list(dict.fromkeys(lines))
+    listed = ", ".join(map(str, seen[:_LISTED_LINES])) + ", ..." * (len(seen) > _LISTED_LINES)
     if len(lines) == 1:
         return f"1 unit (line {listed}) has"
     return f"{len(lines)} units (lines {listed}) have"
