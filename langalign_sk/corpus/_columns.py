@@ -12,6 +12,7 @@ __all__ = [
     "MissingLanguageError",
     "Sides",
     "check_language",
+    "check_named_once",
     "column_of",
     "find_sides",
     "is_language",
@@ -49,24 +50,20 @@ def column_of(names: Sequence[Any], language: str) -> int | None:
 
 
 def find_sides(names: Sequence[Any], target_lang: str) -> tuple[int, int] | None:
-    """Positions of the target and the English name; None if one of them is missing.
-
-    Raises
-    ------
-    ValueError
-        If two columns have the same name.
-    """
+    """Positions of the target and the English name; None if one of them is missing."""
     target, source = column_of(names, target_lang), column_of(names, "en")
-    if target is None or source is None:
-        return None
-    spelled = [same_spelling(str(name)) for name in names]
-    for at in (target, source):
+    return None if target is None or source is None else (target, source)
+
+
+def check_named_once(names: Sequence[str], sides: tuple[int, int], where: str) -> None:
+    """Raise ValueError if another column has the name of one of two columns."""
+    spelled = [same_spelling(name) for name in names]
+    for at in sides:
         if spelled.count(spelled[at]) > 1:
             raise ValueError(
-                f"Two columns are named {str(names[at])!r}, of {[str(name) for name in names]}. "
-                "Rename one of them."
+                f"{where} has two columns named {names[at]!r}, of {list(names)}. Say which is meant by "
+                "position, such as columns={0: 'en', 1: ...}."
             )
-    return target, source
 
 
 def need_sides(

@@ -6,7 +6,7 @@ turn the sentences "NA" and "1" into a missing value and a number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from .._utils.containers import Table, cells_of, check_column_names, opened

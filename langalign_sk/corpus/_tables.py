@@ -13,10 +13,11 @@ from typing import Any
 from .._utils.validation import warn_user
 from ..languages import script_of, scripts_of_language
 from ..languages._names import GENERIC_CJK, GENERIC_WORDS
-from ..languages.codes import did_you_mean, named_language, same_spelling
+from ..languages.codes import base_code, did_you_mean, named_language, same_spelling
 from ._columns import (
     MissingLanguageError,
     Sides,
+    check_named_once,
     column_of,
     find_sides,
     is_language,
@@ -196,22 +197,23 @@ def _names(
     label: str, first: list[str], rows: _Rows, target_lang: str, columns: Any, header: Any
 ) -> tuple[list[str] | None, bool]:
     """Names of the columns, or None if no one says them, and whether the first row is a header."""
-    named = find_sides(first, target_lang) is not None
+    named = find_sides(first, target_lang)
     if isinstance(columns, Mapping) and isinstance(next(iter(columns), None), str):
         return _renamed(label, first, columns, target_lang, header), True
     if columns is not None:
         names = _listed(label, first, columns, target_lang)
         if header != "auto":
             return names, bool(header)
-        if named and find_sides(names, target_lang) != find_sides(first, target_lang):
+        if named is not None and find_sides(names, target_lang) != named:
             raise ValueError(
                 f"{label} has the header {first}, which columns={columns!r} contradicts. Leave "
                 "columns out."
             )
-        return names, named or _is_header(label, first, target_lang)
+        return names, named is not None or _is_header(label, first, target_lang)
     if header is False:
         return None, False
-    if named:
+    if named is not None:
+        check_named_once(first, named, label)
         return first, True
     if header == "auto" and _names_others(first):
         raise MissingLanguageError(
@@ -393,11 +395,22 @@ def _check_first_row(label: str, rows: _Rows, sides: tuple[int, int], target_lan
     """Raise ValueError for a first row that looks like a header that was not understood."""
     scripts = scripts_of_language(target_lang)
     target, english = (rows[0][1][side].strip() for side in sides)
-    if not scripts or len(rows) < 3 or not target or not english:
-        return
     for cell in (target, english):
-        if len(cell) > _LONGEST_LABEL or len(cell.split()) > 3 or _SENTENCE_END.search(cell):
+        if (
+            not 0 < len(cell) <= _LONGEST_LABEL
+            or len(cell.split()) > 3
+            or _SENTENCE_END.search(cell)
+        ):
             return
+    # "English" and a word that does not mean English, or the same of the target language.
+    names_one = any(
+        _is_name_of(cell, language) and not _is_name_of(other, language)
+        for cell, other, language in ((english, target, "en"), (target, english, target_lang))
+    )
+    if names_one and len(rows) > 1:
+        raise _unclear_header(label, rows[0][1])
+    if not scripts or len(rows) < 3:
+        return
     ours, theirs = script_of(target) in scripts, script_of(english) == "Latin"
     same = _folded(target) == _folded(english)
     if (ours and theirs) or same or not any(map(str.isalpha, target + english)):
@@ -405,9 +418,21 @@ def _check_first_row(label: str, rows: _Rows, sides: tuple[int, int], target_lan
     side, script = (sides[1], ("Latin",)) if ours else (sides[0], scripts)
     if _share(rows[1:], side, lambda cell: script_of(cell) in script) < 0.95:
         return
-    raise ValueError(
-        f"{label}: the first row, {rows[0][1]}, looks like a header whose names are not "
-        "understood. Pass header=True if it is one, or header=False if it is a pair."
+    raise _unclear_header(label, rows[0][1])
+
+
+def _is_name_of(cell: str, language: str) -> bool:
+    """Whether a cell names a language, and not by a code that is a word of many languages."""
+    found = named_language(cell)
+    if found is None or found[0].language != base_code(language):
+        return False
+    return found[1] > 0 or len(cell) > 3 or language == "en"
+
+
+def _unclear_header(label: str, first: list[str]) -> ValueError:
+    return ValueError(
+        f"{label}: the first row, {first}, looks like a header whose names are not understood. Pass "
+        "header=True if it is one, or header=False if it is a pair."
     )
 
 
