@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._utils.containers import embedding_rows
@@ -11,12 +11,14 @@ from ..corpus import ParallelCorpus
 from ..corpus._inputs import Sides, pairs_from
 from ..corpus._readers import MissingLanguageError
 from ..datasets import load_starter_corpus
-from ..languages.codes import base_code
+from ..languages.chinese import chinese_script
+from ..languages.codes import base_code, parse_code
 
-__all__ = ["CORPORA", "pairs_of_corpus", "sides_of_rows"]
+__all__ = ["CORPORA", "notes_on_scripts", "pairs_of_corpus", "sides_of_rows"]
 
 
 CORPORA = ("starter",)
+_SCRIPTS_OF_CHINESE = {"Hans": "Simplified", "Hant": "Traditional"}
 
 
 def pairs_of_corpus(corpus: Any, languages: Sequence[str]) -> dict[str, Sides]:
@@ -45,6 +47,23 @@ def pairs_of_corpus(corpus: Any, languages: Sequence[str]) -> dict[str, Sides]:
             continue  # the language gets no map, and a warning
         out.update(pairs_from(read, None, [language]))
     return out
+
+
+def notes_on_scripts(pairs: Mapping[str, Sides]) -> tuple[str, ...]:
+    """Notes on Chinese pairs in another script than the code of their language asks for."""
+    notes = []
+    for language, (target, _) in pairs.items():
+        tag = parse_code(language)
+        asked = _SCRIPTS_OF_CHINESE.get((tag and tag.writing) or "")
+        if asked is None:
+            continue
+        found = _SCRIPTS_OF_CHINESE.get(chinese_script(target) or "", asked)
+        if found != asked:
+            notes.append(
+                f"The translation pairs of {language!r} are in {found} Chinese, not in {asked} Chinese. "
+                f"Pass pairs in {asked} Chinese as parallel= or corpus=, or convert these pairs."
+            )
+    return tuple(notes)
 
 
 def sides_of_rows(parallel: Any) -> tuple[Any, Any]:

@@ -35,7 +35,7 @@ from ..mapping._base import check_counterparts
 from ..mapping.adapter import check_adapter_parameters
 from ..mapping.candidates import METHODS, OBJECTIVES, linear_candidates
 from ..mapping.settings import ARCHITECTURES
-from ._pairs import pairs_of_corpus
+from ._pairs import notes_on_scripts, pairs_of_corpus
 from ._route import encoders_of, read_rows, router_of
 
 __all__ = ["ADAPTERS", "MIN_BRIDGE_ROWS", "Plan", "check_parameters", "plan_fit"]
@@ -164,7 +164,7 @@ def plan_fit(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
     source, system = encoders_of(aligner)
     draft = Plan(**_settings(aligner, source, system), pairs=pairs, task=task)
     missing = _check_pairs(draft, given)
-    few = _check_bridge(draft)
+    few = (*notes_on_scripts(pairs), *_check_bridge(draft))
     for encoder in (source, system):
         expect_model(encoder, None)  # a fit may meet another model than the last one
         encoder.load()

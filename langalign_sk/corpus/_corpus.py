@@ -17,7 +17,9 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
-from .._utils.validation import check_number
+from .._utils.normalization import is_blank
+from .._utils.normalization import unescape as unescaped
+from .._utils.validation import check_choice, check_number
 from ..languages import script_of, scripts_of_language
 from ..languages.scripts import is_latin_only
 from ._files import stem_of
@@ -357,7 +359,7 @@ class ParallelCorpus:
         rows = sorted(check_random_state(random_state).permutation(self.n_pairs)[:n])
         return self._like([(self.target[row], self.source[row]) for row in rows])
 
-    def clean(self, *, max_length_ratio: float = 4.0) -> ParallelCorpus:
+    def clean(self, *, max_length_ratio: float = 4.0, unescape: bool = False) -> ParallelCorpus:
         """Drop pairs that are empty, untranslated, mismatched or repeated.
 
         Parameters
@@ -365,6 +367,9 @@ class ParallelCorpus:
         max_length_ratio : float, default=4.0
             Limit of the ratio of lengths, target to English, relative to the median of this
             corpus, and of its inverse. Only pairs whose longer side has 20 characters are judged.
+        unescape : bool, default=False
+            Replace the character references of HTML by their characters first, such as ``&amp;``
+            and, of text that was escaped twice, ``&amp;quot;``.
 
         Returns
         -------
@@ -372,7 +377,7 @@ class ParallelCorpus:
             The pairs that were kept, stripped of surrounding white space. Its `cleaning_report`
             counts every pair under the first reason that applies:
 
-            - "empty": a side is blank;
+            - "empty": a side is blank or holds nothing that can be seen;
             - "untranslated": both sides have the same letters and digits, or the target is in
               Latin letters only, although its language is not;
             - "wrong_script": a side is not in the script of its language (not tested for target
@@ -380,6 +385,9 @@ class ParallelCorpus:
             - "length_mismatch": see `max_length_ratio`;
             - "duplicate": an earlier pair differs only in case, spaces and punctuation;
             - "kept": the pair was kept.
+
+            With `unescape`, "unescaped" counts the pairs that had character references, kept or
+            not.
 
         Examples
         --------
@@ -398,16 +406,22 @@ class ParallelCorpus:
             lambda ratio: ratio > 1,
             "a number greater than 1",
         )
-        pairs = [(t.strip(), s.strip()) for t, s in zip(self.target, self.source, strict=True)]
+        check_choice("unescape", unescape, (True, False))
+        counts = dict.fromkeys(_REASONS, 0)
+        pairs = list(zip(self.target, self.source, strict=True))
+        if unescape:
+            plain = [(unescaped(target), unescaped(source)) for target, source in pairs]
+            counts["unescaped"] = sum(a != b for a, b in zip(pairs, plain, strict=True))
+            pairs = plain
+        pairs = [(target.strip(), source.strip()) for target, source in pairs]
         ratios = [len(t) / len(s) for t, s in pairs if t and s]
         usual = statistics.median(ratios) if ratios else 1.0
         scripts = scripts_of_language(self.target_lang)
-        counts = dict.fromkeys(_REASONS, 0)
         kept: list[tuple[str, str]] = []
         seen: set[tuple[str, str]] = set()
         for target, source in pairs:
             key = (letters_and_digits(target), letters_and_digits(source))
-            if not target or not source:
+            if is_blank(target) or is_blank(source):
                 reason = "empty"
             elif key[0] == key[1] or is_latin_only(target, scripts):
                 reason = "untranslated"
