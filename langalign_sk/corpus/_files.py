@@ -290,4 +290,5 @@ def _is_usual(letter: str, language: str, scripts: tuple[str, ...]) -> bool:
     if not scripts:
         return unicodedata.name(letter, "").startswith("LATIN SMALL")
     half_width = "\uff61" <= letter <= "\uff9f"
-    return not half_width and script_of(letter * 2) in scripts
+    # Text in a wrong Cyrillic encoding is mostly capitals.
+    return not half_width and letter == letter.lower() and script_of(letter * 2) in scripts

@@ -33,7 +33,7 @@ __all__ = ["check_columns", "read_table"]
 _Rows = list[tuple[int, list[str]]]  # the line in which a row begins, and its cells
 
 _DETECTION_ROWS = 200
-_CSV_DELIMITERS = (",", ";", "\t", "|")
+_CSV_DELIMITERS = ("\t", ",", ";", "|")  # a tab in every row is not part of the text
 _DELIMITERS = ("\t", " ||| ", "|||", "|", ";", ",")
 # Words of headers that name no language.
 _WORDS = """

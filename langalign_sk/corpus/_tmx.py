@@ -179,11 +179,11 @@ def _warn_of_units(label: str, mended: list[int], skipped: list[int], error: Exc
     parts = []
     if mended:
         parts.append(
-            f"{_count(mended)} characters or entities that XML does not allow, which were removed or "
-            "replaced"
+            f"characters or entities that XML does not allow were removed or replaced in "
+            f"{_count(mended)}"
         )
     if skipped:
-        parts.append(f"{_count(skipped)} broken XML and were left out")
+        parts.append(f"broken XML, left out: {_count(skipped)}")
     if parts:
         warn_user(f"{label} is not well-formed ({error}): {'; '.join(parts)}.")
 
@@ -191,9 +191,8 @@ def _warn_of_units(label: str, mended: list[int], skipped: list[int], error: Exc
 def _count(lines: list[int]) -> str:
     seen = list(dict.fromkeys(lines))
     listed = ", ".join(map(str, seen[:_LISTED_LINES])) + ", ..." * (len(seen) > _LISTED_LINES)
-    if len(lines) == 1:
-        return f"1 unit (line {listed}) has"
-    return f"{len(lines)} units (lines {listed}) have"
+    many = len(lines) > 1
+    return f"{len(lines)} unit{'s' * many} (line{'s' * (len(seen) > 1)} {listed})"
 
 
 def _local_name(element: ET.Element) -> str:
@@ -230,6 +229,6 @@ def _plain_text(element: ET.Element) -> str:
         if _local_name(child) not in _MARKUP:
             parts.append(_plain_text(child))
         elif child.get("type") == "lb" or _LINE_BREAK.search(child.text or ""):
-            parts.append(" ")
+            parts.append("" if parts[-1][-1:].isspace() else " ")
         parts.append(child.tail or "")
     return "".join(parts)

@@ -59,6 +59,7 @@ _SAME_SCRIPT = {
     "Zyyy": None,
 }
 _MODIFIERS_OF_POSIX = {"latin": "Latn", "cyrillic": "Cyrl", "arabic": "Arab"}
+_GENERIC_CJK = re.compile("|".join(sorted(GENERIC_CJK, key=len, reverse=True)))
 _NO_REGION = frozenset({"XX", "ZZ", "EN", "KO", "JA", "ZH"})  # mBART writes "en_XX"
 
 
@@ -178,9 +179,7 @@ def named_language(name: str) -> tuple[LanguageTag, int] | None:
     tag = _tag_of_words(words)
     if tag is not None:
         return tag, 1
-    for generic in GENERIC_CJK:
-        name = name.replace(generic, f" {generic} ")
-    rest = [w for w in _words(name) if w not in GENERIC_WORDS and w not in GENERIC_CJK]
+    rest = [word for word in _words(_GENERIC_CJK.sub(" ", name)) if word not in GENERIC_WORDS]
     if not rest or (rest == words and len(rest) > 1):
         return None
     tag = _tag_of_words(rest) or parse_code("-".join(rest))
@@ -222,6 +221,7 @@ def _names() -> dict[str, str]:
     return {" ".join(_words(name)): code for name, code in NAMES.items()}
 
 
+@lru_cache(maxsize=4096)
 def match_rank(asked: str, name: str) -> tuple[int, ...] | None:
     """Rank of a name as the name of a language: the smallest is the best.
 
