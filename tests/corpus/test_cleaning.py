@@ -115,6 +115,49 @@ def test_max_length_ratio_is_checked(ratio):
         make().clean(max_length_ratio=ratio)
 
 
+@pytest.mark.parametrize(
+    ("escaped", "plain"),
+    [
+        ("Tom &amp; Jerry say &quot;hi&quot;", 'Tom & Jerry say "hi"'),
+        ("Tom &amp;amp; Jerry say &amp;quot;hi&amp;quot;", 'Tom & Jerry say "hi"'),
+        ("It&#39;s &lt;3", "It's <3"),
+        ("It&#x27;s caf&eacute;", "It's café"),
+        ("A&nbsp;B", "A\xa0B"),
+        ("&nbsp;A&nbsp;", "A"),
+        ("AT&T, R&D", "AT&T, R&D"),
+        ("?a=1&copy=2", "?a=1&copy=2"),
+        ("plain", "plain"),
+    ],
+)
+def test_character_references(escaped, plain):
+    corpus = make([f"가나다라마바사 {escaped}", "나"], [escaped, "b"])
+    cleaned = corpus.clean(unescape=True)
+    assert cleaned.source[0] == plain
+    assert cleaned.target[0] in (f"가나다라마바사 {plain}", f"가나다라마바사 \xa0{plain}")
+    assert cleaned.cleaning_report["unescaped"] == int(escaped != plain)
+    assert cleaned.cleaning_report["kept"] == 2
+    assert corpus.clean().source[0] == escaped
+    assert set(corpus.clean().cleaning_report) == REASONS
+
+
+def test_references_are_read_before_the_rest_of_cleaning():
+    corpus = make(["가 &amp; 나", "가 & 나", "&nbsp;"], ["a &amp; b", "a & b", "&#32;"])
+    report = corpus.clean(unescape=True).cleaning_report
+    assert (report["kept"], report["duplicate"], report["empty"]) == (1, 1, 1)
+    assert report["unescaped"] == 2
+
+
+@pytest.mark.parametrize("blank", ["\u200b", "\u3164", "\xa0", "\x00"])
+def test_what_cannot_be_seen_is_empty(blank):
+    assert fate(blank, "Good day") == "empty"
+
+
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_unescape_is_checked(value):
+    with pytest.raises(ValueError, match="unescape must be one of"):
+        make().clean(unescape=value)
+
+
 @pytest.mark.data
 def test_real_corpus(data_folder):
     corpus = ParallelCorpus.read(data_folder / "parallel" / "ko" / "xpersona.tsv", "ko")

@@ -1,5 +1,7 @@
 """Tests of JSON lines, parquet and Moses files."""
 
+import ast
+import re
 import sys
 
 import numpy as np
@@ -98,3 +100,117 @@ def test_moses_errors(tmp_path):
     with pytest.raises(ValueError, match="line 1: the bytes are not 'utf-8' text"):
         ParallelCorpus.read_moses(target, source, "ko")
     assert ParallelCorpus.read_moses(target, source, "ko", encoding="cp949") == make()
+
+
+NESTED = [
+    '{"translation": {"en": "Hi", "ko": "안녕"}}',
+    '{"id": 7, "translation": {"eng": "Hi", "kor": "안녕"}}',
+    '{"data": {"translation": {"en-US": "Hi", "ko-KR": "안녕"}}}',
+    '{"translation": {"language": ["en", "ko", "ko"], "translation": ["Hi", "안녕", "여보세요"]}}',
+    '{"translations": [{"lang": "en", "text": "Hi"}, {"lang": "ko", "text": "안녕"}]}',
+    '{"meta": {"source": "x"}, "pair": {"English": "Hi", "Korean": "안녕"}}',
+    '{"en": "Hi", "ko-KR": "안녕"}',
+    '{"sentence_eng_Latn": "Hi", "sentence_kor_Hang": "안녕"}',
+    '{"영어": "Hi", "한국어": "안녕"}',
+]
+
+
+@pytest.mark.parametrize("form", ["line.jsonl", "array.jsonl", "array.json", "object.json"])
+@pytest.mark.parametrize("record", NESTED)
+def test_nested_records(tmp_path, record, form):
+    kind, _, suffix = form.partition(".")
+    text = {
+        "line": f"{record}\n{record}\n",
+        "array": f"[\n{record},\n{record}\n]",
+        "object": f'{{"version": "1", "data": [{record}, {record}]}}',
+    }[kind]
+    corpus = ParallelCorpus.read(write(tmp_path / f"x.{suffix}", text), "ko")
+    assert (corpus.source, corpus.target) == (("Hi", "Hi"), ("안녕", "안녕"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"en": ["Hi", null], "ko": ["안녕", "가"]}',
+        '{"en": {"0": "Hi", "1": null}, "ko": {"0": "안녕", "1": "가"}}',  # of pandas
+        '{"en": "Hi", "ko": "안녕"}\n{"ko": "가"}\n',  # lines in a .json file
+    ],
+)
+def test_other_forms_of_json(tmp_path, text):
+    corpus = ParallelCorpus.read(write(tmp_path / "x.json", text), "ko")
+    assert (corpus.source, corpus.target) == (("Hi", ""), ("안녕", "가"))
+
+
+def test_nested_records_with_missing_values(tmp_path):
+    text = '{"translation": {"en": "Hi"}}\n{"translation": null}\n{"translation": {"ko": "안녕"}}\n'
+    corpus = ParallelCorpus.read(write(tmp_path / "x.jsonl", text), "ko")
+    assert (corpus.source, corpus.target) == (("Hi", "", ""), ("", "", "안녕"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "match"),
+    [
+        ("x.json", '{"en": "a", ', "line 1: broken JSON"),
+        ("x.json", '[{"en": "a"},\n{"ko": }]', "line 2: broken JSON"),
+        (
+            "x.jsonl",
+            '{"translation": {"en": "a", "ja": "ひ"}}',
+            r"columns \['translation'\]; needed",
+        ),
+        ("x.jsonl", '{"translation": {"en": "a", "ko": 5}}', "line 1: the value of 'ko' is 5"),
+        (
+            "x.json",
+            '[{"en": "a", "ko": "하나"}, {"en": 1, "ko": "둘"}]',
+            "record 1: the value of 'en'",
+        ),
+    ],
+)
+def test_errors_of_nested_records(tmp_path, name, text, match):
+    with pytest.raises(ValueError, match=match):
+        ParallelCorpus.read(write(tmp_path / name, text), "ko")
+
+
+def test_keys_are_renamed_by_the_advice(tmp_path):
+    path = write(tmp_path / "x.jsonl", '{"a": "Hi", "b": "안녕"}\n')
+    with pytest.raises(ValueError, match="columns=") as raised:
+        ParallelCorpus.read(path, "ko")
+    advised = ast.literal_eval(re.search(r"columns=(\{.*?\})", str(raised.value))[1])
+    assert ParallelCorpus.read(path, "ko", columns=advised).target == ("안녕",)
+    with pytest.raises(ValueError, match=r"header= is for \.tsv.*Leave it out"):
+        ParallelCorpus.read(path, "ko", header=True)
+    with pytest.raises(ValueError, match=r"delimiter= is for \.tsv"):
+        ParallelCorpus.read(path, "ko", delimiter=";")
+
+
+@pytest.mark.parametrize("form", ["struct", "list", "map", "flat", "renamed"])
+def test_nested_parquet(tmp_path, form):
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = {
+        "struct": pa.array([{"en": "Hi", "ko": "안녕"}, {"en": None, "ko": "가"}]),
+        "list": pa.array(
+            [
+                [{"lang": "en", "text": "Hi"}, {"lang": "ko", "text": "안녕"}],
+                [{"lang": "ko", "text": "가"}],
+            ]
+        ),
+        "map": pa.array(
+            [[("en", "Hi"), ("ko", "안녕")], [("ko", "가")]], pa.map_(pa.string(), pa.string())
+        ),
+    }
+    if form in rows:
+        table = pa.table({"id": [1, 2], "translation": rows[form]})
+    else:
+        names = ("eng_Latn", "kor_Hang") if form == "flat" else ("x", "y")
+        table = pa.table({names[0]: ["Hi", None], names[1]: ["안녕", "가"]})
+    path = tmp_path / "x.parquet"
+    parquet.write_table(table, path)
+    columns = {"x": "en", "y": "ko"} if form == "renamed" else None
+    corpus = ParallelCorpus.read(path, "ko", columns=columns)
+    assert (corpus.source, corpus.target) == (("Hi", ""), ("안녕", "가"))
+
+
+@pytest.mark.parametrize("name", ["ko-KR", "kor", "kor_Hang", "Korean", "한국어", "text_ko"])
+def test_frames_with_names_of_other_standards(name):
+    frame = pd.DataFrame({"id": [1], "English": ["Hi"], name: ["안녕"]})
+    assert ParallelCorpus.from_frame(frame, "ko").target == ("안녕",)

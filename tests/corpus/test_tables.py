@@ -1,6 +1,8 @@
 """Tests of tables of pairs: .tsv, .txt and .csv."""
 
+import ast
 import gzip
+import re
 
 import pytest
 
@@ -204,3 +206,363 @@ def test_broken_gzip(tmp_path, data):
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"x\.tsv\.gz' is not a complete gzip file"):
         ParallelCorpus.read(path, "ko")
+
+
+HELLO = [("Hi", "안녕"), ("Bye", "잘 가"), ("Thanks", "고마워")]
+
+
+def table(*rows, cell="\t", end="\n"):
+    return "".join(cell.join(row) + end for row in rows)
+
+
+def is_read(corpus):
+    return (corpus.source, corpus.target) == tuple(zip(*HELLO, strict=True))
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".csv"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        ("en-US", "ko-KR"),
+        ("English", "Korean"),
+        ("ENGLISH", "KOREAN"),
+        ("eng", "kor"),
+        ("eng_Latn", "kor_Hang"),
+        ("en_XX", "ko_KR"),
+        ("영어", "한국어"),
+        ("英语", "韩语"),
+        ("Englisch", "Koreanisch"),
+        ("English (US)", "한국어 (대한민국)"),
+        ("sentence_en", "sentence_ko"),
+        ("ENGLISH_TEXT", "KOREAN_TEXT"),
+        ("enText", "koText"),
+        ("translation.en", "translation.ko"),
+        ("English sentence", "Korean translation"),
+        ("US", "KR"),
+        ("en", "kr"),
+        (" en", "ko "),
+    ],
+    ids=" ".join,
+)
+def test_header_in_other_words_is_no_pair(tmp_path, head, suffix):
+    path = write(
+        tmp_path / f"x{suffix}", table(head, *HELLO, cell="\t" if suffix == ".tsv" else ",")
+    )
+    assert is_read(ParallelCorpus.read(path, "ko"))
+    assert ParallelCorpus.read(path, "ko", header=False).n_pairs == 4
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        ("source", "target"),
+        ("src", "tgt"),
+        ("원문", "번역문"),
+        ("text", "translation"),
+        ("English", "Translation"),
+        ("question", "answer"),
+    ],
+    ids=" ".join,
+)
+def test_header_of_usual_words(tmp_path, head):
+    path = write(tmp_path / "x.tsv", table(head, *HELLO))
+    with pytest.warns(
+        UserWarning, match="the first row, .* is taken for a header. Pass header=False"
+    ):
+        corpus = ParallelCorpus.read(path, "ko")
+    assert is_read(corpus)
+    assert ParallelCorpus.read(path, "ko", header=False).n_pairs == 4
+    assert is_read(ParallelCorpus.read(path, "ko", header=True))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        ("Col1", "Col2"),
+        ("예문", "해석"),
+        ("A", "B"),
+        ("Sprich", "Deutung"),
+        ("English", "Koreański"),
+    ],
+    ids=" ".join,
+)
+def test_header_that_is_not_understood(tmp_path, head):
+    path = write(tmp_path / "x.tsv", table(head, *HELLO))
+    match = "the first row, .* looks like a header .* Pass header=True .*header=False"
+    with pytest.raises(ValueError, match=match):
+        ParallelCorpus.read(path, "ko")
+    assert is_read(ParallelCorpus.read(path, "ko", header=True))
+    assert ParallelCorpus.read(path, "ko", header=False).n_pairs == 4
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        ("Firefox", "Firefox"),
+        ("English", "영어"),
+        ("Korean", "한국어"),
+        ("us", "우리"),
+        ("Source code", "소스 코드"),
+        ("Wi-Fi is down.", "Wi-Fi down."),
+        ("42", "42"),
+        ("Open the new file menu", "File menu"),
+        ("", "안녕"),
+    ],
+    ids=" ".join,
+)
+def test_first_pair_that_is_no_header(tmp_path, first):
+    path = write(tmp_path / "x.tsv", table(first, *HELLO))
+    assert ParallelCorpus.read(path, "ko").source[0] == first[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "target_lang", "params"),
+    [
+        ("source\ttarget\nhouse\tHaus\n", "de", {"columns": {"source": "en", "target": "de"}}),
+        ("source\ttarget\nhouse\tHaus\n", "de", {"columns": ("en", "de")}),
+        ("house\tHaus\n", "de", {"columns": {1: "de", 0: "en"}}),
+        ("Text\tSatz\nhouse\tHaus\n", "de", {"columns": ("en", "de"), "header": True}),
+        ("Englisch\tDeutsch\nhouse\tHaus\n", "de", {}),
+        ("english\ttranslation\nhouse\tHaus\n", "de", {}),
+        ("id\ten\ttext\n1\thouse\tHaus\n", "de", {}),
+        ("id\ten\tid\tde\n1\thouse\t2\tHaus\n", "de", {}),
+        ("is\tes\nhouse\tHaus\n", "es", {"columns": ("en", "es"), "header": True}),
+        ("no\tid\ten\n1\tHaus\thouse\n2\tHaus\thouse\n", "id", {}),
+    ],
+    ids=range(10),
+)
+@pytest.mark.filterwarnings("ignore:.*is taken for a header")
+def test_headers_of_latin_languages(tmp_path, text, target_lang, params):
+    corpus = ParallelCorpus.read(write(tmp_path / "x.tsv", text), target_lang, **params)
+    assert (set(corpus.source), set(corpus.target)) == ({"house"}, {"Haus"})
+
+
+@pytest.mark.parametrize(
+    ("first", "target_lang"), [("is\tes", "es"), ("of\tde", "de"), ("it\tid", "id")], ids=str
+)
+def test_words_that_are_codes_are_pairs(tmp_path, first, target_lang):
+    path = write(tmp_path / "x.tsv", f"{first}\nhouse\tcasa\n")
+    assert ParallelCorpus.read(path, target_lang, columns=("en", target_lang)).n_pairs == 2
+
+
+HANGUL_HEAD = "SID,말,뜻\n1,안녕,Hi\n2,잘 가,Bye\n3,고마워,Thanks\n"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"header": True},
+        {"columns": {"말": "ko", "뜻": "en"}},
+        {"columns": {"말 ": "kor", "뜻": "eng"}},
+        {"columns": {1: "ko", 2: "en"}, "header": True},
+        {"columns": ("id", "ko", "en"), "header": True},
+        {"columns": ["SID", "Korean", "English"], "header": True},
+    ],
+    ids=str,
+)
+def test_ways_to_name_the_columns_of_a_header(tmp_path, params):
+    path = write(tmp_path / "x.csv", HANGUL_HEAD)
+    assert is_read(ParallelCorpus.read(path, "ko", **params))
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"columns": ("id", "ko", "en")}, {"columns": {1: "ko", 2: "en"}}], ids=str
+)
+def test_a_header_of_unknown_words_in_any_number_of_columns(tmp_path, params):
+    path = write(tmp_path / "x.csv", HANGUL_HEAD)
+    with pytest.raises(ValueError, match="Pass header=True"):
+        ParallelCorpus.read(path, "ko", **params)
+
+
+@pytest.mark.parametrize("params", [{}, {"columns": ("id", "ko", "en")}], ids=str)
+def test_header_in_korean(tmp_path, params):
+    path = write(tmp_path / "x.csv", HANGUL_HEAD.replace("말", "한국어").replace("뜻", "영어"))
+    assert is_read(ParallelCorpus.read(path, "ko", **params))
+
+
+def test_one_column_of_the_header_is_renamed(tmp_path):
+    path = write(tmp_path / "x.csv", "en,ko,ko_checked\nHi,안뇽,안녕\n")
+    corpus = ParallelCorpus.read(path, "ko", columns={"ko_checked": "ko"})
+    assert corpus.target == ("안녕",)
+
+
+@pytest.mark.parametrize(
+    ("text", "params", "kind", "match"),
+    [
+        ("en\tko\n", {"header": "yes"}, ValueError, "header must be one of"),
+        ("en\tko\n", {"header": 0}, ValueError, "header must be one of"),
+        ("en\tko\n", {"delimiter": ""}, ValueError, "delimiter must be a str"),
+        ("en\tko\n", {"delimiter": 5}, ValueError, "delimiter must be a str"),
+        (
+            "a\tb\n",
+            {"columns": {"x": "ko", "a": "en"}},
+            ValueError,
+            r"no column 'x': its first row",
+        ),
+        ("a\tb\n", {"columns": {5: "ko", 0: "en"}}, ValueError, "has the positions 0 to 1"),
+        ("a\tb\n", {"columns": {"a": "en"}}, ValueError, "columns= has the columns"),
+        ("a\tb\n", {"columns": {1.5: "en"}}, TypeError, "keys of columns must be names"),
+        ("a\tb\n", {"columns": {"a": "en", 1: "ko"}}, TypeError, "keys of columns must be names"),
+        ("a\tb\n", {"columns": {"a": 5}}, TypeError, "values of columns must be codes"),
+        (
+            "a\tb\n",
+            {"columns": {"a": "en"}, "header": False},
+            ValueError,
+            "Pass positions, such as",
+        ),
+        ("en\ten\tko\na\tb\t하나\n", {}, ValueError, "two columns named 'en'"),
+        ("en\tja\na\tひ\n", {}, ValueError, r"columns \['en', 'ja'\]; needed are 'en' and 'ko'"),
+        ("en\tmax\na\t하나\nb\t둘\n", {}, ValueError, "looks like a header"),
+    ],
+)
+def test_errors_of_headers_and_columns(tmp_path, text, params, kind, match):
+    with pytest.raises(kind, match=match):
+        ParallelCorpus.read(write(tmp_path / "x.tsv", text), "ko", **params)
+
+
+@pytest.mark.parametrize(
+    ("head", "asked", "expected"),
+    [
+        ("en\tzh-CN\tzh-TW", "zh-Hant", "網路"),
+        ("en\tzh-CN\tzh-HK", "zh-TW", "網路"),
+        ("en\tzh-CN\tzh-TW", "zh", "网络"),
+        ("en\t简体中文\t繁體中文", "zh-TW", "網路"),
+        ("en\tChinese (Simplified)\tChinese (Traditional)", "zh_CN", "网络"),
+        ("en\tzho_Hans\tzho_Hant", "zh-MO", "網路"),
+        ("en\tcn\ttw", "zh-TW", "網路"),
+        ("en\tzh\tzh-TW", "zh", "网络"),
+    ],
+)
+def test_scripts_of_chinese_columns(tmp_path, head, asked, expected):
+    path = write(tmp_path / "x.tsv", f"{head}\nNetwork\t网络\t網路\n")
+    assert ParallelCorpus.read(path, asked).target == (expected,)
+
+
+def test_simplified_columns_are_not_traditional_ones(tmp_path):
+    path = write(tmp_path / "x.tsv", "en\tzh-CN\nNetwork\t网络\n")
+    with pytest.raises(
+        ValueError, match=r"columns \['en', 'zh-CN'\]; needed are 'en' and 'zh-Hant'"
+    ):
+        ParallelCorpus.read(path, "zh-Hant")
+
+
+CREDIT = "CC-BY 2.0 (France) Attribution: example.org #1 (someone)"
+
+
+@pytest.mark.parametrize(
+    ("rows", "target_lang", "name"),
+    [
+        ([("Go.", "가.", CREDIT), ("Hi.", "안녕.", CREDIT)], "ko", "kor.txt"),
+        ([("Go.", "Geh.", CREDIT), ("Hi.", "Hallo.", CREDIT)], "de", "deu.txt"),
+        ([("Go.", "去。", CREDIT)], "zh", "cmn.txt"),
+        ([("1", "Go.", "7", "가.")], "ko", "links.tsv"),
+        ([("k-1", "가.", "Go.")], "ko", "x.tsv"),
+        ([("https://example.org/1", "Go.", "가.")], "ko", "x.tsv"),
+        (
+            [("가.", "Go.", "news")] * 2 + [("하나", "one", "news"), ("둘", "two", "talk")],
+            "ko",
+            "x.tsv",
+        ),
+    ],
+    ids=["korean", "german", "chinese", "numbers", "identifiers", "addresses", "labels"],
+)
+def test_other_columns_are_told_by_their_contents(tmp_path, rows, target_lang, name):
+    corpus = ParallelCorpus.read(write(tmp_path / name, table(*rows)), target_lang)
+    assert corpus.source[0] == "Go."
+    assert corpus.target[0] in ("가.", "Geh.", "去。")
+
+
+@pytest.mark.parametrize(
+    ("text", "target_lang", "params"),
+    [
+        ("Go.\t가.\tCC-BY x\nHi.\t안녕.\tCC-BY y\n", "ko", {"columns": ("en", "ko")}),
+        ("Go there.\tAlso this.\t가.\n", "ko", {}),
+        ("house\tHaus\tnice\n", "de", {}),
+        ("house\tHaus\n", "de", {}),
+    ],
+    ids=["two names", "two columns in Latin", "three in Latin", "two in Latin"],
+)
+def test_the_remedy_for_columns_works_as_it_stands(tmp_path, text, target_lang, params):
+    path = write(tmp_path / "x.tsv", text)
+    with pytest.raises(ValueError, match="columns=") as raised:
+        ParallelCorpus.read(path, target_lang, **params)
+    advised = re.search(r"columns=(\(.*?\))(?!.*columns=)", str(raised.value))[1]
+    corpus = ParallelCorpus.read(path, target_lang, columns=ast.literal_eval(advised))
+    assert corpus.source[0] == text.split("\t")[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "target_lang"),
+    [("source\ttarget\nhouse\tHaus\n", "de"), ("key\ttext\tnotes\nx\thouse\tHaus\n", "de")],
+)
+@pytest.mark.filterwarnings("ignore:.*is taken for a header")
+def test_the_remedy_for_headers_works_as_it_stands(tmp_path, text, target_lang):
+    path = write(tmp_path / "x.tsv", text)
+    with pytest.raises(ValueError, match="columns=") as raised:
+        ParallelCorpus.read(path, target_lang)
+    advised = re.search(r"columns=(\{.*?\})", str(raised.value))[1]
+    assert ParallelCorpus.read(path, target_lang, columns=ast.literal_eval(advised)).n_pairs == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x.csv", "en;ko\nHi;안녕\nBye;잘 가\nThanks;고마워\n"),
+        ("x.csv", "Hi;안녕\nBye;잘 가\nThanks;고마워\n"),
+        ("x.csv", '"Hi";"안녕"\r\n"Bye";"잘 가"\r\n"Thanks";"고마워"\r\n'),
+        ("x.csv", "sep=;\r\nHi;안녕\r\nBye;잘 가\r\nThanks;고마워\r\n"),
+        ("x.csv", "en\tko\nHi\t안녕\nBye\t잘 가\nThanks\t고마워\n"),
+        ("x.csv", "en|ko\nHi|안녕\nBye|잘 가\nThanks|고마워\n"),
+        ("x.tsv", "en|ko\nHi|안녕\nBye|잘 가\nThanks|고마워\n"),
+        ("x.txt", "Hi ||| 안녕\nBye ||| 잘 가\nThanks ||| 고마워\n"),
+        ("x.txt", "Hi;안녕\nBye;잘 가\nThanks;고마워\n"),
+        ("x.tsv", "en,ko\nHi,안녕\nBye,잘 가\nThanks,고마워\n"),
+    ],
+)
+def test_delimiters_are_found(tmp_path, name, text):
+    assert is_read(ParallelCorpus.read(write(tmp_path / name, text), "ko"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "source"),
+    [
+        ("x.csv", "Hi, you;안녕\nBye, all;잘 가\n", "Hi, you"),
+        ("x.csv", "Hi, you;안녕\nBye;잘, 가\n", "Hi, you"),
+        ("x.csv", '"Hi; you",안녕\n"Bye",잘 가\n', "Hi; you"),
+        ("x.csv", '"Hi;\nyou";"안녕, 너"\n"Bye";잘 가\n', "Hi;\nyou"),
+        ("x.csv", "Hi, you\t안녕\n", "Hi, you"),
+        ("x.tsv", "Hi, you; all|\t안녕\nBye\t잘, 가\n", "Hi, you; all|"),
+    ],
+)
+def test_delimiters_inside_cells(tmp_path, name, text, source):
+    assert ParallelCorpus.read(write(tmp_path / name, text), "ko").source[0] == source
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "delimiter"),
+    [("x.csv", "Hi#안녕\n", "#"), ("x.txt", "Hi => 안녕\n", " => "), ("x.csv", "Hi=>안녕\n", "=>")],
+)
+def test_delimiter_is_named(tmp_path, name, text, delimiter):
+    path = write(tmp_path / name, text)
+    with pytest.raises(ValueError, match=r"1 column and no header .* pass delimiter="):
+        ParallelCorpus.read(path, "ko")
+    assert ParallelCorpus.read(path, "ko", delimiter=delimiter).source == ("Hi",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x.tsv", "Hi\t안녕\n  \nBye\t잘 가\n\u3000\nThanks\t고마워\n\n"),
+        ("x.tsv", "Hi\t안녕\t\nBye\t잘 가\t\nThanks\t고마워\t\n"),
+        ("x.tsv", "en\tko\t\t\nHi\t안녕\t\t\nBye\t잘 가\nThanks\t고마워\t\n"),
+        ("x.tsv", "en\tko\nHi\t안녕\t \nBye\t잘 가\nThanks\t고마워\n"),
+        ("x.csv", "Hi,안녕,\nBye,잘 가,\nThanks,고마워,\n"),
+        ("x.csv", "en,ko,,\nHi,안녕,,\n \nBye,잘 가,,\nThanks,고마워,,\n"),
+        ("x.tsv", "Hi\t안녕\rBye\t잘 가\rThanks\t고마워\r"),
+        ("x.csv", "Hi,안녕\rBye,잘 가\rThanks,고마워\r"),
+        ("x.tsv", "Hi\t안녕\r\nBye\t잘 가\r\nThanks\t고마워\r\n\x1a"),
+        ("x.tsv", "Hi\t안녕\n\ufeffBye\t잘 가\nThanks\t고마워\n"),
+    ],
+)
+def test_blank_lines_empty_columns_and_ends_of_lines(tmp_path, name, text):
+    assert is_read(ParallelCorpus.read(write(tmp_path / name, text), "ko"))

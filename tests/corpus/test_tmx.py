@@ -77,7 +77,8 @@ def test_tmx_prefers_the_very_code(tmp_path):
         [("zh-CN", "简"), ("zh-tw", "繁"), ("en-GB", "colour"), ("en", "color")],
         [("zh-CN", "只"), ("en-GB", "only")],
     )
-    corpus = ParallelCorpus.read(write(tmp_path / "x.tmx", text), "zh-TW")
+    with pytest.warns(UserWarning, match="1 of 2 units have no 'zh-TW'"):
+        corpus = ParallelCorpus.read(write(tmp_path / "x.tmx", text), "zh-TW")
     assert corpus.target == ("繁", "只")
     assert corpus.source == ("color", "only")
 
@@ -116,3 +117,168 @@ def test_tmx_expands_no_external_entity(tmp_path):
 def test_tmx_errors(tmp_path, text, match):
     with pytest.raises(ValueError, match=match):
         ParallelCorpus.read(write(tmp_path / "x.tmx", text), "ko")
+
+
+@pytest.mark.parametrize(
+    ("asked", "variants", "expected"),
+    [
+        ("zh-Hant", [("zh-CN", "网络"), ("zh-TW", "網路")], "網路"),
+        ("zh-Hant", [("zh-CN", "网络"), ("zh-HK", "網絡")], "網絡"),
+        ("zh-TW", [("zh-Hans", "网络"), ("ZH-hant", "網路")], "網路"),
+        ("zh-Hans", [("zh-TW", "網路"), ("zh-SG", "网络")], "网络"),
+        ("zh", [("zh-TW", "網路"), ("zh-CN", "网络")], "网络"),
+        ("zh", [("zh-TW", "網路")], "網路"),
+        ("zh", [("cmn", "网络")], "网络"),
+        ("sr-Cyrl", [("sr-Latn", "Zdravo"), ("sr-Cyrl", "Здраво")], "Здраво"),
+        ("pt-BR", [("pt-PT", "ecrã"), ("pt-BR", "tela")], "tela"),
+        ("ko", [("kor", "안녕")], "안녕"),
+        ("ja", [("JP", "やあ")], "やあ"),
+        ("ko", [("KO_kr", "안녕")], "안녕"),
+        ("de", [("ger", "Netz")], "Netz"),
+    ],
+)
+def test_tmx_variants_of_a_language(tmp_path, asked, variants, expected):
+    for order in (variants, variants[::-1]):
+        text = tmx([("eng", "Network"), *order])
+        corpus = ParallelCorpus.read(write(tmp_path / "x.tmx", text), asked)
+        assert (corpus.target, corpus.source) == ((expected,), ("Network",))
+
+
+def test_tmx_of_the_other_script_warns(tmp_path):
+    path = write(tmp_path / "x.tmx", tmx([("en", "Network"), ("zh-CN", "网络")]))
+    with pytest.warns(
+        UserWarning, match="1 of 1 units have no 'zh-Hant', and their 'zh-CN' was taken"
+    ):
+        assert ParallelCorpus.read(path, "zh-Hant").target == ("网络",)
+
+
+def test_tmx_asks_about_slips(tmp_path):
+    path = write(tmp_path / "x.tmx", tmx([("en", "Hi"), ("ja", "やあ")]))
+    with pytest.raises(ValueError, match=r"languages are: en, ja\. Did you mean 'ja'"):
+        ParallelCorpus.read(path, "jp")
+
+
+@pytest.mark.parametrize(
+    ("segment", "expected"),
+    [
+        ("\n\t\t\tHello\n\t\t", "Hello"),
+        ("\r\n    Hello\r\n  ", "Hello"),
+        ("\n  Hello\n  there", "Hello there"),
+        ("Hello\n      there", "Hello there"),
+        (" Hello ", " Hello "),  # no line ends: as it is
+        ("Hello\nthere", "Hello\nthere"),  # not indented: a line break of the text
+        ('\n  <hi type="b">Hello</hi>\n  <ph x="1"/>there\n', "Hello there"),
+        ('Hello<ph type="lb"/>there', "Hello there"),
+        ('Hello<ph x="1">&lt;br/&gt;</ph>there', "Hello there"),
+        ('Hel<bpt i="1">&lt;b&gt;<sub>not this</sub></bpt>lo<ept i="1">&lt;/b&gt;</ept>', "Hello"),
+        ("<![CDATA[R&D <now>]]>", "R&D <now>"),
+        ("Hello<!-- a comment --> there", "Hello there"),
+    ],
+)
+def test_tmx_white_space_and_markup(tmp_path, segment, expected):
+    path = write(tmp_path / "x.tmx", tmx([("en", segment), ("ko", "안녕")]))
+    assert ParallelCorpus.read(path, "ko").source == (expected,)
+
+
+@pytest.mark.parametrize("element", ["tu", 'tuv xml:lang="en"', "seg"])
+def test_tmx_white_space_that_is_to_be_kept(tmp_path, element):
+    text = tmx([("en", "\n  Hello\n"), ("ko", "안녕")])
+    text = text.replace(f"<{element}>", f'<{element} xml:space="preserve">')
+    assert ParallelCorpus.read(write(tmp_path / "x.tmx", text), "ko").source == ("\n  Hello\n",)
+
+
+GOOD = [("en", "Hi"), ("ko", "안녕")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize(
+    ("segment", "expected"),
+    [
+        ("A\x1fB", "AB"),
+        ("A\x0bB", "A B"),
+        ("A\x00B", "AB"),
+        ("A\ufffeB", "AB"),
+        ("A&#x1F;B", "AB"),
+        ("A&#11;B", "A B"),
+        ("A&#xD800;B", "AB"),
+        ("R&D", "R&D"),
+        ("AT & T &lt;3", "AT & T <3"),
+        ("A&nbsp;B&hellip;", "A\xa0B…"),
+        ("?a=1&b=2", "?a=1&b=2"),
+    ],
+)
+def test_tmx_characters_that_xml_does_not_allow(tmp_path, segment, expected, encoding):
+    name = encoding.removesuffix("-sig")
+    text = tmx(
+        GOOD,
+        [("en", segment), ("ko", "가")],
+        declaration=f'<?xml version="1.0" encoding="{name}"?>',
+    )
+    path = write(tmp_path / "x.tmx", text, encoding)
+    with pytest.warns(UserWarning, match=r"is not well-formed .* replaced in 1 unit \(line 5\)"):
+        corpus = ParallelCorpus.read(path, "ko")
+    assert corpus.source == ("Hi", expected)
+    assert corpus.target == ("안녕", "가")
+
+
+@pytest.mark.parametrize("segment", ["A&unheard;B", "<b>A", "A</seg>", "a < b", 'A<ph x="1>'])
+def test_tmx_broken_units_are_left_out(tmp_path, segment):
+    text = tmx(GOOD, [("en", segment), ("ko", "가")], GOOD, [("en", segment), ("ko", "가")], GOOD)
+    path = write(tmp_path / "x.tmx", text)
+    with pytest.warns(UserWarning, match=r"broken XML, left out: 2 units \(lines 5, 7\)"):
+        corpus = ParallelCorpus.read(path, "ko")
+    assert corpus.source == ("Hi", "Hi", "Hi")
+
+
+def test_tmx_unit_without_its_end(tmp_path):
+    text = tmx(GOOD, [("en", "lost"), ("ko", "가")], GOOD).replace("</tu>", "", 2)
+    path = write(tmp_path / "x.tmx", text)
+    with pytest.warns(UserWarning, match=r"left out: 2 units \(lines 4, 5\)"):
+        assert ParallelCorpus.read(path, "ko").source == ("Hi",)
+
+
+def test_tmx_warning_lists_the_first_lines(tmp_path):
+    path = write(tmp_path / "x.tmx", tmx(GOOD, *[[("en", "\x02"), ("ko", "가")]] * 9))
+    with pytest.warns(UserWarning, match=r"in 9 units \(lines 5, 6, 7, 8, 9, \.\.\.\)"):
+        assert ParallelCorpus.read(path, "ko").n_pairs == 10
+
+
+def test_tmx_bytes_that_are_not_text(tmp_path):
+    path = tmp_path / "x.tmx"
+    path.write_bytes(tmx(GOOD, [("en", "X"), ("ko", "가")]).encode().replace(b"X", b"\xff"))
+    with pytest.warns(UserWarning, match=r"left out: 1 unit \(line 5\)"):
+        assert ParallelCorpus.read(path, "ko").source == ("Hi",)
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding"),
+    [
+        ("utf-16", "utf-16-le"),
+        ("utf-16", "utf-16-be"),
+        ("utf-16", "utf-8"),
+        ("UTF-16", "utf-8-sig"),
+        ("euc-kr", "euc_kr"),
+        ("ks_c_5601-1987", "cp949"),
+        ("gb18030", "gb18030"),
+    ],
+)
+def test_tmx_in_other_encodings(tmp_path, declared, encoding):
+    text = tmx(GOOD, declaration=f'<?xml version="1.0" encoding="{declared}"?>')
+    assert ParallelCorpus.read(write(tmp_path / "x.tmx", text, encoding), "ko").target == ("안녕",)
+
+
+def test_tmx_expands_no_entities_without_end(tmp_path):
+    entities = "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(9))
+    path = write(
+        tmp_path / "x.tmx",
+        f'<!DOCTYPE tmx [<!ENTITY a "aaaaaaaaaa">{entities}]><tmx><body><tu>'
+        '<tuv lang="en"><seg>&j;</seg></tuv><tuv lang="ko"><seg>하나</seg></tuv></tu></body></tmx>',
+    )
+    with pytest.raises(ValueError, match="broken XML"):
+        ParallelCorpus.read(path, "ko")
+
+
+def test_tmx_commented_units_are_not_read(tmp_path):
+    text = tmx(GOOD, [("en", "\x01"), ("ko", "가")]).replace("<body>", "<body><!-- <tu>no</tu> -->")
+    with pytest.warns(UserWarning, match="in 1 unit"):
+        assert ParallelCorpus.read(write(tmp_path / "x.tmx", text), "ko").n_pairs == 2

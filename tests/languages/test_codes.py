@@ -210,7 +210,7 @@ def test_codes_of_three_letters_as_target_lang(code):
 
 
 def test_the_starter_corpus_asks_about_slips():
-    with pytest.raises(ValueError, match="got 'jp'. Did you mean 'ja'"):
+    with pytest.raises(ValueError, match=r"got 'jp'\. Did you mean 'ja'"):
         load_starter_corpus("jp")
 
 
