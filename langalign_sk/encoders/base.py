@@ -171,7 +171,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         out = np.empty((len(texts), model.width), dtype=np.float32)
         for start in range(0, len(texts), self._block):
             block = texts[start : start + self._block]
-            rows = as_rows(self._encode(model, block), len(block), repr(self.name))
+            rows = as_rows(self._encode(model, block), block, repr(self.name))
             if rows.shape[1] != model.width:
                 raise ValueError(
                     f"Encoder {self.name!r} returned rows of width {rows.shape[1]}, and of width "

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+import pandas as pd
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .base import TextEncoder
 from .models.transformer import one_at_a_time
-from .outputs import as_rows
+from .outputs import as_rows, awaited_error
 from .sentence import SentenceEncoder
 
-__all__ = ["Encoder", "as_encoder", "original_object"]
+__all__ = ["Encoder", "as_encoder", "object_name", "original_object"]
 
 
-# Dense rows of a vectorizer without dimension reduction are wider than any map can learn.
-_MAX_WIDTH = 4096
+# Methods that encode a list of str, behind `encode` and `transform`: of LangChain, LlamaIndex, Milvus,
+# FlagEmbedding, sentence-transformers and FastEmbed.
+_METHODS = (
+    "embed_documents",
+    "get_text_embedding_batch",
+    "encode_documents",
+    "encode_corpus",
+    "encode_document",
+    "embed",
+)
+_TRIAL = "Good morning."
+# Attributes that say that a transformer was fitted, or on what, and hold nothing that it learned.
+_NOT_LEARNED = ("n_features_in_", "feature_names_in_", "fitted_", "is_fitted_")
 
 
 class Encoder(Protocol):
@@ -36,53 +52,126 @@ class _Wrapped:
     _object: Any
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Wrapped) and other._object is self._object
+        return isinstance(other, _Wrapped) and _same(other._object, self._object)
 
     def __hash__(self) -> int:
-        return id(self._object)
+        return id(getattr(self._object, "__self__", self._object))
 
 
 class _ObjectEncoder(_Wrapped):
-    """Handle of an object with ``encode(list of str)``."""
+    """Handle of a function, or of an object with a method, that encodes a list of str."""
 
-    def __init__(self, encoder: Any) -> None:
+    # Handles that were pickled by earlier releases have none.
+    _call = "model.encode(texts)"
+
+    def __init__(self, encoder: Any, method: str = "encode") -> None:
         self._object = encoder
-        is_model = _is_sentence_transformer(encoder)
-        self._encode = one_at_a_time(encoder) if is_model else encoder.encode
-        self._name = type(encoder).__name__
+        self._name = object_name(encoder)
+        self._call = f"model.{method}(texts)" if method else "model(texts)"
+        encode = getattr(encoder, method) if method else encoder
+        _check_call(encode, self._name, self._call)
+        is_model = method == "encode" and _is_sentence_transformer(encoder)
+        self._encode = one_at_a_time(encoder) if is_model else encode
 
     def load(self) -> None:
         """Nothing to do: the object is loaded."""
 
     def encode(self, texts: list[str]) -> NDArray:
-        return as_rows(self._encode(texts), len(texts), self._name)
+        # A copy, which the object may sort or empty.
+        return as_rows(self._encode([*texts]), texts, self._name, self._call)
 
 
 class _TransformerEncoder(_Wrapped):
-    """Handle of a fitted scikit-learn transformer of text."""
+    """Handle of a scikit-learn transformer of text that is fitted, or has nothing to fit."""
 
     def __init__(self, transformer: Any) -> None:
         self._object = transformer
         self._name = type(transformer).__name__
 
     def load(self) -> None:
-        check_is_fitted(
-            self._object,
-            msg="The encoder %(name)s is not fitted. Fit it on the English training texts first: an "
-            "encoder stays as it is, the aligner never fits it.",
-        )
+        unknown = [*_not_known_as_fitted(self._object)]
+        if not unknown:
+            return
+        # A transformer without fitted attributes may have nothing to fit: it transforms a text then.
+        if any(_learns(step) for step in unknown):
+            raise self._not_fitted()
+        try:
+            self.encode([_TRIAL])
+        except (NotFittedError, AttributeError) as error:
+            raise self._not_fitted() from error
 
     def encode(self, texts: list[str]) -> NDArray:
-        out = self._object.transform(texts)
-        if hasattr(out, "toarray"):
-            if out.shape[1] > _MAX_WIDTH:
-                raise ValueError(
-                    f"The encoder {self._name} returns sparse rows of width {out.shape[1]}, over "
-                    f"{_MAX_WIDTH}. Put sklearn.decomposition.TruncatedSVD behind it, and train the "
-                    "English head on its output."
-                )
-            out = out.toarray()
-        return as_rows(out, len(texts), self._name)
+        out = self._object.transform(_column(self._object, texts))
+        return as_rows(out, texts, self._name, "model.transform(texts)")
+
+    def _not_fitted(self) -> NotFittedError:
+        return NotFittedError(
+            f"The encoder {self._name} is not fitted. Fit it on the English training texts first: an "
+            "encoder stays as it is, the aligner never fits it."
+        )
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two objects are one; each look at a bound method makes a new object."""
+    return one is other or (inspect.ismethod(one) and inspect.ismethod(other) and one == other)
+
+
+def _check_call(encode: Callable[..., Any], name: str, call: str) -> None:
+    """Raise TypeError for a function that cannot be called with texts alone, or is asynchronous."""
+    functions = (encode, getattr(encode, "__call__", None))  # noqa: B004
+    generator = any(map(inspect.isasyncgenfunction, functions))
+    if generator or any(map(inspect.iscoroutinefunction, functions)):
+        raise awaited_error(name, call, generator=generator)
+    try:
+        signature = inspect.signature(encode)
+    except (TypeError, ValueError):  # written in C
+        return
+    try:
+        signature.bind([_TRIAL])
+    except TypeError:
+        more = call.replace("texts)", "..., texts)")
+        raise TypeError(
+            f"The encoder {name} takes {signature}, and not a list of str alone. Pass a function that "
+            f"gives it the rest:\n    encoder=lambda texts: {more}"
+        ) from None
+
+
+def _not_known_as_fitted(transformer: Any) -> Iterator[Any]:
+    """Steps of a transformer that do not say that they are fitted, or that they need no fit."""
+    if isinstance(transformer, Pipeline):
+        for _, step in transformer.steps:
+            yield from _not_known_as_fitted(step)
+    elif hasattr(transformer, "fit"):
+        try:
+            check_is_fitted(transformer)
+        except (NotFittedError, AttributeError, TypeError):  # some have no tags
+            yield transformer
+
+
+def _learns(transformer: Any) -> bool:
+    """Whether `fit` names an attribute that it learns, by the underscore at its end."""
+    fit = inspect.unwrap(getattr(type(transformer), "fit", transformer.fit))
+    names: tuple[str, ...] = getattr(getattr(fit, "__code__", None), "co_names", ())
+    return any(
+        name.endswith("_")
+        and not name.startswith("_")
+        and name not in _NOT_LEARNED
+        and not hasattr(transformer, name)
+        for name in names
+    )
+
+
+def _column(transformer: Any, texts: list[str]) -> Any:
+    """Texts in the container that a transformer reads: mostly a list."""
+    first = transformer
+    while isinstance(first, Pipeline):
+        first = first.steps[0][1]
+    if getattr(first, "__single_column_transformer__", False):  # of skrub
+        return pd.Series(texts, name="text", dtype=object)
+    names = getattr(first, "feature_names_in_", None)
+    if names is not None and len(names) == 1:  # fitted on a table
+        return pd.DataFrame({names[0]: texts}, dtype=object)
+    return [*texts]
 
 
 def _is_sentence_transformer(encoder: Any) -> bool:
@@ -95,13 +184,24 @@ def original_object(encoder: Any) -> Any:
     return encoder._object if isinstance(encoder, _Wrapped) else None
 
 
+def object_name(encoder: Any) -> str:
+    """Name of a function or method that encodes, or of the class of an object."""
+    if inspect.isroutine(encoder):
+        return str(getattr(encoder, "__qualname__", encoder.__name__)).replace("<locals>.", "")
+    return type(encoder).__name__
+
+
 def as_encoder(encoder: Any, device: str | None = None) -> Encoder:
     """Handle of anything that a user may pass as an encoder.
 
     Parameters
     ----------
-    encoder : str, path, SentenceEncoder, object with ``encode``, or fitted scikit-learn transformer
-        See :class:`SentenceEncoder` for names.
+    encoder : str, path, SentenceEncoder, object, function or scikit-learn transformer
+        See :class:`SentenceEncoder` for names. An object has one of the methods `encode`,
+        `transform`, `embed_documents` (LangChain), `get_text_embedding_batch` (LlamaIndex),
+        `encode_documents` (Milvus), `encode_corpus`, `encode_document` or `embed` (FastEmbed), of
+        which the first is called, or can be called itself, with a list of str. A transformer is
+        fitted, or has nothing to fit.
     device : str, default=None
         For a name only; a handle or an object has a device of its own.
 
@@ -113,13 +213,21 @@ def as_encoder(encoder: Any, device: str | None = None) -> Encoder:
     Raises
     ------
     TypeError
-        If it is none of these.
+        If it is none of these, needs more than a list of str, or is asynchronous.
+
+    Notes
+    -----
+    A function or method returns the rows as an array, tensor or sparse matrix of at most 4,096
+    columns, as a list, generator or other iterable of rows or of batches of rows, or as a dict or
+    response that holds one of these under a name such as "dense_vecs", "embeddings" or "data".
 
     Examples
     --------
     >>> from langalign_sk.encoders import as_encoder
     >>> as_encoder("minilm-english")
     SentenceEncoder(name='minilm-english')
+    >>> as_encoder(lambda texts: ([len(text), 1] for text in texts)).encode(["a", "bc"]).tolist()
+    [[1.0, 1.0], [2.0, 1.0]]
     """
     if isinstance(encoder, str | os.PathLike):
         return SentenceEncoder(os.fspath(encoder), device=device)
@@ -131,7 +239,14 @@ def as_encoder(encoder: Any, device: str | None = None) -> Encoder:
         return _ObjectEncoder(encoder)
     if hasattr(encoder, "transform"):
         return _TransformerEncoder(encoder)
+    for method in _METHODS:
+        if callable(getattr(encoder, method, None)):
+            return _ObjectEncoder(encoder, method)
+    if callable(encoder) and getattr(encoder, "__module__", None) != "builtins":
+        return _ObjectEncoder(encoder, "")
     raise TypeError(
-        "encoder must be a name, a SentenceEncoder, an object with encode(list of str), or a fitted "
-        f"scikit-learn transformer of text, got {type(encoder).__name__}."
+        "encoder must be a name, a SentenceEncoder, an object with encode(list of str), a function "
+        "of a list of str, or a fitted scikit-learn transformer of text, got "
+        f"{type(encoder).__name__}. Around anything else, put a function:\n"
+        "    encoder=lambda texts: [...the vector of text... for text in texts]"
     )

@@ -2,33 +2,439 @@
 
 from __future__ import annotations
 
+import array
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import islice
+from numbers import Number
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
-__all__ = ["as_rows"]
-
-
-def _to_array(out: Any) -> Any:
-    """Array of a torch tensor, which may be on any device and of any float type."""
-    return out.detach().float().cpu().numpy() if hasattr(out, "detach") else out
+__all__ = ["RowError", "as_rows", "awaited_error"]
 
 
-def as_rows(out: Any, n: int, name: str) -> NDArray:
-    """Output of an encoder as float32 rows, one per text; an error names the encoder."""
-    if isinstance(out, list | tuple):
-        out = [_to_array(row) for row in out]
-    rows = np.asarray(_to_array(out))
-    if rows.ndim == 1 and n == 1:
-        rows = rows[None, :]
-    if rows.ndim != 2 or len(rows) != n:
-        raise ValueError(
-            f"The encoder {name} returned shape {rows.shape} for {n} texts; it must return "
-            f"({n}, width)."
+# Dense rows of a vectorizer without dimension reduction are wider than any map can learn.
+_MAX_WIDTH = 4096
+# Names under which libraries return sentence embeddings: FlagEmbedding, Milvus,
+# sentence-transformers, ModelScope, transformers, and the HTTP clients.
+_NAMES = (
+    "dense_vecs",
+    "dense",
+    "sentence_embedding",
+    "sentence_embeddings",
+    "text_embedding",
+    "text_embeds",
+    "embeddings",
+    "embedding",
+    "data",
+    "float",
+    "float_",
+    "values",
+)
+_SHOWN = 60  # characters of a text in a message
+_DEPTH = 4  # of responses within responses
+_ROW = "{row}"
+_OF_NUMBERS = list | tuple | Number | array.array
+
+
+class RowError(ValueError):
+    """Error about the row of one text.
+
+    Parameters
+    ----------
+    message : str
+        With "{row}" in the place of the text.
+    text : str
+        The text.
+    row : int, default=None
+        Number of the text in the call; None where the caller did not number it.
+    """
+
+    def __init__(self, message: str, text: str, row: int | None = None) -> None:
+        super().__init__(message, text, row)
+        self.message, self.text, self.row = message, text, row
+
+    def __str__(self) -> str:
+        shown = self.text if len(self.text) <= _SHOWN else f"{self.text[:_SHOWN]}..."
+        number = "the text" if self.row is None else f"text {self.row} of the call,"
+        return self.message.replace(_ROW, f"{number} {shown!r}", 1)
+
+    def numbered(self, texts: Sequence[str], asked: Sequence[str] | None = None) -> RowError:
+        """The same error, numbered by the first of several texts that is this one.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Texts as the encoder read them.
+        asked : sequence of str, default=None
+            The same texts as they were passed; None if there is no difference.
+
+        Returns
+        -------
+        RowError
+            Without a number if the text is not among them.
+        """
+        row = next((i for i, text in enumerate(texts) if text == self.text), None)
+        text = self.text if row is None or asked is None else asked[row]
+        return RowError(self.message, text, row)
+
+
+def as_rows(
+    out: Any, texts: Sequence[str], name: str, call: str = "model.encode(texts)"
+) -> NDArray:
+    """Output of an encoder as float32 rows, one per text; they share no memory with the output.
+
+    Parameters
+    ----------
+    out : object
+        Array, tensor or sparse matrix of shape (n_texts, width); list, generator or other iterable
+        of rows or of batches of rows; or a dict or response that holds one of these under a name in
+        use for sentence embeddings.
+    texts : sequence of str
+        What was encoded.
+    name : str
+        Name of the encoder, for errors.
+    call : str, default="model.encode(texts)"
+        The call that returned `out`, for the remedy in an error.
+
+    Returns
+    -------
+    ndarray of shape (n_texts, width), float32
+        The rows.
+
+    Raises
+    ------
+    TypeError
+        If the output must be awaited.
+    ValueError
+        If it is anything else than rows.
+    RowError
+        If the row of one text is missing, of another width or not finite; a ValueError too.
+
+    Examples
+    --------
+    >>> from langalign_sk.encoders.outputs import as_rows
+    >>> as_rows({"dense_vecs": iter([[1, 2], [3, 4]])}, ["a", "b"], "Model").tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
+    return _Output(texts, name, call).rows(out)
+
+
+def awaited_error(name: str, call: str, *, generator: bool = False) -> TypeError:
+    """Error about an encoder whose answer must be awaited."""
+    if generator:
+        return TypeError(
+            f"The encoder {name} returns an asynchronous generator, and no rows. Pass a function that "
+            f"collects them:\n    async def collected(texts): return [row async for row in {call}]\n"
+            "    encoder=lambda texts: asyncio.run(collected(texts))"
         )
-    rows = rows.astype(np.float32, copy=False)
-    if not np.isfinite(rows).all():
-        bad = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
-        raise ValueError(f"The encoder {name} returned NaN or infinity for text {bad} of the call.")
-    return rows
+    return TypeError(
+        f"The encoder {name} is asynchronous: it returns a coroutine, and no rows. Pass a function "
+        f"that waits for it:\n    encoder=lambda texts: asyncio.run({call})"
+    )
+
+
+class _Output:
+    """Reader of what an encoder returned for some texts."""
+
+    def __init__(self, texts: Sequence[str], name: str, call: str) -> None:
+        self.texts, self.name, self.call = texts, name, call
+        self.n = len(texts)
+
+    def rows(self, out: Any) -> NDArray:
+        """Rows of the output, checked."""
+        if inspect.isawaitable(out) or hasattr(out, "__aiter__"):
+            if inspect.iscoroutine(out):
+                out.close()  # so that Python does not warn of it as well
+            raise awaited_error(self.name, self.call, generator=hasattr(out, "__aiter__"))
+        held = self._held(out)
+        if held is None and out is not None:
+            raise self._refused(_described(out), self._remedy_of_names(out))
+        rows = self._numbers(held)
+        if rows is not None and rows.dtype == object and rows.shape == (self.n, 1):
+            rows = rows[:, 0]  # a frame with a column of rows
+        if rows is None or (rows.dtype == object and rows.ndim == 1):
+            rows = self._of_items(held if rows is None else list(rows), out)
+        rows = self._floats(rows, out)
+        if rows.ndim == 1 and self.n == 1:
+            rows = rows[None, :]
+        if rows.ndim == 3 and rows.shape[:2] == (self.n, 1):
+            rows = rows[:, 0]
+        if rows.ndim != 2 or len(rows) != self.n:
+            raise self._refused(f"shape {rows.shape}", self._remedy_of_shape(rows.shape))
+        if not rows.shape[1]:
+            raise self._refused(f"shape {rows.shape}", "There is not a single number in a row.")
+        if not np.isfinite(rows).all():
+            bad = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
+            raise self._of_row("returned NaN or infinity for {row}.", bad)
+        return rows
+
+    def _held(self, out: Any) -> Any:
+        """What a dict or a response holds, None if it cannot be told; anything else as it is."""
+        for _ in range(_DEPTH):
+            if isinstance(out, Mapping) and self.n and all(text in out for text in self.texts):
+                return [out[text] for text in self.texts]
+            inner = _inner(out)
+            if inner is out or inner is None:
+                return inner
+            out = inner
+        return out
+
+    def _of_items(self, held: Any, out: Any) -> NDArray:
+        """Array of rows that come one by one, or in batches."""
+        if (
+            isinstance(held, str | bytes | AbstractSet | Number | None)
+            or callable(held)
+            or not isinstance(held, Iterable)
+        ):
+            raise self._refused(_described(out), self._remedy_of_kind(held))
+        if isinstance(held, list | tuple) and all(
+            isinstance(row, list | tuple | Number) for row in held
+        ):
+            whole = _plain(held)
+            if whole is not None:
+                return whole
+        if (
+            isinstance(held, tuple)
+            and len(held) != self.n
+            and held
+            and _shape(held[0])[:1] == (self.n,)
+        ):
+            raise self._refused(
+                _described(out), f"Pass a function:\n    encoder=lambda texts: {self.call}[0]"
+            )
+        # One more than there may be, since a generator may never end. Each row is copied before the
+        # next is asked for: an encoder may fill one buffer again and again.
+        items = held if isinstance(held, list | tuple) else islice(held, self.n + 1)
+        rows = [self._row(row, i, out) for i, row in enumerate(_in_order(items))]
+        if len(rows) != self.n and rows and all(row.ndim == 2 for row in rows):
+            widths = {row.shape[1] for row in rows}
+            if len(widths) == 1 and sum(map(len, rows)) == self.n:
+                return np.concatenate(rows)
+        rows = [row[0] if row.ndim == 2 and len(row) == 1 else row for row in rows]
+        if len(rows) != self.n:
+            shapes = {row.shape for row in rows}
+            shape = (len(rows), *shapes.pop()) if len(shapes) == 1 else (len(rows),)
+            many = rows and len(rows) > self.n and not isinstance(held, list | tuple)
+            what = f"more than {self.n} rows" if many else f"shape {shape}"
+            raise self._refused(what, self._remedy_of_shape(shape))
+        for i, row in enumerate(rows):
+            if row.ndim > 1:
+                raise self._refused(
+                    f"an array of shape {row.shape} for each text, such as "
+                    f"{_shown(self.texts[i])},",
+                    "These may be rows of tokens: pool them, as\n"
+                    f"    encoder=lambda texts: [rows.mean(axis=0) for rows in {self.call}]",
+                )
+            if row.shape != rows[0].shape:
+                raise self._of_row(
+                    f"returned {_width(row)} for {_ROW}, and {_width(rows[0])} for the first text: "
+                    "all rows must be of one width.",
+                    i,
+                )
+        return np.stack(rows) if rows else np.empty(0, dtype=np.float32)
+
+    def _numbers(self, out: Any) -> NDArray | None:
+        """Array of a tensor, sparse matrix, frame or array of any package; None for others."""
+        if hasattr(out, "detach"):  # a torch tensor, on any device and of any float type
+            out = out.detach()
+            if str(getattr(out, "layout", "torch.strided")) != "torch.strided":
+                self._check_sparse_width(out.shape)
+                out = out.to_dense()
+            return np.asarray(out.float().cpu().numpy())
+        if issparse(out) or hasattr(out, "todense"):
+            self._check_sparse_width(out.shape)
+            return np.asarray(out.toarray() if hasattr(out, "toarray") else out.todense())
+        if isinstance(out, np.ma.MaskedArray):
+            return np.where(np.ma.getmaskarray(out), np.nan, out.data)
+        if hasattr(out, "__array__"):
+            try:
+                return np.asarray(out)
+            except TypeError:  # cupy asks for an explicit copy
+                return np.asarray(out.get()) if hasattr(out, "get") else None
+        if hasattr(out, "__dlpack__"):
+            return np.from_dlpack(out)
+        if isinstance(out, memoryview):
+            return np.asarray(out)
+        return np.asarray(out.numpy()) if hasattr(out, "numpy") else None
+
+    def _check_sparse_width(self, shape: tuple[int, ...]) -> None:
+        if shape[-1] > _MAX_WIDTH:
+            raise ValueError(
+                f"The encoder {self.name} returns sparse rows of width {shape[-1]}, over {_MAX_WIDTH}. "
+                "Put sklearn.decomposition.TruncatedSVD behind it, and train the English head on its "
+                "output."
+            )
+
+    def _row(self, row: Any, i: int, out: Any) -> NDArray:
+        """Copy of one item, which is mostly the row of text i."""
+        held = self._held(row)
+        found = self._numbers(held)
+        if found is None:
+            found = _plain(held) if isinstance(held, _OF_NUMBERS) else None
+        if found is None:
+            what = f"{_described(row)} for {_ROW}"
+            if i >= self.n:
+                raise self._refused(_described(out), self._remedy_of_kind(row))
+            raise self._of_row(f"returned {what}. {self._remedy_of_kind(row)}", i)
+        return self._floats(found, row)
+
+    def _floats(self, array: NDArray, out: Any) -> NDArray:
+        """Copy of an array as float32."""
+        kind = array.dtype.kind
+        # Types that numpy learned from a package, such as bfloat16, are of kind V.
+        if kind in "biufO" or (kind == "V" and array.dtype.fields is None):
+            try:
+                with np.errstate(over="ignore"):  # infinity is refused
+                    return array.astype(np.float32)
+            except (TypeError, ValueError):
+                pass
+        raise self._refused(
+            f"{_described(out)} of {array.dtype}", "Rows hold numbers, and nothing else."
+        )
+
+    def _refused(self, what: str, remedy: str) -> ValueError:
+        return ValueError(
+            f"The encoder {self.name} returned {what} for {self.n} texts; it must return "
+            f"({self.n}, width). {remedy}".rstrip()
+        )
+
+    def _of_row(self, message: str, i: int) -> RowError:
+        return RowError(f"The encoder {self.name} {message}", self.texts[i], i)
+
+    def _remedy_of_names(self, out: Any, *, of_row: bool = False) -> str:
+        names = _names_of(out)
+        if "indices" in names:
+            return "These are sparse embeddings: ask the model for the dense ones."
+        dimensions = 1 if of_row else 2
+        fitting = [name for name in names if len(_shape(_value(out, name))) == dimensions]
+        at = f"[{[*fitting, *names][0]!r}]" if names else "[...]"
+        rows = f"[row{at} for row in {self.call}]" if of_row else f"{self.call}{at}"
+        return f"Pass a function that takes the rows out:\n    encoder=lambda texts: {rows}"
+
+    def _remedy_of_kind(self, held: Any) -> str:
+        if isinstance(held, Number):
+            return f"It may take one text at a time: pass a function\n    {self._one_by_one()}"
+        if isinstance(held, Mapping) or hasattr(held, "indices"):
+            return self._remedy_of_names(held, of_row=True)
+        if held is None:
+            return "A return statement or a result may be missing."
+        return (
+            "Pass a function that returns an array, such as\n"
+            f"    encoder=lambda texts: np.array([answer.vector for answer in {self.call}])"
+        )
+
+    def _remedy_of_shape(self, shape: tuple[int, ...]) -> str:
+        if len(shape) > 2 and shape[0] == self.n:
+            return (
+                "These may be rows of tokens: pool them, and leave padding out, as\n"
+                f"    encoder=lambda texts: {self.call}.mean(axis=1)"
+            )
+        if len(shape) == 2 and shape[1] == self.n:
+            return f"Pass its transpose:\n    encoder=lambda texts: {self.call}.T"
+        if len(shape) == 1 and shape[0] not in (0, self.n):
+            return f"It may take one text at a time: pass a function\n    {self._one_by_one()}"
+        if len(shape) in (1, 2):
+            return "Each text must have one row, in the order of the texts, also an empty one."
+        return ""
+
+    def _one_by_one(self) -> str:
+        return f"encoder=lambda texts: [{self.call.replace('(texts', '(text')} for text in texts]"
+
+
+def _plain(rows: Any) -> NDArray | None:
+    """Array of lists of numbers; None for anything else."""
+    try:
+        array = np.asarray(rows)
+    except (TypeError, ValueError):
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
+def _inner(out: Any) -> Any:
+    """What a dict or a response holds; None if it cannot be told, and itself if it is neither."""
+    if isinstance(out, Mapping):
+        if "indices" in out:  # a sparse embedding
+            return None
+        return _only(out, [name for name in _NAMES if out.get(name) is not None])
+    if out is None or isinstance(out, str | bytes | list | tuple | Number) or _is_array(out):
+        return out
+    fields = [name for name in _NAMES if _is_field(getattr(out, name, None))]
+    if not fields or hasattr(out, "indices"):  # a sparse embedding
+        return out
+    return _only(out, fields)
+
+
+def _is_array(out: Any) -> bool:
+    return any(hasattr(out, name) for name in ("__array__", "__dlpack__", "detach", "todense"))
+
+
+def _is_field(value: Any) -> bool:
+    """Whether an attribute holds rows; not a method, nor a buffer."""
+    return value is not None and not callable(value) and not isinstance(value, memoryview)
+
+
+def _only(out: Any, names: list[str]) -> Any:
+    return _value(out, names[0]) if len(names) == 1 else None
+
+
+def _value(out: Any, name: Any) -> Any:
+    return out[name] if isinstance(out, Mapping) else getattr(out, name)
+
+
+def _names_of(out: Any) -> list[str]:
+    if isinstance(out, Mapping):
+        return [*out]
+    names = ("indices", *_NAMES)
+    return [name for name in names if _is_field(getattr(out, name, None))]
+
+
+def _in_order(items: Iterable[Any]) -> Iterable[Any]:
+    """Items of a list in the order of the numbers that a response gave them, if any."""
+    if not isinstance(items, list | tuple):
+        return items
+    place = {_number(item): item for item in items}
+    wanted = range(len(items))
+    return [place[i] for i in wanted] if all(i in place for i in wanted) else items
+
+
+def _number(item: Any) -> int | None:
+    """Number of an item of a response in the manner of OpenAI's; None for anything else."""
+    if isinstance(item, Mapping):
+        number = item.get("index") if "embedding" in item else None
+    else:
+        number = getattr(item, "index", None) if hasattr(item, "embedding") else None
+    return number if isinstance(number, int) else None
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """Shape of an array, or of lists of numbers; () for anything else."""
+    array = _plain(value) if isinstance(value, list | tuple) else value
+    return tuple(getattr(array, "shape", ()))
+
+
+def _width(row: NDArray) -> str:
+    return f"a row of width {len(row)}" if row.ndim == 1 else f"shape {row.shape}"
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+
+
+def _described(out: Any) -> str:
+    """What an output is, in words."""
+    if out is None:
+        return "None"
+    name = type(out).__name__
+    what = f"{'an' if name[0] in 'aeiouAEIOU' or name == 'ndarray' else 'a'} {name}"
+    if isinstance(out, Mapping):
+        keys = ", ".join(map(repr, islice(out, 8)))
+        return f"{what} with the keys {keys}" if out else f"{what} that is empty"
+    if isinstance(out, list | tuple) and out:
+        kinds = sorted({type(item).__name__ for item in out})
+        return f"{what} of {' and '.join(kinds[:3])}"
+    return what
