@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import threading
 from numbers import Integral, Real
 from typing import Any
@@ -17,11 +19,15 @@ from .._utils.validation import check_number
 from .base import TextEncoder
 from .cache.lookup import as_cache
 from .models.model import Model
+from .outputs import RowError
 
 __all__ = ["EndpointEncoder"]
 
 
 _models: dict[tuple[Any, ...], Model] = {}
+_ADDRESS = "Check that base_url is the address of an API, which often ends in /v1."
+_OF_A_TEXT = (400, 413, 422)  # what servers answer to a text that they do not read
+_SHOWN = 200  # characters of an answer in a message
 _models_lock = threading.RLock()
 
 
@@ -121,11 +127,16 @@ class EndpointEncoder(TextEncoder):
                 # A copy, since the model is shared and the parameters of this encoder may change.
                 settings = clone(self)
                 client = settings._client()
-                width = len(_request_rows(client, settings, ["width"])[0])
+                width = _width(client, settings)
 
                 def encode(texts: list[str], prompt: str | None, batch_size: int) -> NDArray:
-                    texts = [prompt + text for text in texts] if prompt else texts
-                    return _request_rows(client, settings, texts)
+                    rows = _request_rows(client, settings, texts, prompt)
+                    if rows.shape[1] != width:
+                        raise ValueError(
+                            f"The endpoint {client.base_url} with model {settings.name!r} returned "
+                            f"rows of width {rows.shape[1]}, and of width {width} before."
+                        )
+                    return rows
 
                 _models[key] = Model(encode, width, f"{self.name}@{client.base_url}")
             return _models[key]
@@ -175,19 +186,31 @@ class EndpointEncoder(TextEncoder):
         )
 
 
+def _width(client: Any, encoder: EndpointEncoder) -> int:
+    """Width of the rows, which one request tells."""
+    try:
+        return _request_rows(client, encoder, ["width"]).shape[1]
+    except RowError as error:
+        what = "'width', the text of the first request, which is for the width of the rows"
+        raise ValueError(error.message.replace("{row}", what)) from error.__cause__
+
+
 def _at_least_1(value: int) -> bool:
     return value >= 1
 
 
-def _request_rows(client: Any, encoder: EndpointEncoder, texts: list[str]) -> NDArray:
+def _request_rows(
+    client: Any, encoder: EndpointEncoder, texts: list[str], prompt: str | None = None
+) -> NDArray:
     """Ask for the rows of texts in one request; rows are in the order of the texts."""
+    sent = [prompt + text for text in texts] if prompt else texts
     import openai
 
     more = {} if encoder.dimensions is None else {"dimensions": encoder.dimensions}
     who = f"model {encoder.name!r}"
     try:
         answer = client.embeddings.create(
-            model=encoder.name, input=texts, encoding_format="float", **more
+            model=encoder.name, input=sent, encoding_format="float", **more
         )
     except openai.AuthenticationError as error:
         raise ValueError(
@@ -201,7 +224,7 @@ def _request_rows(client: Any, encoder: EndpointEncoder, texts: list[str]) -> ND
                 f"{message}, also after {_retries(error)} retries. Rows of earlier requests are kept "
                 "where there is a cache: try again later, or raise max_retries."
             ) from error
-        raise ValueError(f"{message}: {error.message}") from error
+        raise _refusal(message, error, texts) from error
     except openai.APIConnectionError as error:
         raise ConnectionError(
             f"The endpoint {client.base_url} could not be reached for {who} "
@@ -210,22 +233,105 @@ def _request_rows(client: Any, encoder: EndpointEncoder, texts: list[str]) -> ND
         ) from error
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"The endpoint {client.base_url} answered something other than JSON for {who} ({error})."
+            f"The endpoint {client.base_url} answered something other than JSON for {who} ({error}). "
+            f"{_ADDRESS}"
         ) from error
-    try:
-        rows = sorted(answer.data, key=lambda item: item.index)
-        out = np.array([item.embedding for item in rows], dtype=np.float32)
-    except (AttributeError, TypeError, ValueError) as error:
+    items = getattr(answer, "data", None)
+    if not isinstance(items, list):
         raise ValueError(
             f"The endpoint {client.base_url} answered something other than embeddings for {who}: "
-            f"{str(answer)[:200]}"
-        ) from error
-    if [item.index for item in rows] != list(range(len(texts))):
-        raise ValueError(
-            f"The endpoint {client.base_url} returned {len(rows)} rows for {len(texts)} texts of "
-            f"{who}, or numbered them wrongly."
+            f"{_said(answer)}. {_ADDRESS}"
         )
-    return out
+    where = f"The endpoint {client.base_url} returned"
+    items = _in_order(items, texts, f"{where} {len(items)} rows for {len(texts)} texts of {who}")
+    rows = [_row(item, text, where, who) for item, text in zip(items, texts, strict=True)]
+    for row, text in zip(rows, texts, strict=True):
+        if len(row) != len(rows[0]):
+            raise RowError(
+                f"{where} a row of width {len(row)} for {{row}}, and of width {len(rows[0])} for the "
+                f"first text, of {who}.",
+                text,
+            )
+    return np.stack(rows)
+
+
+def _in_order(items: list[Any], texts: list[str], returned: str) -> list[Any]:
+    """Items of an answer in the order of the texts; without numbers, that is their order."""
+    numbers = [getattr(item, "index", None) for item in items]
+    if len(items) == len(texts) and all(number is None for number in numbers):
+        return items
+    place = dict(zip(numbers, items, strict=True))
+    missing = [text for i, text in enumerate(texts) if i not in place]
+    if missing and any(number is not None for number in numbers):
+        shown = ", ".join(map(str, numbers[:8]))
+        raise RowError(f"{returned}, numbered {shown}: there is none for {{row}}.", missing[0])
+    if len(items) != len(texts):
+        raise ValueError(f"{returned}. Lower batch_size if the server limits a request.")
+    return [place[i] for i in range(len(texts))]
+
+
+def _row(item: Any, text: str, where: str, who: str) -> NDArray:
+    """Embedding of one item, in float32."""
+    value = getattr(item, "embedding", None)
+    if value is None:
+        raise RowError(
+            f"{where} no embedding (null) for {{row}}, of {who}. The server may refuse this text: "
+            "leave it out or shorten it. If it returns none at all, the model may not be one for "
+            "embeddings.",
+            text,
+        )
+    try:
+        if isinstance(value, str):  # base64, which some servers return though floats were asked for
+            value = np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4")
+        row = np.array(value, dtype=np.float32)
+    except (TypeError, ValueError):
+        row = np.empty((0, 0), dtype=np.float32)
+    if row.ndim != 1 or not len(row):
+        raise RowError(
+            f"{where} something other than a list of numbers for {{row}}, of {who}: "
+            f"{_cut(repr(value))}.",
+            text,
+        )
+    if not np.isfinite(row).all():
+        raise RowError(
+            f"{where.removesuffix(' returned')} with {who} returned NaN or infinity for {{row}}.",
+            text,
+        )
+    return row
+
+
+def _said(answer: Any) -> str:
+    """What an answer without embeddings says: its error, if there is one."""
+    for name in ("error", "detail", "message"):
+        said = getattr(answer, name, None)
+        if said:
+            return _cut(str(said.get("message", said) if isinstance(said, dict) else said))
+    return _cut(str(answer))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _refusal(message: str, error: Any, texts: list[str]) -> ValueError:
+    """Error about a request that the server refuses, with the text that it is likely to refuse."""
+    said = f"{message}: {error.message}".rstrip(". ")
+    if error.status_code not in _OF_A_TEXT:
+        return ValueError(said)
+    named = re.search(r"input\[(\d+)\]", error.message)
+    if named and int(named[1]) < len(texts):
+        return RowError(f"{said}. It is about {{row}}.", texts[int(named[1])])
+    if len(texts) == 1:
+        return RowError(f"{said}. It was asked for {{row}}.", texts[0])
+    blank = [text for text in texts if not text.strip()]
+    if blank:
+        return RowError(f"{said}. {{row}} is blank, which many servers refuse.", blank[0])
+    longest = max(texts, key=len)
+    return RowError(
+        f"{said}. If a text is too long, begin with {{row}}, the longest of the request "
+        f"({len(longest)} characters).",
+        longest,
+    )
 
 
 def _retries(error: Any) -> str:

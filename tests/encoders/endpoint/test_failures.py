@@ -1,5 +1,7 @@
 """Tests of EndpointEncoder with servers that are busy, refuse or answer wrongly."""
 
+import base64
+import json
 import threading
 import time
 
@@ -161,11 +163,10 @@ def test_wrong_rows(server, wrong, message):
         (200, {"Content_Type": "text/html"}, "<html>Sign in</html>"),
         (200, {}, "{}"),
         (200, {}, '{"error": {"message": "out of credit"}}'),
-        (200, {}, '{"data": [{"embedding": [1, 2, 3, 4]}, {"embedding": [1, 2, 3, 4]}]}'),
         answer([1, 2, 3, 4], [1, 2, 3]),
         answer([1, 2, 3, 4], None),
     ],
-    ids=["half", "html", "no data", "error", "no index", "ragged", "null"],
+    ids=["half", "html", "no data", "error", "ragged", "null"],
 )
 def test_answer_without_embeddings(server, wrong):
     encoder = loaded(server)
@@ -173,3 +174,121 @@ def test_answer_without_embeddings(server, wrong):
     with pytest.raises(ValueError, match="endpoint") as raised:
         encoder.encode(["a", "b"])
     assert server.url in str(raised.value)
+    assert "model 'm'" in str(raised.value)
+
+
+def test_rows_without_numbers_are_in_the_order_of_the_texts(server):
+    encoder = loaded(server)
+    server.plan = [items([1, 2, 3, 4], [5, 6, 7, 8])]
+    assert encoder.encode(["a", "b"]).tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+
+
+def test_rows_in_another_order_follow_their_numbers(server):
+    encoder = loaded(server)
+    server.plan = [answer([1, 2, 3, 4], [5, 6, 7, 8], [0, 0, 0, 1], index=[2, 0, 1])]
+    assert encoder.encode(["a", "b", "c"]).tolist() == [[5, 6, 7, 8], [0, 0, 0, 1], [1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize("value", [[1, 2, 3, 4], [1.5, -0.25, 0, 8]])
+def test_base64_is_read_where_a_server_sends_nothing_else(server, value):
+    encoder = loaded(server)
+    sent = base64.b64encode(np.array(value, dtype="<f4").tobytes()).decode()
+    server.plan = [answer(sent)]
+    assert encoder.encode(["a"]).tolist() == [value]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "no embedding (null)"),
+        ([], "something other than a list of numbers"),
+        ("AAAA", "something other than a list of numbers"),
+        ("not base64", "something other than a list of numbers"),
+        (["one", "two"], "something other than a list of numbers"),
+        ([[1, 2, 3, 4]], "something other than a list of numbers"),
+        ({"float": [1, 2, 3, 4]}, "something other than a list of numbers"),
+        ([1, 2, 3], "a row of width 3 for"),
+        ([1, 2, float("inf"), 4], "NaN or infinity for"),
+    ],
+    ids=lambda value: str(value)[:24],
+)
+def test_wrong_row_is_named_by_its_place_in_the_whole_input(server, value, message):
+    encoder = loaded(server, batch_size=2)
+    texts = ["a", "a", "b", "c", "the wrong one", "d"]
+    server.plan = [None, answer([1, 2, 3, 4], value)]
+    with pytest.raises(ValueError, match="endpoint") as raised:
+        encoder.encode(texts)
+    for part in (message, server.url, "model 'm'", "text 4 of the call, 'the wrong one'"):
+        assert part in str(raised.value)
+
+
+def test_prompt_is_not_in_the_name_of_a_row(server):
+    encoder = loaded(server, prompt="query: ")
+    server.plan = [answer([1, 2, 3, 4], None)]
+    with pytest.raises(ValueError, match=r"text 1 of the call, 'b'"):
+        encoder.encode(["a", "b"])
+
+
+def test_model_without_embeddings_is_told_by_its_first_request(server):
+    server.always = answer(None)
+    with pytest.raises(
+        ValueError, match=r"no embedding \(null\) for 'width', the text of the first"
+    ):
+        make(server).encode(["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("index", "numbered"),
+    [([1, 1], "1, 1"), ([1, 2], "1, 2"), ([0, None], "0, None"), ([0, 0], "0, 0")],
+    ids=["twice", "from one", "one without", "all zero"],
+)
+def test_wrong_numbers_are_shown(server, index, numbered):
+    encoder = loaded(server)
+    server.plan = [answer([1, 2, 3, 4], [1, 2, 3, 4], index=index)]
+    with pytest.raises(
+        ValueError, match=f"2 rows for 2 texts .*numbered {numbered}: there is none"
+    ):
+        encoder.encode(["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("said", "texts", "row"),
+    [
+        ("Invalid 'input[2]': too long", ["a", "b", "c"], "text 2 of the call, 'c'"),
+        ("no empty strings", ["a", " ", "c"], "text 1 of the call, ' ' is blank"),
+        ("at most 4 tokens", ["a", "bb", "c"], "text 1 of the call, 'bb', the longest"),
+        ("at most 4 tokens", ["a"], "text 0 of the call, 'a'"),
+    ],
+    ids=["numbered by the server", "blank", "long", "alone"],
+)
+def test_refused_text_is_named(server, said, texts, row):
+    encoder = loaded(server)
+    server.plan = [busy(400, said)]
+    with pytest.raises(ValueError, match="answered 400") as raised:
+        encoder.encode(texts)
+    for part in (said, row, server.url, "model 'm'"):
+        assert part in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"error": {"message": "out of credit"}}, "out of credit"),
+        ({"error": "model not loaded"}, "model not loaded"),
+        ({"detail": "Not authenticated"}, "Not authenticated"),
+        ({"embeddings": [[1, 2]]}, "embeddings"),
+    ],
+    ids=["error object", "error text", "detail", "another format"],
+)
+def test_error_in_a_good_answer_is_told(server, body, said):
+    encoder = loaded(server)
+    server.plan = [(200, {}, json.dumps(body))]
+    with pytest.raises(ValueError, match=said) as raised:
+        encoder.encode(["a", "b"])
+    assert server.url in str(raised.value)
+
+
+def items(*vectors):
+    """An answer whose rows have no numbers."""
+    data = [{"object": "embedding", "embedding": vector} for vector in vectors]
+    return 200, {}, json.dumps({"object": "list", "data": data, "model": "m"})
