@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from .._utils.texts import check_texts
 from .._utils.validation import warn_user
 from .cache.folder import FolderCache
 from .cache.lookup import as_cache
+from .keywords import as_asked, check_others, settings_of_call
 from .models.model import LayerError, Model
-from .outputs import as_rows
+from .outputs import RowError, as_rows
 from .progress import ProgressBar
 from .stream import check_chunk_size, check_target, write_rows
 
@@ -116,13 +118,42 @@ class TextEncoder(TransformerMixin, BaseEstimator):
             "what was fitted on its rows may not fit any more. Pin it with revision=, or fit again."
         )
 
-    def encode(self, texts: Sequence[str]) -> NDArray:
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        batch_size: int | None = None,
+        show_progress_bar: bool | None = None,
+        convert_to_numpy: bool = True,
+        convert_to_tensor: bool = False,
+        normalize_embeddings: bool = False,
+        prompt: str | None = None,
+        device: str | None = None,
+        **others: Any,
+    ) -> NDArray:
         """Embed texts; each distinct text is encoded once.
+
+        The keywords are those of sentence-transformers, so that an encoder can stand where a
+        library expects a SentenceTransformer.
 
         Parameters
         ----------
         texts : sequence of str
             A single str counts as one text.
+        batch_size, prompt, device : default=None
+            In place of the parameter of this name, for this call; None is the parameter.
+        show_progress_bar : bool, default=None
+            In place of `verbose`, for this call; None is `verbose`.
+        convert_to_numpy : bool, default=True
+            Return an array; False asks for a list of one torch tensor per text.
+        convert_to_tensor : bool, default=False
+            Return one torch tensor, on the processor, whatever `convert_to_numpy` says.
+        normalize_embeddings : bool, default=False
+            Scale rows to length 1; rows of zeros stay.
+        **others
+            Other keywords of sentence-transformers at their defaults (`prompt_name`,
+            `output_value`, `precision`, `truncate_dim`, `pool`, `chunk_size`), and those that
+            describe a task of MTEB, which change nothing.
 
         Returns
         -------
@@ -132,15 +163,89 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If a text is missing, or is not a str.
+            If a text is missing, or is not a str, or if a keyword cannot be honoured.
+
+        Examples
+        --------
+        >>> from langalign_sk import SentenceEncoder
+        >>> encoder = SentenceEncoder()
+        >>> encoder.encode(["Good morning"], show_progress_bar=False, convert_to_tensor=True).shape
+        torch.Size([1, 512])
         """
+        check_others(others)
+        asked = {
+            "batch_size": batch_size,
+            "verbose": show_progress_bar,
+            "prompt": prompt,
+            "device": device,
+        }
+        changed = settings_of_call(self._parameters(), asked)
+        rows = self._with(changed)._encoded(texts)
+        out: NDArray = as_asked(
+            rows,
+            convert_to_numpy=convert_to_numpy,
+            convert_to_tensor=convert_to_tensor,
+            normalize=normalize_embeddings,
+        )
+        return out
+
+    def encode_query(self, texts: Sequence[str], **keywords: Any) -> NDArray:
+        """Embed search queries: the same as `encode`, by its name in sentence-transformers.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Queries; they get the same prompt as any text.
+        **keywords
+            As in `encode`.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, width), float32
+            One row per text.
+        """
+        return self.encode(texts, **keywords)
+
+    def encode_document(self, texts: Sequence[str], **keywords: Any) -> NDArray:
+        """Embed documents: the same as `encode`, by its name in sentence-transformers.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Documents; they get the same prompt as any text.
+        **keywords
+            As in `encode`.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, width), float32
+            One row per text.
+        """
+        return self.encode(texts, **keywords)
+
+    def _with(self, parameters: dict[str, Any]) -> TextEncoder:
+        """This encoder with other parameters, for one call; itself if there are none."""
+        if not parameters:
+            return self
+        if "device" not in parameters:
+            self._checked_model()  # and not the copy, so that another model is warned of once
+        encoder = copy(self)
+        for name, value in parameters.items():
+            setattr(encoder, name, value)
+        return encoder
+
+    def _encoded(self, texts: Sequence[str]) -> NDArray:
+        """Rows of texts in their order, from the cache or from the model."""
         model = self._checked_model()
         texts = [texts] if isinstance(texts, str) else cells_of(texts, "texts")
         texts = check_texts(texts, "texts,", may_be_empty=True)
         if not texts:
             return np.empty((0, model.width), dtype=np.float32)
         distinct = dict.fromkeys(texts)
-        rows = self._rows(model, list(distinct))
+        try:
+            rows = self._rows(model, list(distinct))
+        except RowError as error:
+            raise error.numbered(texts) from error.__cause__
         if len(distinct) == len(texts):
             return rows
         place = {text: i for i, text in enumerate(distinct)}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .base import settings_of_rows
 from .objects import Encoder
+from .outputs import RowError
 
 __all__ = ["EncodingSession", "check_varies"]
 
@@ -54,7 +55,10 @@ class EncodingSession:
         rows = self._rows.setdefault(encoder, {})
         new = [t for t in dict.fromkeys(texts) if t not in rows]
         if new:
-            rows.update(zip(new, encoder.encode(new), strict=True))
+            try:
+                rows.update(zip(new, encoder.encode(new), strict=True))
+            except RowError as error:
+                raise error.numbered(texts) from error.__cause__
         return np.stack([rows[t] for t in texts])
 
 
