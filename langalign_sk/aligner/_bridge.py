@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from ..encoders import EncodingSession
+from ..encoders.session import check_varies
 from ..mapping import LinearAligner
 from ..mapping._base import PairedMap
 from ..mapping.candidates import Candidate
@@ -49,6 +50,8 @@ class Bridge:
         self.texts = task + general
         X = session.encode(plan.source, self.texts)
         Y = session.encode(plan.system, self.texts)
+        check_varies(X, self.texts, plan.source)
+        check_varies(Y, self.texts, plan.system)
         weight = None
         if plan.bridge_method not in ADAPTERS:  # adapters do not weight their rows
             weight = np.ones(len(self.texts), dtype=X.dtype)

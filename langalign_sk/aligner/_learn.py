@@ -41,6 +41,8 @@ MIN_ADAPTER_PAIRS = 2_000
 # translations as one of this width, and costs English heads more accuracy
 # (`python -m benchmarks adapters`).
 _ADAPTER_DIM = 256
+# Texts of each language whose rows must differ where there is no pair to learn from.
+_TRIED = 8
 # A fit that writes, calls or prints something is more than its result.
 _WITH_EFFECTS = ("checkpoint", "callbacks", "verbose")
 
@@ -151,7 +153,11 @@ def _encoded(plan: Plan, language: str, session: EncodingSession) -> tuple[NDArr
 
 def _no_alignment(plan: Plan, session: EncodingSession) -> PairedMap:
     """Identity, whose width two rows of zeros tell."""
-    nothing = np.zeros((2, session.encode(plan.source, ["width"]).shape[1]), np.float32)
+    # Some rows show whether the encoder reads the text at all.
+    texts = [text for task in plan.task.values() for text in [*dict.fromkeys(task)][:_TRIED]]
+    rows = session.encode(plan.source, texts or ["width"])
+    check_varies(rows, texts, plan.source)
+    nothing = np.zeros((2, rows.shape[1]), np.float32)
     return LinearAligner("identity").fit(nothing, nothing)
 
 
