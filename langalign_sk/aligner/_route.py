@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..corpus._inputs import Embeddings, Pairs, Text, read_input
 from ..encoders import EncodingSession, as_encoder
 from ..encoders.base import TextEncoder, expect_model, seen_model
-from ..encoders.objects import Encoder
+from ..encoders.objects import Encoder, object_name
+from ..encoders.outputs import numbered_in
 from ..languages import LanguageRouter
 from ..languages.codes import languages_of
 from ..mapping._base import PairedMap
@@ -173,7 +174,7 @@ def encoder_name(encoder: Any) -> str:
     """Name of an encoder as a user passed it."""
     if isinstance(encoder, str | os.PathLike):
         return os.fspath(encoder)
-    return str(encoder.name) if isinstance(encoder, TextEncoder) else type(encoder).__name__
+    return str(encoder.name) if isinstance(encoder, TextEncoder) else object_name(encoder)
 
 
 def encoders_of(aligner: Any) -> tuple[Encoder, Encoder]:
@@ -209,26 +210,27 @@ def transform_rows(
     route = route_of(aligner)
     codes = np.array(languages)
     out = np.empty((len(rows), route.n_features_out), dtype=np.float32)
-    for language in sorted(set(languages)):
-        at = np.flatnonzero(codes == language)
-        texts = [rows[i] for i in at]
-        if language != "en":
-            Z = session.encode(source, texts)
-            route.check_width(Z.shape[1], language)
-            out[at] = route.there(Z, language)
-        elif route.output_space == "target":
-            out[at] = route.english(session.encode(source, texts))
-        elif route.output_space == "shared":
-            out[at] = route.english(session.encode(system, texts))
-        else:
-            Z = session.encode(system, texts)
-            if Z.shape[1] != route.n_features_out:
-                raise ValueError(
-                    f"English rows have width {Z.shape[1]} in their encoder, but the aligner was "
-                    f"fitted to width {route.n_features_out}. Name the English system's encoder in "
-                    "english_encoder."
-                )
-            out[at] = Z
+    with numbered_in(rows):
+        for language in sorted(set(languages)):
+            at = np.flatnonzero(codes == language)
+            texts = [rows[i] for i in at]
+            if language != "en":
+                Z = session.encode(source, texts)
+                route.check_width(Z.shape[1], language)
+                out[at] = route.there(Z, language)
+            elif route.output_space == "target":
+                out[at] = route.english(session.encode(source, texts))
+            elif route.output_space == "shared":
+                out[at] = route.english(session.encode(system, texts))
+            else:
+                Z = session.encode(system, texts)
+                if Z.shape[1] != route.n_features_out:
+                    raise ValueError(
+                        f"English rows have width {Z.shape[1]} in their encoder, but the aligner was "
+                        f"fitted to width {route.n_features_out}. Name the English system's encoder in "
+                        "english_encoder."
+                    )
+                out[at] = Z
     # Another model than in `fit` is warned of once.
     aligner._models_seen = seen_model(source), seen_model(system)
     return out

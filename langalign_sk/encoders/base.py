@@ -21,7 +21,7 @@ from .cache.folder import FolderCache
 from .cache.lookup import as_cache
 from .keywords import as_asked, check_others, settings_of_call
 from .models.model import LayerError, Model
-from .outputs import RowError, as_rows
+from .outputs import as_rows, numbered_in
 from .progress import ProgressBar
 from .stream import check_chunk_size, check_target, write_rows
 
@@ -242,10 +242,8 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         if not texts:
             return np.empty((0, model.width), dtype=np.float32)
         distinct = dict.fromkeys(texts)
-        try:
+        with numbered_in(texts):
             rows = self._rows(model, list(distinct))
-        except RowError as error:
-            raise error.numbered(texts) from error.__cause__
         if len(distinct) == len(texts):
             return rows
         place = {text: i for i, text in enumerate(distinct)}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
 from numbers import Number
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-__all__ = ["RowError", "as_rows", "awaited_error"]
+__all__ = ["RowError", "as_rows", "awaited_error", "numbered_in"]
 
 
 # Dense rows of a vectorizer without dimension reduction are wider than any map can learn.
@@ -58,29 +59,33 @@ class RowError(ValueError):
         super().__init__(message, text, row)
         self.message, self.text, self.row = message, text, row
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RowError, (self.message, self.text, self.row)
+
     def __str__(self) -> str:
         shown = self.text if len(self.text) <= _SHOWN else f"{self.text[:_SHOWN]}..."
         number = "the text" if self.row is None else f"text {self.row} of the call,"
         return self.message.replace(_ROW, f"{number} {shown!r}", 1)
 
-    def numbered(self, texts: Sequence[str], asked: Sequence[str] | None = None) -> RowError:
-        """The same error, numbered by the first of several texts that is this one.
 
-        Parameters
-        ----------
-        texts : sequence of str
-            Texts as the encoder read them.
-        asked : sequence of str, default=None
-            The same texts as they were passed; None if there is no difference.
+@contextlib.contextmanager
+def numbered_in(texts: Sequence[str], asked: Sequence[str] | None = None) -> Iterator[None]:
+    """Number the text of a RowError by its first place in a whole input.
 
-        Returns
-        -------
-        RowError
-            Without a number if the text is not among them.
-        """
-        row = next((i for i, text in enumerate(texts) if text == self.text), None)
-        text = self.text if row is None or asked is None else asked[row]
-        return RowError(self.message, text, row)
+    Parameters
+    ----------
+    texts : sequence of str
+        All texts, as an encoder inside the context gets them.
+    asked : sequence of str, default=None
+        The same texts as they were passed; None if there is no difference.
+    """
+    try:
+        yield
+    except RowError as error:
+        row = next((i for i, text in enumerate(texts) if text == error.text), None)
+        error.text = error.text if row is None or asked is None else asked[row]
+        error.row = row
+        raise
 
 
 def as_rows(

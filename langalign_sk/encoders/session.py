@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import settings_of_rows
-from .objects import Encoder
-from .outputs import RowError
+from .objects import Encoder, object_name, original_object
+from .outputs import numbered_in
 
 __all__ = ["EncodingSession", "check_varies"]
 
@@ -55,10 +55,8 @@ class EncodingSession:
         rows = self._rows.setdefault(encoder, {})
         new = [t for t in dict.fromkeys(texts) if t not in rows]
         if new:
-            try:
+            with numbered_in(texts):
                 rows.update(zip(new, encoder.encode(new), strict=True))
-            except RowError as error:
-                raise error.numbered(texts) from error.__cause__
         return np.stack([rows[t] for t in texts])
 
 
@@ -77,16 +75,26 @@ def check_varies(rows: NDArray, texts: Sequence[str], encoder: Encoder) -> None:
     Raises
     ------
     ValueError
-        If the rows of all texts are the same, though the texts are not.
+        If the rows of all texts are the same, though the texts differ in more than capitals and
+        white space.
     """
-    if len({*texts}) < 2:
+    # Many encoders read no capitals and no white space.
+    if len({" ".join(text.casefold().split()) for text in texts}) < 2:
         return
     largest = np.abs(rows).max()
     if (rows.max(axis=0) - rows.min(axis=0)).max() <= _ROUNDING * largest:
         raise ValueError(
-            f"The encoder returns the same row for all {len(texts)} texts, so that there is nothing to "
-            f"learn from. {_remedy(settings_of_rows(encoder) or {})}"
+            f"The encoder{_name(encoder)} returns the same row for all {len(texts)} texts"
+            f"{'' if largest else ', of zeros alone'}, so that there is nothing to learn from. "
+            f"{_remedy(settings_of_rows(encoder) or {})}"
         )
+
+
+def _name(encoder: Encoder) -> str:
+    """Name of an encoder with a space before it; empty where it has none."""
+    given = original_object(encoder)
+    name = getattr(encoder, "name", None) if given is None else object_name(given)
+    return "" if name is None else f" {name}"
 
 
 def _remedy(settings: dict[str, Any]) -> str:

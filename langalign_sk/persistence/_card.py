@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from inspect import isroutine
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from .._utils.files import replacing
 from .._version import __version__
 from ..aligner._frozen import thawed
 from ..classifier import AlignedClassifier, CrossLingualClassifier
+from ..encoders.objects import object_name
 from ..retrieval import CrossLingualRetriever
 
 __all__ = ["CARD", "merged", "model_card", "write_card"]
@@ -153,6 +155,8 @@ def _calibration(model: AlignedClassifier) -> str:
 def _named(encoder: Any) -> str:
     """Name of an encoder in Markdown, with its revision."""
     name = getattr(encoder, "name", encoder)
+    if isroutine(encoder):
+        return f"the function `{object_name(encoder)}`"
     if not isinstance(name, str):
         return f"an object of the class `{type(encoder).__name__}`"
     revision = getattr(encoder, "revision", None)
