@@ -101,7 +101,7 @@ class _TransformerEncoder(_Wrapped):
             raise self._not_fitted() from error
 
     def encode(self, texts: list[str]) -> NDArray:
-        out = self._object.transform(_column(self._object, texts))
+        out = _transformed(self._object, _column(self._object, texts))
         return as_rows(out, texts, self._name, "model.transform(texts)")
 
     def _not_fitted(self) -> NotFittedError:
@@ -159,6 +159,19 @@ def _learns(transformer: Any) -> bool:
         and not hasattr(transformer, name)
         for name in names
     )
+
+
+def _transformed(transformer: Any, X: Any) -> Any:
+    """Output of a transformer, or of the steps of a Pipeline one by one.
+
+    A Pipeline itself refuses to transform as soon as its last step has no fitted attributes.
+    """
+    if not isinstance(transformer, Pipeline) or not [*_not_known_as_fitted(transformer)]:
+        return transformer.transform(X)
+    for _, step in transformer.steps:
+        if step not in (None, "passthrough"):
+            X = _transformed(step, X)
+    return X
 
 
 def _column(transformer: Any, texts: list[str]) -> Any:
