@@ -1,6 +1,19 @@
-"""Row quality: conformal p-values of rows against those of a fit."""
+"""Quality of rows and of pairs: how much they are like those of a fit, or of sound translations."""
 
+from .pairing import Mismatch, Shift, mismatch, score_agreement, shift
+from .sides import faults_of_sides
 from .texts import TextModel, TextQuality
 from .vectors import VectorModel, VectorQuality
 
-__all__ = ["TextModel", "TextQuality", "VectorModel", "VectorQuality"]
+__all__ = [
+    "Mismatch",
+    "Shift",
+    "TextModel",
+    "TextQuality",
+    "VectorModel",
+    "VectorQuality",
+    "faults_of_sides",
+    "mismatch",
+    "score_agreement",
+    "shift",
+]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._quality import Mismatch, Shift, mismatch, score_agreement, shift
 from ..mapping._base import PairedMap
 from ..mapping.rows import PairedRows
 from ..metrics._core import normalize_rows
@@ -22,21 +23,32 @@ __all__ = ["PairChecks", "doubts", "failures", "measured", "scores_of_pairs"]
 
 _PERMUTATIONS = 999
 _MAX_PAIRS = 2_000
+_MAX_HEAD_ROWS = 500  # more change a correlation by less than it has to say
+_SHOWN = 10  # suspect pairs
 # On sound pairs, recall of the two directions differs by less, and hubness is lower
 # (`python -m benchmarks adapters`).
 _DISAGREEMENT = 0.1
 _HUBNESS = 4.0
+_LEAST_DISTINCT = 10  # pairs, of which some can be held out
 _NEIGHBORS = 10  # k of the k-occurrence, as in its paper
 
 
-def measured(aligner: PairedMap, rows: PairedRows, seed: int, same_space: bool) -> dict[str, Any]:
-    """Scores of an Evaluation, on rows that the map did not see."""
+def measured(
+    aligner: PairedMap, rows: PairedRows, seed: int, same_space: bool, language: str | None = None
+) -> dict[str, Any]:
+    """Scores of an Evaluation, on rows that the map did not see.
+
+    With a language, the pairing of the rows is checked too: a user may have paired them wrongly.
+    """
     found = aligner.held_out(rows, seed)
     if found is None:
         return {"n_held_out": 0, "unaligned": None, "aligned": None}
     indices, moved, counterparts, groups = found
     before = (rows.X[indices], rows.Y[indices]) if same_space and rows.square else None
-    return scores_of_pairs(before, (moved, counterparts), groups, seed)
+    scores = scores_of_pairs(before, (moved, counterparts), groups, seed)
+    if language is not None:
+        scores |= _pairing_of(moved, counterparts, groups, indices, language, seed)
+    return scores
 
 
 def scores_of_pairs(
@@ -51,8 +63,52 @@ def scores_of_pairs(
         "unaligned": before and retrieval_scores(*before, groups=groups),
         "aligned": retrieval_scores(*after, groups=groups),
         "unaligned_hubness": before and hubness_of_pairs(*before, seed),
+        "unaligned_agreement": before and _agreement(*before, seed)[0],
         **vars(measure_pairs(*after, groups, seed)),
     }
+
+
+def _pairing_of(
+    Z: NDArray,
+    T: NDArray,
+    groups: NDArray[np.intp],
+    indices: NDArray[np.intp],
+    language: str,
+    seed: int,
+) -> dict[str, Any]:
+    """Fields of an Evaluation that say which pairs are wrong."""
+    drawn = _drawn_rows(len(Z), seed)
+    S = normalize_rows(Z[drawn]) @ normalize_rows(T[drawn]).T
+    wrong, run = mismatch(S, groups[drawn]), shift(S, indices[drawn])
+    suspects = indices[drawn][wrong.suspects[:_SHOWN]] if wrong.evident else np.empty(0, np.intp)
+    return {
+        "mismatched_share": None if np.isnan(wrong.share) else wrong.share,
+        "suspect_pairs": tuple(suspects.tolist()),
+        "faults": tuple(_faults_of_pairing(wrong, run, suspects, len(drawn), language)),
+    }
+
+
+def _faults_of_pairing(
+    wrong: Mismatch, run: Shift | None, suspects: NDArray[np.intp], n: int, language: str
+) -> list[str]:
+    """Reasons to doubt that row i of both sides is one pair."""
+    faults = []
+    if run is not None:
+        where = "after" if run.offset > 0 else "before"
+        faults.append(
+            f"Rows {run.first} to {run.last} of the pairs of {language!r} are shifted: their target "
+            f"sentences suit the English ones {abs(run.offset)} {where} their own. Look for a line "
+            "that is missing or doubled on one side."
+        )
+    if wrong.evident:
+        shown = ", ".join(map(str, suspects))
+        faults.append(
+            f"About {wrong.share:.0%} of {n} held-out pairs of {language!r} are mismatched (at least "
+            f"{wrong.at_least:.0%}): their sides are no nearer to each other than those of random "
+            "pairs. Check that row i of both sides is one sentence and its translation, first in the "
+            f"rows {shown} (numbered from 0, the worst first)."
+        )
+    return faults
 
 
 def doubts(evaluations: Sequence[Evaluation]) -> list[str]:
@@ -65,14 +121,29 @@ def doubts(evaluations: Sequence[Evaluation]) -> list[str]:
                 f"({e.aligned.recall_at_1:.3f} against {e.unaligned.recall_at_1:.3f})."
             )
         if e.part == "language map" and e.aligned is None:
-            out.append(
-                f"{e.n_fit} pairs of {e.language!r} are too few to hold any out and measure."
-                if e.method not in ADAPTERS
-                else f"The {e.method} map of {e.language!r} was trained without held-out pairs, and "
-                "is not measured."
-            )
-        out += doubts_of_hubness(e)
+            out.append(_not_measured(e))
+        if e.part == "language map":  # the others serve heads, which nearest rows say little about
+            out += doubts_of_hubness(e)
     return out
+
+
+def _not_measured(e: Evaluation) -> str:
+    """Why a language map has no held-out scores."""
+    if e.method in ADAPTERS:
+        return (
+            f"The {e.method} map of {e.language!r} was trained without held-out pairs, and is not "
+            "measured."
+        )
+    if e.n_fit < _LEAST_DISTINCT:
+        return (
+            f"{e.n_fit} pairs of {e.language!r} are too few to hold any out and measure: pass "
+            f"{_LEAST_DISTINCT} or more."
+        )
+    return (
+        f"The {e.n_fit} pairs of {e.language!r} hold fewer than {_LEAST_DISTINCT} that differ on both "
+        "sides, too few to hold any out and measure: pass more, or check that the encoder tells these "
+        "texts apart."
+    )
 
 
 @dataclass(frozen=True)
@@ -89,16 +160,23 @@ class PairChecks:
         the least is 0.001.
     hubness : float
         Skewness of the 10-occurrence of counterparts.
+    score_agreement : float or None
+        Correlation of the scores of linear heads on moved rows and on their counterparts. None in
+        checks that were saved by earlier releases, as the p-value.
+    agreement_p_value : float or None
+        Share of 999 shuffles of the pairs with at least that agreement.
     """
 
     forward_recall: float
     backward_recall: float
     shuffled_p_value: float
     hubness: float
+    score_agreement: float | None = None
+    agreement_p_value: float | None = None
 
 
 def measure_pairs(Z: NDArray, T: NDArray, groups: NDArray[np.intp], seed: int) -> PairChecks:
-    """Recall in either direction, against that of shuffled pairs, and hubness.
+    """Recall and agreement of scores, against those of shuffled pairs, and hubness.
 
     The p-value is that of a permutation test of the pairing (Phipson and Smyth, "Permutation
     p-values should never be zero", Statistical Applications in Genetics and Molecular Biology
@@ -130,7 +208,15 @@ def measure_pairs(Z: NDArray, T: NDArray, groups: NDArray[np.intp], seed: int) -
         float(backward.mean()),
         (1 + reached) / (1 + _PERMUTATIONS),
         hubness_of_pairs(Z, T, seed),
+        *_agreement(Z, T, seed),
     )
+
+
+def _agreement(Z: NDArray, T: NDArray, seed: int) -> tuple[float, float]:
+    """Agreement of scores and its p-value, of 500 of more pairs."""
+    drawn = _drawn_rows(len(Z), seed, _MAX_HEAD_ROWS)
+    found = score_agreement(Z[drawn], T[drawn], seed)
+    return found.value, found.p_value
 
 
 def hubness_of_pairs(Z: NDArray, T: NDArray, seed: int) -> float:
@@ -139,22 +225,45 @@ def hubness_of_pairs(Z: NDArray, T: NDArray, seed: int) -> float:
     return hubness_score(Z[drawn], T[drawn], k=min(_NEIGHBORS, len(drawn)))
 
 
-def _drawn_rows(n: int, seed: int) -> NDArray[np.intp]:
-    if n <= _MAX_PAIRS:
+def _drawn_rows(n: int, seed: int, limit: int = _MAX_PAIRS) -> NDArray[np.intp]:
+    if n <= limit:
         return np.arange(n)
-    return np.sort(np.random.RandomState(seed).choice(n, _MAX_PAIRS, replace=False))
+    return np.sort(np.random.RandomState(seed).choice(n, limit, replace=False))
 
 
 def failures(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Warnings of maps that find no more translations than for shuffled pairs."""
-    return [
-        f"The {e.part} of {e.language!r} finds {e.aligned.recall_at_1:.3f} of {e.n_held_out} held-out "
-        f"translations, no more than for shuffled pairs (p = {e.shuffled_p_value:.3f}): do not use "
-        "it. Check that the two sides are translations of each other row by row, and that the "
-        "encoder knows the language; otherwise pass more pairs."
-        for e in evaluations
-        if e.failed and e.aligned
-    ]
+    """Warnings of maps that are no better than for shuffled pairs, and of wrong pairs."""
+    out = []
+    for e in evaluations:
+        if e.failed and e.aligned:
+            out.append(_failure(e, e.aligned.recall_at_1))
+        out += e.faults
+    return out
+
+
+def _failure(e: Evaluation, recall: float) -> str:
+    found = f"finds {recall:.3f} of {e.n_held_out} held-out translations"
+    remedy = (
+        "Check that the two sides are translations of each other row by row, and that the encoder "
+        "knows the language; otherwise pass more pairs."
+    )
+    if e.part == "bridge":
+        found = f"finds {recall:.3f} of {e.n_held_out} held-out texts"
+        remedy = (
+            "Check that english_encoder returns one row a text, in the order of the texts; otherwise "
+            "pass more English text."
+        )
+    chance = f"p = {e.shuffled_p_value:.3f}"
+    if e.score_agreement is not None:
+        found += (
+            ", and scores of heads on moved rows correlate with the right ones by "
+            f"{e.score_agreement:.2f}"
+        )
+        chance = f"p = {e.shuffled_p_value:.3f} and {e.agreement_p_value:.3f}"
+    return (
+        f"The {e.part} of {e.language!r} {found}, no more than for shuffled pairs ({chance}): do not "
+        f"use it. {remedy}"
+    )
 
 
 def doubts_of_hubness(e: Evaluation) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from .._quality import faults_of_sides
 from .._quality.shares import MAX_ROWS
 from .._quality.texts import TextQuality
 from .._quality.vectors import VectorQuality
@@ -89,7 +90,8 @@ def learn(plan: Plan, session: EncodingSession) -> Learned:
     Returns
     -------
     Learned
-        A map that finds no more translations than for shuffled pairs has been warned of.
+        A map that is no better than for shuffled pairs, and pairs that look wrong, have been warned
+        of.
     """
     if plan.embeddings is not None:
         sides = {plan.languages[0]: plan.embeddings}
@@ -101,6 +103,9 @@ def learn(plan: Plan, session: EncodingSession) -> Learned:
     for language in plan.languages:
         if language in rows:
             maps[language], evaluation = _fit_once(rows[language], language, plan)
+            if language in plan.pairs:  # text says more than its embeddings
+                faults = faults_of_sides(*plan.pairs[language], language)
+                evaluation = replace(evaluation, faults=(*faults, *evaluation.faults))
             evaluations.append(evaluation)
         else:
             maps[language] = _no_alignment(plan, session)
@@ -191,7 +196,7 @@ def fit_language_map(rows: PairedRows, language: str, plan: Plan) -> tuple[Paire
         language,
         aligner.fitted_method,
         n_fit=len(rows),
-        **measured(aligner, rows, plan.seed, same_space),
+        **measured(aligner, rows, plan.seed, same_space, language),
         candidates=candidates or getattr(aligner, "cv_results_", None) or {},
     )
     return aligner, evaluation

@@ -1,16 +1,19 @@
-"""Report of a fitted aligner: held-out retrieval against no alignment."""
+"""Report of a fitted aligner: held-out agreement and retrieval against no alignment."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..metrics import RetrievalScores
 
 __all__ = ["AlignmentReport", "AlignmentWarning", "Evaluation"]
 
 
-_LEVEL = 0.01  # of the test against shuffled pairs
+# Of the tests against shuffled pairs; a handful of pairs have no smaller values than 1 %.
+_LEVEL, _LEVEL_OF_FEW, _FEW = 0.01, 0.05, 10
 _CANDIDATE_COLUMNS = [
     "method",
     "alpha",
@@ -28,7 +31,7 @@ _CANDIDATE_COLUMNS = [
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Held-out retrieval of one map beside its baseline.
+    """Held-out agreement and retrieval of one map beside its baseline.
 
     Every row is scored by a map that did not see it. Where "auto" or a grid chose the map, it chose
     by these rows, so the scores are slightly optimistic; score pairs of your own for a figure to
@@ -62,6 +65,21 @@ class Evaluation:
     hubness, unaligned_hubness : float or None
         Skewness of how often a counterpart is among the ten nearest of a row, see
         :func:`~langalign_sk.metrics.hubness_score`.
+    score_agreement, unaligned_agreement : float or None
+        Correlation of the scores that linear heads of random rows give to the held-out rows, moved
+        and not, with those of their counterparts: what an English head feels of the map. None where
+        nothing was measured, without a baseline, and in reports of earlier releases.
+    agreement_p_value : float or None
+        Share of 999 shuffles of the held-out pairs with at least that agreement.
+    mismatched_share : float or None
+        Estimated share of held-out pairs whose sides are no nearer to each other than those of
+        random pairs, only of a language map. None also where sound pairs are too far apart to
+        tell.
+    suspect_pairs : tuple of int
+        Up to ten pairs to look at, the worst first, numbered from 0 among the pairs of the language.
+        Empty unless there are more mismatched pairs than sound corpora have.
+    faults : tuple of str
+        What is wrong with the pairs: mismatched or shifted rows, another language, cut sentences.
 
     Examples
     --------
@@ -87,11 +105,22 @@ class Evaluation:
     shuffled_p_value: float | None = None
     hubness: float | None = None
     unaligned_hubness: float | None = None
+    score_agreement: float | None = None
+    unaligned_agreement: float | None = None
+    agreement_p_value: float | None = None
+    mismatched_share: float | None = None
+    suspect_pairs: tuple[int, ...] = ()
+    faults: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
-        """Whether no more held-out translations are found than for shuffled pairs (p >= .01)."""
-        return self.shuffled_p_value is not None and self.shuffled_p_value >= _LEVEL
+        """Whether neither agreement of scores nor recall is above that of shuffled pairs.
+
+        At p >= .01, or .05 with fewer than ten held-out rows.
+        """
+        known = [p for p in (self.shuffled_p_value, self.agreement_p_value) if p is not None]
+        level = _LEVEL if self.n_held_out >= _FEW else _LEVEL_OF_FEW
+        return bool(known) and min(known) >= level
 
 
 @dataclass(frozen=True)
@@ -120,12 +149,14 @@ class AlignmentReport:
 
     @property
     def trusted(self) -> bool:
-        """Whether all maps were measured, and find more translations than for shuffled pairs.
+        """Whether all maps were measured, none is as for shuffled pairs, and no pairs look wrong.
 
-        False also where nothing was measured: no pairs, or too few to hold any out.
+        A map is better than for shuffled pairs if the scores of heads agree more, or more translations
+        are found. False also where nothing was measured: no pairs, or too few to hold any out.
         """
         measured = [e.shuffled_p_value is not None for e in self.evaluations]
-        return any(measured) and all(measured) and not any(e.failed for e in self.evaluations)
+        wrong = [e.failed or bool(e.faults) for e in self.evaluations]
+        return any(measured) and all(measured) and not any(wrong)
 
     def to_frame(self) -> Any:
         """Table of all scores, one row per system.
@@ -134,14 +165,17 @@ class AlignmentReport:
         -------
         pandas.DataFrame
             Columns part, language, system, method, recall_at_1, csls_recall_at_1,
-            mean_reciprocal_rank, mean_cosine, n_held_out, n_fit.
+            mean_reciprocal_rank, mean_cosine, score_agreement, n_held_out, n_fit.
         """
         import pandas as pd
 
         rows = []
         for evaluation in self.evaluations:
-            systems = {"no alignment": evaluation.unaligned, "aligned": evaluation.aligned}
-            for system, scores in systems.items():
+            systems = {
+                "no alignment": (evaluation.unaligned, evaluation.unaligned_agreement),
+                "aligned": (evaluation.aligned, evaluation.score_agreement),
+            }
+            for system, (scores, agreement) in systems.items():
                 if scores is None:
                     continue
                 rows.append(
@@ -151,12 +185,13 @@ class AlignmentReport:
                         "system": system,
                         "method": evaluation.method if system == "aligned" else "",
                         **vars(scores),
+                        "score_agreement": np.nan if agreement is None else agreement,
                         "n_held_out": evaluation.n_held_out,
                         "n_fit": evaluation.n_fit,
                     }
                 )
         columns = ["part", "language", "system", "method", *RetrievalScores.__dataclass_fields__]
-        return pd.DataFrame(rows, columns=[*columns, "n_held_out", "n_fit"])
+        return pd.DataFrame(rows, columns=[*columns, "score_agreement", "n_held_out", "n_fit"])
 
     def candidates_to_frame(self) -> Any:
         """Table of every map that "auto" or a grid compared, one row per candidate.
@@ -198,7 +233,7 @@ class AlignmentReport:
 
 
 class AlignmentWarning(UserWarning):
-    """Warning of a map that finds no more held-out translations than for shuffled pairs.
+    """Warning of a map that is no better than for shuffled pairs, or of pairs that look wrong.
 
     Examples
     --------
