@@ -14,7 +14,7 @@ from sklearn.model_selection import (
     StratifiedGroupKFold,
     StratifiedKFold,
 )
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import _safe_indexing, check_array, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
 from .._utils.containers import Table, check_column_names, label_column, opened, text_cells
@@ -155,13 +155,17 @@ class CrossLingualSplit(BaseCrossValidator):
         Shuffle the target rows before they are cut into folds.
     random_state : int, RandomState instance or None, default=None
         Seed of `shuffle`.
+    column : str, int, callable or list of one of the first two, default=None
+        Column of text of a table X, as a ColumnTransformer takes it: its name, its position, or a
+        function of X that returns one of them. None takes X as it is, and of a frame with other
+        columns the only one that holds text.
 
     Raises
     ------
     ValueError
         If `n_splits` is not a positive int, or `random_state` is set without `shuffle`.
     TypeError
-        If `shuffle` is not a bool.
+        If `shuffle` is not a bool, or `column` is none of the above.
 
     See Also
     --------
@@ -190,10 +194,19 @@ class CrossLingualSplit(BaseCrossValidator):
     >>> groups = [0, 1, 0, 1, 2, 2]
     >>> [train.tolist() for train, _ in CrossLingualSplit(n_splits=3).split(texts, groups=groups)]
     [[0, 1], [0, 4], [1, 4]]
+
+    A table with further columns, of which a ColumnTransformer gives one to the aligner:
+
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"text": texts, "channel": "chat", "n_words": 1})
+    >>> cv = CrossLingualSplit("ko", n_splits=3, column="text")
+    >>> [test.tolist() for _, test in cv.split(table)]
+    [[2], [3], [5]]
     """
 
     # `groups` is requested by default, as by scikit-learn's own splitters of groups.
     __metadata_request__split = {"groups": True}  # noqa: RUF012
+    column: Any = None  # of splitters that were pickled before there were tables
 
     def __init__(
         self,
@@ -203,6 +216,7 @@ class CrossLingualSplit(BaseCrossValidator):
         detect: Callable[[list[str]], list[str]] | None = None,
         shuffle: bool = False,
         random_state: Any = None,
+        column: Any = None,
     ) -> None:
         if not isinstance(n_splits, int | np.integer) or n_splits < 1:
             raise ValueError(f"n_splits must be a positive int, got {n_splits!r}.")
@@ -212,11 +226,18 @@ class CrossLingualSplit(BaseCrossValidator):
             raise ValueError(
                 "random_state has no effect without shuffle: set shuffle=True, or leave it None."
             )
+        single = column[0] if isinstance(column, list | tuple) and len(column) == 1 else column
+        if not (column is None or callable(column) or _is_column(single)):
+            raise TypeError(
+                "column must be the name or the position of the column of text, or a function of X "
+                f"that returns one of them, got {column!r}."
+            )
         self.target_lang = target_lang
         self.n_splits = n_splits
         self.detect = detect
         self.shuffle = shuffle
         self.random_state = random_state
+        self.column = column
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Number of splits.
@@ -240,8 +261,9 @@ class CrossLingualSplit(BaseCrossValidator):
 
         Parameters
         ----------
-        X : one column of text, of shape (n_samples,)
-            Labelled rows in English and the target languages, in any order.
+        X : one column of text, of shape (n_samples,), or table of n_samples rows
+            Labelled rows in English and the target languages, in any order; `column` names the text of
+            a table.
         y : array-like of shape (n_samples,), default=None
             Labels; classes stratify the folds.
         groups : array-like of shape (n_samples,), default=None
@@ -257,9 +279,9 @@ class CrossLingualSplit(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If X is not one column of text, or holds no English row, no target row or a row of
-            another language; if there are fewer target rows (or groups of them) than `n_splits`;
-            or if `groups` leaves no English row to train on.
+            If X is not one column of text and `column` names none; if it holds no English row, no
+            target row or a row of another language; if there are fewer target rows (or groups of them)
+            than `n_splits`; or if `groups` leaves no English row to train on.
         """
         english, target = self._sort_rows(X)
         y = None if y is None else np.asarray(label_column(y))
@@ -279,7 +301,7 @@ class CrossLingualSplit(BaseCrossValidator):
     def _sort_rows(self, X: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         languages = languages_of(self.target_lang)
         router = LanguageRouter(languages, self.detect)
-        data = read_input(X, router, languages)
+        data = read_input(self._text_of(X), router, languages)
         if isinstance(data, Embeddings):
             raise ValueError(
                 "CrossLingualSplit tells languages by text, and X holds embeddings or numbers, which "
@@ -299,6 +321,27 @@ class CrossLingualSplit(BaseCrossValidator):
                     "rows to train on and labelled target rows to test on into one X."
                 )
         return np.flatnonzero(is_english), np.flatnonzero(~is_english)
+
+    def _text_of(self, X: Any) -> Any:
+        """The column of text of a table, or X itself."""
+        if self.column is not None:
+            column = self.column(X) if callable(self.column) else self.column
+            return _column_of_table(X, column)
+        names = _names_of(X)
+        if names is None or len(names) == 1:
+            return X
+        lower = {str(name).lower() for name in names}
+        if "en" in lower and lower & {code.lower() for code in languages_of(self.target_lang)}:
+            return X  # pairs, whose error says more
+        text = [i for i in range(len(names)) if _holds_text(_column_at(X, i))]
+        if len(text) == 1:
+            return _column_at(X, text[0])
+        if not text:
+            return X
+        raise ValueError(
+            f"X is a table with the text columns {[names[i] for i in text]}. Name the one that tells "
+            f"languages apart, such as CrossLingualSplit(column={names[text[0]]!r})."
+        )
 
     def _folds(
         self, target: NDArray[np.intp], y: NDArray | None, groups: NDArray | None
@@ -324,3 +367,66 @@ class CrossLingualSplit(BaseCrossValidator):
         cv = kind(self.n_splits, shuffle=self.shuffle, random_state=self.random_state)
         for _, fold in cv.split(target, labels, own):
             yield fold
+
+
+def _is_column(column: Any) -> bool:
+    return isinstance(column, str | int | np.integer) and not isinstance(column, bool)
+
+
+def _column_of_table(X: Any, column: Any) -> Any:
+    """Column of a frame, an array or a list of rows, by name or position."""
+    if not _is_column(column):
+        given = list(column) if np.iterable(column) else [column]
+        if len(given) != 1 or not _is_column(given[0]):
+            raise ValueError(
+                f"column stands for {given}, and languages are told by one column of text: give its "
+                "name or its position."
+            )
+        column = given[0]
+    names = _names_of(X)
+    if names is None:
+        X = np.asarray(X, dtype=object)
+        if X.ndim < 2 or isinstance(column, str):
+            what = "one column" if X.ndim < 2 else "an array, whose columns have no names"
+            raise ValueError(
+                f"column={column!r} is of a table, and X is {what}. Leave column=None for one column "
+                "of text, or pass a DataFrame."
+            )
+        names = list(range(X.shape[1]))
+    at = (
+        [i for i, name in enumerate(names) if name == column]
+        if isinstance(column, str)
+        else [column]
+    )
+    if len(at) > 1:
+        raise ValueError(
+            f"X has {len(at)} columns {column!r}: rename them, or name one by its position."
+        )
+    if not at or not -len(names) <= at[0] < len(names):
+        raise ValueError(f"X has no column {column!r}: its columns are {names}.")
+    found = _column_at(X, at[0])
+    if not _holds_text(found):
+        raise ValueError(f"Column {column!r} of X holds no text: name the column of sentences.")
+    return found
+
+
+def _names_of(X: Any) -> list[Any] | None:
+    """Names of the columns of a frame of pandas or polars, or a table of pyarrow; None of others."""
+    if isinstance(X, Mapping):
+        return None
+    names = getattr(X, "column_names", getattr(X, "columns", None))
+    return None if names is None else list(names)
+
+
+def _column_at(X: Any, position: int) -> Any:
+    if hasattr(X, "column_names"):
+        return X.column(int(position)).to_pylist()
+    return _safe_indexing(X, int(position), axis=1)
+
+
+def _holds_text(column: Any) -> bool:
+    """Whether a column holds str that are not categories."""
+    dtype = str(getattr(column, "dtype", "")).lower()
+    if dtype.startswith(("categor", "enum")):
+        return False
+    return any(isinstance(value, str | bytes) for value in column)

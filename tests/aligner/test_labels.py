@@ -27,7 +27,7 @@ def test_one_example_a_class(labels):
     pipe = make_pipeline(
         CrossLingualAligner("ko", encoder=ToyEncoder(), corpus=None), KNeighborsClassifier(1)
     )
-    texts = [f"Please tell me where the parcel of order {i} is." for i in range(30)]
+    texts = [f"Please tell me where I can find the parcel of order {i}" for i in range(30)]
     assert (pipe.fit(texts, labels).predict(texts) == np.asarray(labels)).all()
 
 

@@ -8,14 +8,19 @@ import pickle
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.base import clone
-from sklearn.model_selection import GroupKFold, PredefinedSplit, cross_val_score
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold, PredefinedSplit, cross_val_score
+from sklearn.pipeline import make_pipeline
 
 from langalign_sk import ParallelCorpus
 from langalign_sk.model_selection import CrossLingualSplit, make_retrieval_scorer, pair_groups
-from tests.model_selection.factories import toy
+from tests.model_selection.factories import OTHER_PAIRS, labelled, toy
 from tests.toy import ENGLISH, KOREAN, PAIRS, rotated
 
 # Groups of pairs
@@ -219,7 +224,9 @@ def test_a_splitter_among_its_kind():
     for name in ("target_lang=['ko', 'ja']", "n_splits=3", "shuffle=True", "random_state=0"):
         assert name in repr(cv)
     X = ["Hi", *KOREAN[:9]]
-    for twin in (copy.deepcopy(cv), clone(cv, safe=False), pickle.loads(pickle.dumps(cv))):
+    old = copy.copy(cv)
+    del old.column  # as pickled by earlier releases
+    for twin in (old, copy.deepcopy(cv), clone(cv, safe=False), pickle.loads(pickle.dumps(cv))):
         assert repr(twin) == repr(cv)
         assert splits(twin, X) == splits(cv, X)
 
@@ -265,3 +272,112 @@ def test_embeddings_go_with_the_split_that_the_error_names():
     languages = np.array(["en", "ko", "en", "ko"])
     cv = PredefinedSplit(np.where(languages == "en", -1, 0))
     assert splits(cv, np.eye(4)) == [([0, 2], [1, 3])]
+
+
+# Tables
+
+
+ENGLISH_ROWS, KOREAN_ROWS = ["Hello", "Bye", "Thanks"], ["안녕", "잘 가", "고마워"]
+COLUMNS = {"text": ENGLISH_ROWS + KOREAN_ROWS, "n": [0, 1, 2] * 2, "channel": list("aabbcc")}
+TABLES = {
+    "pandas": pd.DataFrame(COLUMNS, index=[5, 5, 1, 2, 3, 0]),
+    "polars": pl.DataFrame(COLUMNS),
+    "pyarrow": pa.table(COLUMNS),
+}
+FOLDS = [([0, 1, 2], [3]), ([0, 1, 2], [4]), ([0, 1, 2], [5])]
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize(
+    "column",
+    ["text", 0, -3, np.int64(0), ["text"], [0], lambda X: "text", lambda X: ["text"]],
+    ids=[
+        "name",
+        "position",
+        "from the end",
+        "numpy",
+        "list",
+        "list of int",
+        "callable",
+        "selector",
+    ],
+)
+def test_the_text_column_of_a_table_is_named(kind, column):
+    assert splits(CrossLingualSplit(n_splits=3, column=column), TABLES[kind]) == FOLDS
+
+
+def test_the_text_column_of_an_array_has_a_position():
+    rows = [[n, text] for text, n in zip(COLUMNS["text"], COLUMNS["n"], strict=True)]
+    cv = CrossLingualSplit(n_splits=3, column=1)
+    assert splits(cv, np.array(rows, dtype=object)) == splits(cv, rows) == FOLDS
+
+
+def test_the_only_text_column_needs_no_name():
+    table = pd.DataFrame({"n": COLUMNS["n"], "text": COLUMNS["text"]})
+    assert splits(CrossLingualSplit(n_splits=3), table) == FOLDS
+    channel = pd.Categorical(COLUMNS["channel"])
+    assert splits(CrossLingualSplit(n_splits=3), table.assign(channel=channel)) == FOLDS
+    assert splits(CrossLingualSplit(n_splits=3), pl.DataFrame(table.to_dict("list"))) == FOLDS
+
+
+def test_pandas_columns_with_ints_as_names_have_positions():
+    table = pd.DataFrame({3: COLUMNS["n"], 0: COLUMNS["text"]})
+    assert splits(CrossLingualSplit(n_splits=3, column=1), table) == FOLDS
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (None, r"text columns \['text', 'channel'\].*CrossLingualSplit\(column='text'\)"),
+        ("body", r"no column 'body': its columns are \['text', 'n', 'channel'\]"),
+        (7, "no column 7"),
+        ("n", "'n' of X holds no text"),
+        (lambda X: ["text", "channel"], r"column stands for \['text', 'channel'\]"),
+        (lambda X: None, "told by one column"),
+    ],
+    ids=["several", "unknown", "out of range", "numbers", "two", "none"],
+)
+def test_bad_columns_of_a_table(kind, column, message):
+    with pytest.raises(ValueError, match=message):
+        next(CrossLingualSplit(column=column).split(TABLES[kind]))
+
+
+def test_bad_columns_of_other_containers():
+    twice = pd.DataFrame(np.array([COLUMNS["text"]] * 2).T, columns=["text", "text"])
+    with pytest.raises(ValueError, match="2 columns 'text'"):
+        next(CrossLingualSplit(column="text").split(twice))
+    with pytest.raises(ValueError, match="X is one column"):
+        next(CrossLingualSplit(column="text").split(COLUMNS["text"]))
+    with pytest.raises(ValueError, match="columns have no names"):
+        next(CrossLingualSplit(column="text").split(np.array([COLUMNS["text"]] * 2).T))
+    with pytest.raises(TypeError, match="column must be the name or the position"):
+        CrossLingualSplit(column=1.5)
+    with pytest.raises(TypeError, match=r"got \['text', 'channel'\]"):
+        CrossLingualSplit(column=["text", "channel"])
+    pairs = pd.DataFrame({"ko": KOREAN_ROWS, "en": ENGLISH_ROWS})
+    with pytest.raises(ValueError, match="GroupKFold"):
+        next(CrossLingualSplit().split(pairs))
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_a_column_transformer_is_searched_over_a_table(kind):
+    encoder, texts, classes = labelled()
+    table = pd.DataFrame({"text": texts, "n": np.arange(len(texts)) % 3, "id": "x"})
+    table = table if kind == "pandas" else pl.DataFrame(table.to_dict("list"))
+    columns = ColumnTransformer(
+        [("align", toy(encoder=encoder), "text"), ("n", "passthrough", ["n"])]
+    )
+    pipe = make_pipeline(columns, LogisticRegression(C=10))
+    grid = {"columntransformer__align__method": ["identity", "ridge"]}
+    cv = CrossLingualSplit(n_splits=3, column="text")
+    words = {"parallel": OTHER_PAIRS}
+    search = GridSearchCV(pipe, grid, cv=cv, error_score="raise")
+    with config_context(enable_metadata_routing=True):
+        search.estimator.named_steps["columntransformer"].transformers[0][1].set_fit_request(
+            parallel=True
+        )
+        search.fit(table, classes, **words)
+    assert search.best_params_ == {"columntransformer__align__method": "ridge"}
+    identity, ridge = search.cv_results_["mean_test_score"]
+    assert ridge > identity + 0.2
