@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from .._quality import TextModel, TextQuality, VectorModel, VectorQuality
@@ -118,10 +120,48 @@ def kind_of(estimator: Any) -> Kind:
         if kind.writer is not None and type(estimator) is kind.cls:
             return kind
     names = ", ".join(kind.name for kind in KINDS if kind.writer is not None)
-    raise TypeError(
-        f"save takes one of {names}, fitted, got {type(estimator).__name__}. Dump other estimators "
-        "by joblib or skops."
-    )
+    raise TypeError(f"save takes one of {names}, fitted, got {_other(estimator)}")
+
+
+def _other(estimator: Any) -> str:
+    """Full name of a class that is not saved, and what to do with its objects."""
+    cls = estimator if isinstance(estimator, type) else type(estimator)
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    if cls is estimator:
+        return f"the class {name} itself: pass a fitted object of it."
+    if any(hasattr(step, "fit_resample") for _, step in getattr(estimator, "steps", ())):
+        return (
+            f"{name}, which is not {Pipeline.__module__}.Pipeline. Its samplers do nothing after fit: "
+            "save sklearn.pipeline.Pipeline([step for step in pipeline.steps if not hasattr(step[1], "
+            "'fit_resample')]), or dump the whole by joblib."
+        )
+    saved = [kind.cls for kind in KINDS if kind.writer is not None]
+    for place, part in _parts(estimator):
+        if type(part) in saved:
+            return (
+                f"{name}. Save the {type(part).__name__} in its `{place}`, or dump the whole by "
+                "joblib: load such files only if you trust them."
+            )
+    alike = [known for known in saved if known.__name__ == cls.__name__ or issubclass(cls, known)]
+    if alike:
+        return (
+            f"{name}, which is another class than {_public_name(alike[0])} and may need code of its "
+            "own: dump it by joblib, and load such files only if you trust them."
+        )
+    return f"{name}. Dump other estimators by joblib or skops."
+
+
+def _parts(estimator: Any) -> Iterator[tuple[str, Any]]:
+    """Fitted parts of a meta-estimator, with the names of the attributes that hold them."""
+    for name, value in getattr(estimator, "__dict__", {}).items():
+        if name.endswith("_") or isinstance(estimator, FrozenEstimator):
+            parts = value if isinstance(value, list | tuple) else [value]
+            yield from ((name, part) for part in parts)
+
+
+def _public_name(cls: type) -> str:
+    own = cls.__module__.startswith("langalign_sk.")
+    return f"langalign_sk.{cls.__name__}" if own else f"{cls.__module__}.{cls.__name__}"
 
 
 def kind_named(name: Any) -> Kind:

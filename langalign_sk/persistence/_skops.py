@@ -10,13 +10,14 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from .._utils.bundle import Bundle
 from .._utils.optional import import_extra
+from .._utils.validation import warn_user
 from ._kinds import Kind, trusted
 
 __all__ = ["dumped", "read_dumped"]
 
 
 def dumped(estimator: Any) -> bytes:
-    """Content of a skops file of an estimator.
+    """Content of a skops file of an estimator; a warning names what `load` will refuse in it.
 
     Raises
     ------
@@ -24,7 +25,15 @@ def dumped(estimator: Any) -> bytes:
         If skops is not installed.
     """
     # The schema, which is text, is the larger part of a small model.
-    return _skops().dumps(estimator, compression=ZIP_DEFLATED)
+    content: bytes = _skops().dumps(estimator, compression=ZIP_DEFLATED)
+    unknown = _untrusted(content)
+    if unknown:
+        warn_user(
+            f"The {type(estimator).__name__} holds {unknown[0]!r}, which skops does not trust: it is "
+            "saved, and load will refuse it. skops.io.load with trusted= reads the file, and joblib "
+            "dumps the estimator as it is."
+        )
+    return content
 
 
 def read_dumped(saved: Bundle, kind: Kind, path: Path) -> Any:
@@ -44,9 +53,9 @@ def read_dumped(saved: Bundle, kind: Kind, path: Path) -> Any:
         with ZipFile(io.BytesIO(content)) as file:
             schema = json.loads(file.read("schema.json"))
         types = skops.get_untrusted_types(data=content)
+        unknown = _untrusted(content)
     except Exception as error:  # what is not a file of skops raises errors of all kinds
         raise saved.damaged from error
-    unknown = [name for name in types if name not in trusted()]
     if unknown:
         raise ValueError(
             f"{where} holds {unknown[0]!r}, which skops does not trust: it may execute any "
@@ -64,6 +73,12 @@ def read_dumped(saved: Bundle, kind: Kind, path: Path) -> Any:
     if type(estimator) is not kind.cls:
         raise saved.damaged
     return estimator
+
+
+def _untrusted(content: bytes) -> list[str]:
+    """Names of the types in a file that neither skops nor this package trusts."""
+    types = _skops().get_untrusted_types(data=content)
+    return [name for name in types if name not in trusted()]
 
 
 def _skops() -> Any:

@@ -8,7 +8,13 @@ from importlib import import_module
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.pipeline import make_pipeline
+from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from langalign_sk import LinearAligner, load, save
@@ -78,7 +84,8 @@ def test_a_part_of_a_pipeline_is_entered_once(entering, tmp_path):
     scaler = StandardScaler()
     scaler.note = Note("mine", np.arange(3.0))
     pipeline = make_pipeline(scaler).fit(X)
-    save(pipeline, tmp_path)
+    with pytest.warns(UserWarning, match=r"holds 'tests\.persistence\.test_kinds\.Note'.*refuse"):
+        save(pipeline, tmp_path)
     with pytest.raises(ValueError, match=r"holds 'tests\.persistence\.test_kinds\.Note'"):
         load(tmp_path)
     entering(_kinds.Kind(Note, inside=("skops",)))
@@ -87,7 +94,10 @@ def test_a_part_of_a_pipeline_is_entered_once(entering, tmp_path):
 
 def test_an_estimator_is_entered_once(entering, tmp_path):
     fitted = OtherAligner("ridge", alpha=1.0).fit(X, 2 * X)
-    with pytest.raises(TypeError, match=r"save takes one of .*, got OtherAligner"):
+    with pytest.raises(
+        TypeError,
+        match=r"save takes one of .*, got tests\.\S*OtherAligner.*another class than langalign_sk\.L",
+    ):
         save(fitted, tmp_path)
     entering(_kinds.Kind(OtherAligner, "arrays"))
     save(fitted, tmp_path)
@@ -101,3 +111,100 @@ def test_a_class_by_the_name_of_another_is_refused(tmp_path):
     fitted = LinearAligner("ridge", alpha=1.0).fit(X, X).set_params(random_state=impostor())
     with pytest.raises(TypeError, match="random_state is a Network, which cannot be saved"):
         save(fitted, tmp_path)
+
+
+class Sampler(BaseEstimator):
+    """Stand-in of a sampler of imbalanced-learn, which does nothing after `fit`."""
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def fit_resample(self, X, y):
+        return X, y
+
+
+def look_alike():
+    """A class by the name of scikit-learn's Pipeline, as imbalanced-learn has one."""
+    cls = type("Pipeline", (Pipeline,), {})
+    cls.__module__ = "imblearn.pipeline"
+    return cls
+
+
+def fitted_classifier():
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(X, np.arange(len(X)) % 2)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: look_alike()([("sample", Sampler()), ("scale", StandardScaler())]),
+            r"got imblearn\.pipeline\.Pipeline, which is not sklearn\.pipeline\.Pipeline.*fit_resample",
+        ),
+        (
+            lambda: look_alike()([("scale", StandardScaler())]),
+            r"got imblearn\.pipeline\.Pipeline, which is another class than sklearn\.p",
+        ),
+        (
+            lambda: type("LinearAligner", (), {"__module__": "theirs"})(),
+            r"got theirs\.LinearAligner, which is another class than langalign_sk\.LinearAligner",
+        ),
+        (
+            lambda: FrozenEstimator(LinearAligner("ridge", alpha=1.0).fit(X, X)),
+            r"got sklearn\.frozen\.\S*FrozenEstimator\. Save the LinearAligner in its `estimator`",
+        ),
+        (
+            lambda: GridSearchCV(fitted_classifier(), {}, cv=2).fit(X, np.arange(len(X)) % 2),
+            r"GridSearchCV\. Save the Pipeline in its `best_estimator_`",
+        ),
+        (
+            lambda: VotingClassifier([("a", fitted_classifier())]).fit(X, np.arange(len(X)) % 2),
+            r"VotingClassifier\. Save the Pipeline in its `estimators_`",
+        ),
+        (
+            lambda: TunedThresholdClassifierCV(fitted_classifier(), cv=2).fit(
+                X, np.arange(len(X)) % 2
+            ),
+            r"TunedThresholdClassifierCV\. Save the Pipeline in its `estimator_`",
+        ),
+        (
+            lambda: CalibratedClassifierCV(fitted_classifier(), cv=2).fit(X, np.arange(len(X)) % 2),
+            r"got sklearn\.calibration\.CalibratedClassifierCV\. Dump other estimators by joblib",
+        ),
+        (lambda: LinearAligner, r"got the class .*LinearAligner itself: pass a fitted object"),
+    ],
+    ids=[
+        "pipeline with samplers",
+        "pipeline of another package",
+        "aligner of another package",
+        "frozen",
+        "search",
+        "voting",
+        "threshold",
+        "calibrated",
+        "class",
+    ],
+)
+def test_what_is_not_saved_is_named_in_full(make, message, tmp_path):
+    with pytest.raises(TypeError, match=message):
+        save(make(), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_pipeline_with_samplers_is_saved_without_them(tmp_path):
+    imblearn = pytest.importorskip("imblearn.pipeline")
+    from imblearn.over_sampling import RandomOverSampler
+
+    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+    y = np.arange(len(X)) % 4 == 0
+    pipeline = imblearn.make_pipeline(
+        StandardScaler(), RandomOverSampler(random_state=0), LogisticRegression()
+    ).fit(X, y)
+    with pytest.raises(TypeError, match=r"got imblearn\.pipeline\.Pipeline"):
+        save(pipeline, tmp_path)
+    save(
+        Pipeline([step for step in pipeline.steps if not hasattr(step[1], "fit_resample")]),
+        tmp_path,
+    )
+    assert_array_equal(load(tmp_path).predict(X), pipeline.predict(X))
