@@ -15,6 +15,7 @@ from .._quality.shares import MIN_ROWS
 from .._quality.texts import TextQuality
 from .._quality.vectors import VectorQuality
 from .._utils.containers import embedding_rows, opened
+from .._utils.lineage import LineageMixin, note_clone
 from .._utils.stamp import VersionStampMixin
 from .._utils.validation import forget
 from ..corpus._inputs import Pairs, Text, check_pairs_y
@@ -33,6 +34,7 @@ __all__ = ["CrossLingualAligner"]
 
 
 class CrossLingualAligner(
+    LineageMixin,
     VersionStampMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -569,6 +571,7 @@ class CrossLingualAligner(
         for name in ("_metadata_request", "_sklearn_output_config"):
             if name in self.__dict__:
                 setattr(twin, name, copy.deepcopy(self.__dict__[name]))
+        note_clone(self, twin)
         return twin
 
     def __sklearn_tags__(self) -> Any:

@@ -35,9 +35,6 @@ from ._report import AlignmentReport, AlignmentWarning, Evaluation
 
 __all__ = ["Learned", "fit_planned", "learn"]
 
-# With fewer pairs, adapters find no more held-out translations than closed forms do
-# (`python -m benchmarks grid`).
-MIN_ADAPTER_PAIRS = 2_000
 # Adapters gain translations and not accuracy: for a head they are not tried. A linear one finds as many
 # translations as one of this width, and costs English heads more accuracy
 # (`python -m benchmarks adapters`).
@@ -213,8 +210,7 @@ def _chosen(rows: PairedRows, language: str, plan: Plan) -> tuple[PairedMap, dic
         objective="head" if plan.for_head else "retrieval",
         random_state=plan.seed,
     )
-    trains = plan.method == "auto" and not plan.for_head and plan.time_budget != 0
-    if not trains or len(rows) < MIN_ADAPTER_PAIRS:
+    if not plan.tries_adapters(len(rows)):
         return linear, {}
     adapter = plan.adapter_for("contrastive", language)
     free = adapter.adapter_dim is None and adapter.rank is None

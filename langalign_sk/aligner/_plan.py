@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from .._utils.containers import embedding_rows, label_column
+from .._utils.idle import say_idle
 from .._utils.validation import check_choice, check_number, warn_user
 from ..corpus._inputs import (
     Embeddings,
@@ -35,6 +36,7 @@ from ..mapping._base import check_counterparts
 from ..mapping.adapter import check_adapter_parameters
 from ..mapping.candidates import METHODS, OBJECTIVES, linear_candidates
 from ..mapping.settings import ARCHITECTURES
+from ._idle import Situation, idle_settings
 from ._pairs import notes_on_scripts, pairs_of_corpus
 from ._route import encoders_of, read_rows, router_of
 
@@ -42,6 +44,9 @@ __all__ = ["ADAPTERS", "MIN_BRIDGE_ROWS", "Plan", "check_parameters", "plan_fit"
 
 FLOATS = [np.float64, np.float32]
 ADAPTERS = tuple(ARCHITECTURES)
+# With fewer pairs, adapters find no more held-out translations than closed forms do
+# (`python -m benchmarks grid`).
+MIN_ADAPTER_PAIRS = 2_000
 MIN_BRIDGE_ROWS = 20
 FEW_BRIDGE_ROWS = 200
 
@@ -103,6 +108,11 @@ class Plan:
     def bridged(self) -> bool:
         """Whether there is another English encoder that target rows have to be moved to."""
         return self.system is not self.source and not self.shared and self.embeddings is None
+
+    def tries_adapters(self, n_pairs: int) -> bool:
+        """Whether "auto" trains adapters on so many pairs, and compares them with closed forms."""
+        asked = self.method == "auto" and not self.for_head and self.time_budget != 0
+        return asked and n_pairs >= MIN_ADAPTER_PAIRS
 
     @property
     def english_of_pairs(self) -> list[str]:
@@ -171,7 +181,7 @@ def plan_fit(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
     # `corpus=None` asks for no pairs: the report notes their absence, and nothing warns of it.
     for note in (*(missing if given or aligner.corpus is not None else ()), *few):
         warn_user(note)
-    return Plan(**{**vars(draft), "notes": (*missing, *few)})
+    return _with_idle_settings(aligner, draft, (*missing, *few), given)
 
 
 def _plan_of_embeddings(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
@@ -190,7 +200,28 @@ def _plan_of_embeddings(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
         )
     X = validate_data(aligner, X, dtype=FLOATS, ensure_min_samples=2)
     Y = check_counterparts(X, embedding_rows(y, "y"))
-    return Plan(**_settings(aligner, *encoders_of(aligner)), embeddings=(X, Y))
+    draft = Plan(**_settings(aligner, *encoders_of(aligner)), embeddings=(X, Y))
+    return _with_idle_settings(aligner, draft, (), True)
+
+
+def _with_idle_settings(aligner: Any, draft: Plan, notes: tuple[str, ...], given: bool) -> Plan:
+    """The plan with all its notes; parameters without effect are warned of once a search."""
+    if draft.embeddings is not None:
+        sizes = [len(draft.embeddings[0])]
+    else:
+        sizes = [len(target) for target, _ in draft.pairs.values()]
+    found = idle_settings(
+        Situation(
+            aligner,
+            given=given,
+            learns=bool(sizes),
+            one_encoder=draft.system is draft.source,
+            bridged=draft.bridged,
+            enough=any(size >= MIN_ADAPTER_PAIRS for size in sizes),
+        )
+    )
+    say_idle(aligner, found)
+    return Plan(**{**vars(draft), "notes": (*notes, *(idle.message for idle in found))})
 
 
 def _pairs_beside_text(

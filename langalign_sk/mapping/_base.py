@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import assert_all_finite, check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from .._utils.lineage import LineageMixin
 from .._utils.stamp import VersionStampMixin
 from ..metrics._core import duplicate_groups, row_recall
 from .network import Network
@@ -24,6 +25,7 @@ _CACHED = 1 << 17  # numbers, which a processor's cache holds
 
 
 class PairedMap(
+    LineageMixin,
     VersionStampMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,

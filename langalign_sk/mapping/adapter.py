@@ -14,9 +14,11 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from .._utils.compat import CallbackSupportMixin, fit_context, with_callbacks
+from .._utils.idle import say_idle
 from .._utils.validation import check_choice, check_number, forget, warn_user
 from ._base import PairedMap
 from .candidates import AUTO_METHODS
+from .idle import idle_of_adapter
 from .network import Network
 from .rows import HeldOutRows, PairedRows
 from .selection import HeldOutPairs
@@ -310,6 +312,8 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         AdapterAligner
             The fitted estimator.
         """
+        check_adapter_parameters(self, square=True)
+        say_idle(self, idle_of_adapter(self))
         return self._fit(X, y)
 
     @with_callbacks

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._utils.arrays import is_diagonal, is_identity
+from .._utils.idle import say_idle
 from .._utils.validation import forget, warn_user
 from ._base import PairedMap
 from .candidates import Candidate, MapCandidate, cautious_candidate, linear_candidates
 from .closed_form import Solver
+from .idle import idle_of_linear
 from .network import Network
 from .rows import PairedRows
 from .selection import HeldOutPairs, choose, held_out_pairs
@@ -186,7 +188,9 @@ class LinearAligner(PairedMap):
         LinearAligner
             The fitted estimator.
         """
-        return self.fit_rows(self.check_rows(X, y, sample_weight))
+        fitted = self.fit_rows(self.check_rows(X, y, sample_weight))
+        say_idle(self, idle_of_linear(self))
+        return fitted
 
     def fit_rows(self, rows: PairedRows) -> LinearAligner:
         candidates = linear_candidates(

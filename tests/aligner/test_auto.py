@@ -35,7 +35,7 @@ def candidates_of(aligner):
 
 @pytest.mark.parametrize(("least", "tries"), [(100, True), (200, True), (201, False)])
 def test_auto_tries_adapters_from_a_number_of_pairs_on(monkeypatch, least, tries):
-    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", least)
+    monkeypatch.setattr("langalign_sk.aligner._plan.MIN_ADAPTER_PAIRS", least)
     results = candidates_of(toy().fit(PAIRS))
     assert {"identity", "ridge", "procrustes"} <= set(results["method"])
     widths = [
@@ -51,7 +51,7 @@ def test_auto_tries_no_adapter_on_200_pairs_by_default():
 
 
 def test_no_time_at_all_is_closed_forms_only(monkeypatch):
-    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._plan.MIN_ADAPTER_PAIRS", 100)
     aligner = toy(time_budget=0).fit(PAIRS)
     assert "contrastive" not in candidates_of(aligner)["method"]
     monkeypatch.undo()
@@ -61,7 +61,7 @@ def test_no_time_at_all_is_closed_forms_only(monkeypatch):
 
 
 def test_too_little_time_lists_adapters_and_takes_a_closed_form(monkeypatch):
-    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._plan.MIN_ADAPTER_PAIRS", 100)
     aligner = toy(time_budget=1e-6).fit(PAIRS)
     results = candidates_of(aligner)
     assert results["method"].count("contrastive") == 1
@@ -72,13 +72,13 @@ def test_too_little_time_lists_adapters_and_takes_a_closed_form(monkeypatch):
 
 @pytest.mark.parametrize("adapter_dim", [0, 5])
 def test_a_given_width_is_the_only_one_tried(monkeypatch, adapter_dim):
-    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._plan.MIN_ADAPTER_PAIRS", 100)
     results = candidates_of(toy(adapter_dim=adapter_dim).fit(PAIRS))
     assert [w for w in results["adapter_dim"] if w is not None] == [adapter_dim]
 
 
 def test_auto_ends_with_the_adapter_that_won(monkeypatch):
-    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._plan.MIN_ADAPTER_PAIRS", 100)
     X, Y = bent_pairs()
     aligner = toy(adapter_dim=16, adapter_params=QUICK).fit(X, Y)
     assert aligner.method_ == "contrastive"
@@ -97,7 +97,7 @@ def test_auto_ends_with_the_adapter_that_won(monkeypatch):
 
 
 def test_auto_repeats_with_its_seed(monkeypatch):
-    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._plan.MIN_ADAPTER_PAIRS", 100)
     first, again = (toy(adapter_dim=8).fit(PAIRS) for _ in range(2))
     assert without_seconds(candidates_of(first)) == without_seconds(candidates_of(again))
     assert_allclose(first.transform(KOREAN), again.transform(KOREAN), rtol=0)
@@ -105,7 +105,7 @@ def test_auto_repeats_with_its_seed(monkeypatch):
 
 @pytest.mark.slow
 def test_auto_of_a_shared_space_tries_shared_adapters(monkeypatch):
-    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._plan.MIN_ADAPTER_PAIRS", 100)
     X, Y = bent_pairs()
     aligner = toy(adapter_dim=16, adapter_params=QUICK, output_space="shared").fit(X, Y)
     assert candidates_of(aligner)["method"] == ["spectral", "contrastive"]
@@ -114,7 +114,7 @@ def test_auto_of_a_shared_space_tries_shared_adapters(monkeypatch):
 
 
 def test_interrupted_auto_fits_the_best_so_far(monkeypatch):
-    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._plan.MIN_ADAPTER_PAIRS", 100)
     monkeypatch.setattr(AdapterCandidate, "move_folds", interrupt)
     with pytest.warns(UserWarning, match="interrupted"):
         aligner = toy().fit(PAIRS)
@@ -124,7 +124,7 @@ def test_interrupted_auto_fits_the_best_so_far(monkeypatch):
 
 @pytest.mark.parametrize("params", [{"rank": 2}, {"architecture": "fc"}, {"architecture": "ae"}])
 def test_auto_takes_every_adapter_parameter_that_passed_the_check(monkeypatch, params):
-    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._plan.MIN_ADAPTER_PAIRS", 100)
     aligner = toy(adapter_params={**SHORT, **params})
     aligner.fit(PAIRS)
     assert "contrastive" in candidates_of(aligner)["method"]
@@ -138,7 +138,7 @@ def test_auto_takes_every_adapter_parameter_that_passed_the_check(monkeypatch, p
     ],
 )
 def test_auto_under_a_global_frame_output(monkeypatch, output_space):
-    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._plan.MIN_ADAPTER_PAIRS", 100)
     expected = toy(adapter_dim=0, output_space=output_space).fit(PAIRS)
     with sklearn.config_context(transform_output="pandas"):
         aligner = toy(adapter_dim=0, output_space=output_space).fit(PAIRS)
@@ -166,7 +166,7 @@ def test_reports_without_an_objective_were_chosen_for_retrieval():
 
 
 def test_a_head_has_the_map_of_the_linear_aligner_and_no_adapter(monkeypatch):
-    monkeypatch.setattr("langalign_sk.aligner._learn.MIN_ADAPTER_PAIRS", 100)
+    monkeypatch.setattr("langalign_sk.aligner._plan.MIN_ADAPTER_PAIRS", 100)
     X, Y = bent_pairs()
     aligner = toy(objective="head").fit(X, Y)
     assert "contrastive" not in candidates_of(aligner)["method"]

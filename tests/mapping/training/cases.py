@@ -20,7 +20,9 @@ X, Y = pairs()
 
 
 def adapter(*args, **params):
-    defaults = {"max_epochs": 4, "batch_size": 32, "learning_rate": 0.01, "n_iter_no_change": 9}
+    defaults = {"max_epochs": 4, "batch_size": 32, "learning_rate": 0.01}
+    if params.get("early_stopping", True):
+        defaults["n_iter_no_change"] = 9
     return AdapterAligner(*args, **{**defaults, "random_state": 0, "device": "cpu", **params})
 
 
