@@ -15,7 +15,17 @@ from weakref import WeakKeyDictionary
 
 from .validation import warn_user
 
-__all__ = ["Kin", "LineageMixin", "kin_of", "note_clone", "say_once", "settle", "settled", "varied"]
+__all__ = [
+    "Kin",
+    "LineageMixin",
+    "kin_of",
+    "note_clone",
+    "say_once",
+    "settle",
+    "settled",
+    "varied",
+    "without_kin",
+]
 
 _DEEPEST = 16  # generations of clones that are remembered
 _MOST = 256  # sets of rows that are remembered for a generation
@@ -107,6 +117,13 @@ def note_clone(original: Any, twin: Any) -> None:
         for notes in (_VARIED, _SETTLED):
             if original in notes:
                 notes[twin] = notes[original]
+
+
+def without_kin(estimator: Any) -> Any:
+    """The estimator, which is no clone of any other from now on: what it says, it says for itself."""
+    with _LOCK:
+        _KIN[estimator] = [Kin()]
+    return estimator
 
 
 def varied(estimator: Any) -> frozenset[str]:

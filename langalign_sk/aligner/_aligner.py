@@ -29,6 +29,7 @@ from ._learn import Learned, fit_planned
 from ._plan import FLOATS, plan_fit
 from ._report import AlignmentReport
 from ._route import read_rows, route_of, router_of, transform_pairs, transform_rows
+from ._tuning import exempt_from_tuning, note_rows
 
 __all__ = ["CrossLingualAligner"]
 
@@ -327,6 +328,7 @@ class CrossLingualAligner(
             fit_planned(self, plan, session)
             return self._transform(X, session)
         check_cross_fit(plan, cross_fit)
+        exempt_from_tuning(self)
         fit_planned(self, plan, session)
         data = read_rows(self, X)
         assert isinstance(data, Text)
@@ -358,7 +360,7 @@ class CrossLingualAligner(
         ValueError
             If a row is in a language that was not declared, or X has the wrong width.
         """
-        return self._transform(X, EncodingSession())
+        return self._transform(X, EncodingSession(), served=True)
 
     def inverse_transform(self, X: Any, *, target_lang: str | None = None) -> NDArray:
         """Move vectors of the output space back to the target space, by fitted maps of their own.
@@ -529,7 +531,7 @@ class CrossLingualAligner(
             forget(self, "n_features_in_", "feature_names_in_")
         return self
 
-    def _transform(self, X: Any, session: EncodingSession) -> NDArray:
+    def _transform(self, X: Any, session: EncodingSession, served: bool = False) -> NDArray:
         check_is_fitted(self)
         data = read_rows(self, X)
         if isinstance(data, Pairs):
@@ -541,6 +543,8 @@ class CrossLingualAligner(
             if not data.rows:
                 return np.empty((0, route.n_features_out), dtype=np.float32)
             languages = router_of(self)(data.rows)
+            if served:
+                note_rows(self, data.rows, languages)
             return transform_rows(self, data.rows, languages, session)
         route.map_of()
         if hasattr(self, "n_features_in_"):

@@ -121,7 +121,7 @@ _TABLE = (
     Idle(
         _NETWORKS,
         lambda s: not s.trains and s.aligner.objective == "head",
-        'objective="head" compares closed forms only',
+        'objective="head", as inside a CrossLingualClassifier, compares closed forms only',
         _GOVERN_ADAPTERS,
         ({},),
     ),
@@ -152,12 +152,6 @@ _TABLE = (
         lambda s: s.one_encoder,
         "it is the multilingual encoder itself; leave it None",
         ("encoder",),
-    ),
-    Idle(
-        ("bridge_method", "bridge_alpha"),
-        lambda s: not s.bridged and s.aligner.english_encoder is None,
-        "there is no english_encoder to bridge to",
-        ("english_encoder", "output_space"),
     ),
     Idle(
         ("bridge_method", "bridge_alpha"),

@@ -39,6 +39,7 @@ from ..mapping.settings import ARCHITECTURES
 from ._idle import Situation, idle_settings
 from ._pairs import notes_on_scripts, pairs_of_corpus
 from ._route import encoders_of, read_rows, router_of
+from ._tuning import note_fit
 
 __all__ = ["ADAPTERS", "MIN_BRIDGE_ROWS", "Plan", "check_parameters", "plan_fit"]
 
@@ -167,6 +168,7 @@ def plan_fit(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
         if not data.rows:
             raise ValueError("X has no rows: pass at least one text, or translation pairs.")
         codes = router(data.rows)
+        note_fit(aligner, codes)
         pairs = _pairs_beside_text(aligner, y, parallel, router, data.rows, codes)
         for text, code in zip(data.rows, codes, strict=True):
             task.setdefault(code, []).append(text)

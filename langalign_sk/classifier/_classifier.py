@@ -26,6 +26,8 @@ from sklearn.utils.validation import (
 )
 
 from .._utils.containers import label_column
+from .._utils.idle import say_idle
+from .._utils.lineage import LineageMixin, note_clone
 from .._utils.validation import check_choice, forget, warn_user
 from ..aligner._frozen import fitted_aligner, thawed
 from ..aligner._pairs import pairs_of_corpus, sides_of_rows
@@ -41,6 +43,7 @@ from ._calibration import (
     prior_of_unlabelled,
 )
 from ._cross_lingual import CrossLingualClassifier
+from ._idle import idle_of_aligned
 
 __all__ = ["AlignedClassifier"]
 
@@ -65,7 +68,7 @@ def _has_probabilities(self: Any) -> bool:
     return _head_has("predict_proba")(self)
 
 
-class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class AlignedClassifier(LineageMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Serve another language with a fitted English classifier, and calibrate its probabilities.
 
     The English classifier, the *head*, stays as it is. Rows of the target language go through the
@@ -223,6 +226,7 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         target = _target_rows(own, data)
         pairs = self._pairs(data, parallel, labels is not None)
         candidates = self._candidates(prior, labels, target, pairs)
+        say_idle(self, idle_of_aligned(self, labels is not None))
         aligner = None
         if self.aligner is not None:
             aligner = fitted_aligner(self.aligner, texts, parallel, "X holds")
@@ -505,6 +509,7 @@ class AlignedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         twin = type(self)(head, **{k: clone(v, safe=False) for k, v in values.items()})
         if hasattr(self, "_metadata_request"):
             twin._metadata_request = copy.deepcopy(self._metadata_request)
+        note_clone(self, twin)
         return twin
 
     def __sklearn_tags__(self) -> Any:

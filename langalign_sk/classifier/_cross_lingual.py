@@ -25,6 +25,8 @@ from sklearn.utils.validation import (
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from .._utils.containers import embedding_rows, label_column
+from .._utils.idle import say_idle
+from .._utils.lineage import LineageMixin, note_clone, settle
 from .._utils.stamp import VersionStampMixin
 from .._utils.validation import check_choice, check_number, forget, warn_user
 from ..aligner import CrossLingualAligner
@@ -42,6 +44,7 @@ from ..aligner._route import (
     router_of,
     source_rows,
 )
+from ..aligner._tuning import note_rows
 from ..corpus._inputs import Embeddings, Text, opened_parallel, text_column
 from ..encoders import EncodingSession
 from ..encoders.base import TextEncoder
@@ -62,6 +65,7 @@ from ._adaptation import (
     teachers,
 )
 from ._heads import KERNEL, Head, KeptRows, check_head, fit_head, takes_weights
+from ._idle import idle_of_cross_lingual
 from ._map_choice import choose_map, near_identity_maps
 from ._report import AdaptationReport, ClassifierReport, ViewReport
 from ._views import Source, Task, View, agreement, mean_kappa
@@ -80,7 +84,9 @@ _MAX_PSEUDO = 1_000
 _MAX_UNLABELLED = 2_000
 
 
-class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class CrossLingualClassifier(
+    LineageMixin, VersionStampMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator
+):
     """Classifier of other languages, learned from English labels.
 
     Text is seen through several *views*: rows of each multilingual encoder, and the same rows
@@ -256,6 +262,9 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
             texts = _read_texts(aligners[0], rows, target, classes, seed)
             plans = self._plans(aligners, texts, parallel)
             session = _encoded_texts(aligners, plans, texts)
+            bridged = any(plan is not None and plan.bridged for plan in plans)
+        idle = idle_of_cross_lingual(self, len(kinds), of_text and bridged)
+        say_idle(self, idle)
         with _shared_blas(len(kinds)) as n_jobs:
             if of_text:
                 aligners, task = self._task_of_texts(aligners, plans, texts, session, labelled)
@@ -282,7 +291,7 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
             *_held_out_scores(held_out, labels, weight),
             agreement(references),
             adaptation,
-            _doubts(references),
+            (*_doubts(references), *(one.message for one in idle)),
         )
         # All at once: a fit that fails leaves an earlier one as it is.
         self.classes_, self.aligners_, self.views_, self.report_ = classes, aligners, views, report
@@ -370,6 +379,9 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
             return np.empty((0, len(self.classes_)))
         if isinstance(data, Text):
             rows, languages = self._encoded(data.rows)
+            bridged = any(view.bridge is not None for view in self.views_)
+            for aligner in map(thawed, self.aligners_):
+                note_rows(aligner, data.rows, languages.tolist(), bridged=bridged)
         else:
             rows, languages = self._embedded(data.rows)
         P = [view.head.predict_proba(view.move(rows, languages)) for view in self.views_]
@@ -662,6 +674,7 @@ class CrossLingualClassifier(VersionStampMixin, MetaEstimatorMixin, ClassifierMi
         twin = type(self)(others.pop("aligner"), encoder=encoder, **others)
         if hasattr(self, "_metadata_request"):
             twin._metadata_request = copy.deepcopy(self._metadata_request)
+        note_clone(self, twin)
         return twin
 
     def __sklearn_tags__(self) -> Any:
@@ -753,11 +766,11 @@ def _prepared(aligner: Any, seed: int, bridged: bool) -> Any:
         )
     twin = clone(aligner)
     if twin.objective == "auto":
-        twin.set_params(objective="head")  # and the heads choose among closed forms themselves
+        settle(twin, objective="head")  # and the heads choose among closed forms themselves
     if not bridged:
-        twin.set_params(english_encoder=None)
+        settle(twin, english_encoder=None)
     if twin.random_state is None:
-        twin.set_params(random_state=seed)
+        settle(twin, random_state=seed)
     return twin
 
 

@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state
 
 from .._utils.containers import embedding_rows, label_column, opened
+from .._utils.lineage import without_kin
 from .._utils.validation import check_number, warn_user
 from ..aligner import CrossLingualAligner
 from ..aligner._route import encoders_of, read_rows, route_of, transform_pairs
@@ -187,7 +188,7 @@ def learning_curve(
     """
     _check_parameters(n_repeats, confidence, classifier, english, target_dev)
     rng = check_random_state(random_state)
-    aligner = clone(aligner)
+    aligner = without_kin(clone(aligner))  # its warnings are not heard, and are those of the user's
     if "random_state" in aligner.get_params() and aligner.random_state is None:
         aligner.set_params(random_state=int(rng.randint(2**31 - 1)))
     pairs: _Pairs = _TextPairs(aligner, X) if y is None else _EmbeddingPairs(X, y)

@@ -20,6 +20,8 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .._utils.bundle import Bundle
 from .._utils.containers import opened, plain_values
+from .._utils.idle import say_idle
+from .._utils.lineage import LineageMixin
 from .._utils.stamp import VersionStampMixin
 from .._utils.validation import check_choice, warn_user
 from ..aligner import CrossLingualAligner
@@ -43,6 +45,7 @@ from .build import (
 from .centring import Centring, prior_means
 from .fusion import FUSIONS, Fusion, Joined, lexical_weight
 from .hubness import SCORINGS, Hubness
+from .idle import idle_of_retriever
 from .index import DocumentIndex, checked_ids
 from .index_folder import (
     IndexContents,
@@ -82,7 +85,7 @@ _NO_MEANS = (
 )
 
 
-class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
+class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
     """Search documents in one language with queries in another.
 
     Documents in English, or in any mixture of the languages that the aligner knows, are moved
@@ -285,6 +288,7 @@ class CrossLingualRetriever(VersionStampMixin, BaseEstimator):
         self._check_parameters()
         X, parallel = opened(X), opened_parallel(parallel)  # they are read several times
         given = self._inputs(X, ids, parallel, query_bank, judgements)
+        say_idle(self, idle_of_retriever(self, self._is_fused(), judgements is not None))
         session = EncodingSession()
         aligners = self._aligners()
         # A view alone, scored as asked, needs no pairs.
