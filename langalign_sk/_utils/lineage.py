@@ -141,8 +141,10 @@ def settle(estimator: Any, **params: Any) -> None:
     **params : dict
         Parameters by name.
     """
+    before = varied(estimator)
     estimator.set_params(**params)
     with _LOCK:
+        _VARIED[estimator] = before
         _SETTLED[estimator] = settled(estimator) | {*params}
 
 
