@@ -153,7 +153,7 @@ class CrossLingualAligner(
 
     A search over the parameters of an aligner that holds out English rows alone, such as
     `GridSearchCV` of a Pipeline with a plain number of folds, says nothing about the language map,
-    which English rows do not pass through: all its settings tie. Search with
+    which English rows do not pass through: all its settings tie, and a warning says so. Search with
     :func:`~langalign_sk.model_selection.make_retrieval_scorer` on pairs, or with
     :class:`~langalign_sk.model_selection.CrossLingualSplit` on labelled target rows.
 

@@ -68,8 +68,8 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
     Raises
     ------
     TypeError
-        If the estimator is of another class, or holds something that cannot be saved; the message
-        names it.
+        If the estimator is of another class, also of another package's by the same name, or holds
+        something that cannot be saved; the message names it, and what of it can be saved.
     ImportError
         If the estimator is a Pipeline or a classifier and skops is not installed.
 
