@@ -223,14 +223,14 @@ def check_text_column(X: Any, *, may_have_no_rows: bool = False) -> list[str]:
     Raises
     ------
     ValueError
-        If X is a single text, has no row or more than one column, or a cell is missing or empty.
+        If X is a single text, has no row or more than one column, or a cell is missing.
     TypeError
         If a cell is not a str.
     """
     cells = cells_of(X)
     if not cells and not may_have_no_rows:
         raise ValueError("X has no rows: pass at least one text.")
-    return check_texts(cells)
+    return check_texts(cells, may_be_empty=True)
 
 
 def iterate_texts(texts: Any, what: str = "texts") -> Iterator[Any]:

@@ -16,6 +16,7 @@ from .._quality.texts import TextQuality
 from .._quality.vectors import VectorQuality
 from .._utils.containers import embedding_rows, opened
 from .._utils.lineage import LineageMixin, note_clone
+from .._utils.normalization import NORMALIZATION_VERSION
 from .._utils.stamp import VersionStampMixin
 from .._utils.validation import forget
 from ..corpus._inputs import Pairs, Text, check_pairs_y
@@ -28,7 +29,7 @@ from ._cross_fit import check_cross_fit, cross_fitted_rows
 from ._learn import Learned, fit_planned
 from ._plan import FLOATS, plan_fit
 from ._report import AlignmentReport
-from ._route import read_rows, route_of, router_of, transform_pairs, transform_rows
+from ._route import read_rows, route_of, router_of, texts_as_read, transform_pairs, transform_rows
 from ._tuning import exempt_from_tuning, note_rows
 
 __all__ = ["CrossLingualAligner"]
@@ -122,6 +123,13 @@ class CrossLingualAligner(
           and one warning names the number of such rows and the first of them;
         - "raise": a ValueError names the first such row;
         - "english": it is served as English, without a warning.
+    normalize : {"auto", "html", "NFC", "NFKC"} or None, default="auto"
+        Form in which text is routed and encoded, see :ref:`text-normalization`. "auto" leaves ordinary
+        text alone, "html" reads character references such as ``&amp;`` too, and None takes text as
+        it is. A SentenceEncoder or EndpointEncoder has a form of its own, `normalize_text`.
+    missing : {"error", "empty"}, default="error"
+        What a missing cell (None, NaN, NA or NaT) of one column of text is: an error that names the
+        rows, or the empty text. In pairs it is always an error.
 
     Attributes
     ----------
@@ -185,7 +193,12 @@ class CrossLingualAligner(
     {'method': 'ridge'}
     """
 
-    _later_parameters: ClassVar[dict[str, Any]] = {"objective": "auto", "on_unknown": "raise"}
+    _later_parameters: ClassVar[dict[str, Any]] = {
+        "objective": "auto",
+        "on_unknown": "raise",
+        "normalize": None,
+        "missing": "error",
+    }
     # What `fit_transform` alone takes is requested with the rest of a fit.
     __metadata_request__fit = {"cross_fit": None}  # noqa: RUF012
     language_map_: PairedMap | dict[str, PairedMap]
@@ -195,6 +208,8 @@ class CrossLingualAligner(
     n_features_in_: int
     # Parameters, identity and width of the models of the two encoders, as the fit met them.
     _models_seen: tuple[Any, ...] = (None, None)
+    # Version of the rules of `normalize` at the fit.
+    _normalization_version: int | None = None
     _text_quality: dict[str, TextQuality]
     _vector_quality: dict[str, VectorQuality]
 
@@ -218,6 +233,8 @@ class CrossLingualAligner(
         random_state: Any = None,
         device: str | None = None,
         on_unknown: str = "warn",
+        normalize: str | None = "auto",
+        missing: str = "error",
     ) -> None:
         self.target_lang = target_lang
         self.encoder = encoder
@@ -236,6 +253,8 @@ class CrossLingualAligner(
         self.random_state = random_state
         self.device = device
         self.on_unknown = on_unknown
+        self.normalize = normalize
+        self.missing = missing
 
     def fit(self, X: Any, y: Any = None, *, parallel: Any = None) -> CrossLingualAligner:
         """Learn the language map and, for another English encoder, the bridge.
@@ -498,6 +517,7 @@ class CrossLingualAligner(
         return self._quality_of(languages_of(self.target_lang)[0], "_vector_quality").score(Z)
 
     def _score_texts(self, rows: list[str]) -> NDArray[np.float64]:
+        rows = texts_as_read(self, rows)
         languages = np.array(router_of(self).identify(rows), dtype=object)
         out = np.zeros(len(rows))
         for language in sorted({*languages} - {None}):
@@ -527,6 +547,7 @@ class CrossLingualAligner(
         self._text_quality = learned.text_quality
         self._vector_quality = learned.vector_quality
         self._models_seen = learned.models_seen
+        self._normalization_version = NORMALIZATION_VERSION
         if learned.of_text:
             forget(self, "n_features_in_", "feature_names_in_")
         return self

@@ -15,9 +15,11 @@ from .._quality import faults_of_sides
 from .._quality.shares import MAX_ROWS
 from .._quality.texts import TextQuality
 from .._quality.vectors import VectorQuality
+from .._utils.normalization import normalize_texts
 from .._utils.validation import warn_user
 from ..encoders import EncodingSession
 from ..encoders.base import seen_model
+from ..encoders.long_texts import numbered_rows
 from ..encoders.session import check_varies
 from ..mapping import LinearAligner
 from ..mapping._base import PairedMap
@@ -140,7 +142,8 @@ def fit_planned(aligner: Any, plan: Plan, session: EncodingSession) -> Any:
     CrossLingualAligner
         The aligner itself.
     """
-    return aligner._keep(learn(plan, session))
+    with numbered_rows(plan.rows):
+        return aligner._keep(learn(plan, session))
 
 
 def _encoded(plan: Plan, language: str, session: EncodingSession) -> tuple[NDArray, NDArray]:
@@ -243,7 +246,7 @@ def _learn_quality(
     texts, vectors = {}, {}
     for language in {**sides, **plan.task}:
         drawn = _distinct(plan.task.get(language, []), sides.get(language, []), plan.seed)
-        texts[language] = _quality_of_texts(drawn, plan.seed)
+        texts[language] = _quality_of_texts(normalize_texts(drawn, plan.normalize), plan.seed)
     for language in plan.pairs:
         drawn = _distinct([], sides[language], plan.seed)
         vectors[language] = VectorQuality.fit(session.encode(plan.source, drawn), plan.seed)

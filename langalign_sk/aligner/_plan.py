@@ -15,11 +15,13 @@ from sklearn.utils.validation import validate_data
 
 from .._utils.containers import embedding_rows, label_column
 from .._utils.idle import say_idle
+from .._utils.normalization import check_form
 from .._utils.validation import check_choice, check_number, warn_user
 from ..corpus._inputs import (
     Embeddings,
     Pairs,
     Sides,
+    Text,
     check_pairs_y,
     opened_parallel,
     pairs_from,
@@ -70,6 +72,10 @@ class Plan:
         Rows of one language and those of their English translations, in place of text.
     notes : tuple of str
         What the report says about the input.
+    normalize : {"auto", "html", "NFC", "NFKC"} or None
+        Form in which text is compared.
+    rows : tuple of str
+        Task text in its order, which messages count by.
     shared : bool
         Whether both sides move into a shared space.
     objective : {"auto", "retrieval", "head"}
@@ -99,6 +105,8 @@ class Plan:
     task: dict[str, list[str]] = field(default_factory=lambda: {"en": []})
     embeddings: tuple[NDArray, NDArray] | None = None
     notes: tuple[str, ...] = ()
+    normalize: str | None = None
+    rows: tuple[str, ...] = ()
 
     @property
     def for_head(self) -> bool:
@@ -174,7 +182,8 @@ def plan_fit(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
             task.setdefault(code, []).append(text)
     given = isinstance(data, Pairs) or parallel is not None
     source, system = encoders_of(aligner)
-    draft = Plan(**_settings(aligner, source, system), pairs=pairs, task=task)
+    rows = tuple(data.rows) if isinstance(data, Text) else ()
+    draft = Plan(**_settings(aligner, source, system), pairs=pairs, task=task, rows=rows)
     missing = _check_pairs(draft, given)
     few = (*notes_on_scripts(pairs), *_check_bridge(draft))
     for encoder in (source, system):
@@ -256,6 +265,7 @@ def _settings(aligner: Any, source: Encoder, system: Encoder) -> dict[str, Any]:
         "objective": aligner.objective,
         "adapter": {"adapter_dim": aligner.adapter_dim, **adapter},
         "time_budget": aligner.time_budget,
+        "normalize": aligner.normalize,
         "seed": int(check_random_state(aligner.random_state).randint(2**31 - 1)),
         "seeded": isinstance(aligner.random_state, numbers.Integral),
     }
@@ -290,6 +300,8 @@ def check_parameters(aligner: Any) -> None:
             'output_space="english", or objective="auto".'
         )
     check_choice("bridge_method", aligner.bridge_method, ("spectral", *ADAPTERS))
+    check_form(aligner.normalize)
+    check_choice("missing", aligner.missing, ("error", "empty"))
     if aligner.time_budget is not None:
         expected = "a number of seconds or None"
         check_number("time_budget", aligner.time_budget, numbers.Real, lambda v: v >= 0, expected)

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._utils.normalization import NORMALIZATION_VERSION, normalize_texts
 from ..corpus._inputs import Embeddings, Pairs, Text, read_input
 from ..encoders import EncodingSession, as_encoder
 from ..encoders.base import TextEncoder, expect_model, seen_model
+from ..encoders.long_texts import numbered_rows
+from ..encoders.normalized import normalizing
 from ..encoders.objects import Encoder, object_name
 from ..encoders.outputs import numbered_in
 from ..languages import LanguageRouter
@@ -25,11 +28,13 @@ __all__ = [
     "RoutedHead",
     "encoder_name",
     "encoders_of",
+    "missing_of",
     "models_seen",
     "read_rows",
     "route_of",
     "router_of",
     "source_rows",
+    "texts_as_read",
     "transform_pairs",
     "transform_rows",
 ]
@@ -178,12 +183,58 @@ def encoder_name(encoder: Any) -> str:
 
 
 def encoders_of(aligner: Any) -> tuple[Encoder, Encoder]:
-    """The multilingual encoder and the English system's; one object if they are the same."""
-    source = as_encoder(aligner.encoder, aligner.device)
+    """The multilingual encoder and the English system's; one object if they are the same.
+
+    They are given text in the form that `normalize` names, but for a SentenceEncoder or
+    EndpointEncoder, which has a form of its own.
+    """
+    check_normalization(aligner)
+    source = _encoder_of(aligner, aligner.encoder)
     if aligner.english_encoder is None or aligner.english_encoder is aligner.encoder:
         return source, source
-    system = as_encoder(aligner.english_encoder, aligner.device)
+    system = _encoder_of(aligner, aligner.english_encoder)
     return source, source if system == source else system
+
+
+def _encoder_of(aligner: Any, encoder: Any) -> Encoder:
+    handle = as_encoder(encoder, aligner.device)
+    if isinstance(handle, TextEncoder) and handle is not encoder:  # of a name
+        handle.normalize_text = aligner.normalize
+    return normalizing(handle, aligner.normalize)
+
+
+def check_normalization(aligner: Any) -> None:
+    """Raise ValueError for an aligner that was fitted on text in a form of a later release."""
+    version = aligner._normalization_version
+    if aligner.normalize is not None and version not in (None, NORMALIZATION_VERSION):
+        raise ValueError(
+            f"The aligner was fitted on text normalised by version {version} of the rules, and this "
+            f"release has version {NORMALIZATION_VERSION}: install the release that fitted it, or fit "
+            "again."
+        )
+
+
+def texts_as_read(aligner: Any, texts: Sequence[str]) -> list[str]:
+    """Texts in the form in which an aligner, frozen or not, routes, compares and encodes them.
+
+    Parameters
+    ----------
+    aligner : CrossLingualAligner, or any other aligner
+        An aligner of arrays leaves texts as they are.
+    texts : sequence of str
+        Texts as they were passed.
+
+    Returns
+    -------
+    list of str
+        One per text.
+    """
+    return normalize_texts(texts, getattr(thawed(aligner), "normalize", None))
+
+
+def missing_of(aligner: Any) -> str:
+    """What a missing cell of text is for an aligner, frozen or not: "error" or "empty"."""
+    return str(getattr(thawed(aligner), "missing", "error"))
 
 
 def models_seen(aligner: Any) -> tuple[Any, ...]:
@@ -199,13 +250,20 @@ def read_rows(aligner: Any, X: Any) -> Text | Pairs | Embeddings:
         router = router_of(aligner)
     except ValueError:
         router = None
-    return read_input(X, router, languages)
+    return read_input(X, router, languages, missing=aligner.missing)
 
 
 def transform_rows(
     aligner: Any, rows: list[str], languages: Sequence[str], session: EncodingSession
 ) -> NDArray:
     """Texts of known languages, encoded and moved to the output space; float32."""
+    with numbered_rows(rows):
+        return _transformed(aligner, rows, languages, session)
+
+
+def _transformed(
+    aligner: Any, rows: list[str], languages: Sequence[str], session: EncodingSession
+) -> NDArray:
     source, system = _encoders_of_fit(aligner)
     route = route_of(aligner)
     codes = np.array(languages)
@@ -254,7 +312,8 @@ def source_rows(aligner: Any, texts: list[str], session: EncodingSession) -> NDA
         Rows that no map has moved.
     """
     source, system = _encoders_of_fit(aligner)
-    rows = session.encode(source, texts)
+    with numbered_rows(texts):
+        rows = session.encode(source, texts)
     # Another model than in `fit` is warned of once.
     aligner._models_seen = seen_model(source), seen_model(system)
     return rows

@@ -31,7 +31,7 @@ from .._utils.lineage import LineageMixin, note_clone
 from .._utils.validation import check_choice, forget, warn_user
 from ..aligner._frozen import fitted_aligner, thawed
 from ..aligner._pairs import pairs_of_corpus, sides_of_rows
-from ..aligner._route import route_of, router_of, transform_pairs
+from ..aligner._route import missing_of, route_of, router_of, transform_pairs
 from ..corpus._inputs import Embeddings, Pairs, Text, opened_parallel, pairs_from, text_column
 from ..languages.codes import languages_of
 from ..mapping._base import check_counterparts
@@ -319,7 +319,9 @@ class AlignedClassifier(LineageMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
 
     def _read(self, X: Any, reset: bool = False) -> Text | Embeddings:
         """One column of text, or validated embeddings."""
-        data = text_column(X, "rows", may_be_empty=not reset)
+        data = text_column(
+            X, "rows", may_be_empty=not reset, missing=missing_of(self._own_aligner())
+        )
         if isinstance(data, Text):
             return data
         least = int(reset)  # a batch to predict may be empty

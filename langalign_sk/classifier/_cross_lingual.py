@@ -40,6 +40,7 @@ from ..aligner._route import (
     RoutedHead,
     encoder_name,
     encoders_of,
+    missing_of,
     route_of,
     router_of,
     source_rows,
@@ -48,6 +49,7 @@ from ..aligner._tuning import note_rows
 from ..corpus._inputs import Embeddings, Text, opened_parallel, text_column
 from ..encoders import EncodingSession
 from ..encoders.base import TextEncoder
+from ..encoders.long_texts import numbered_rows
 from ..encoders.session import check_varies
 from ..languages import LanguageRouter
 from ..languages.codes import languages_of
@@ -624,7 +626,9 @@ class CrossLingualClassifier(
 
     def _read(self, X: Any, reset: bool = False) -> Text | Embeddings:
         """One column of text, or validated embeddings."""
-        data = text_column(X, "rows", may_be_empty=not reset)
+        data = text_column(
+            X, "rows", may_be_empty=not reset, missing=missing_of(self.first_aligner)
+        )
         if isinstance(data, Text):
             if not reset and not data.rows:
                 return data
@@ -704,12 +708,13 @@ def _shared_blas(n_views: int) -> Iterator[int]:
 def _encoded_texts(aligners: list[Any], plans: list[Plan | None], texts: _Texts) -> EncodingSession:
     """Session that has encoded every distinct text once with each multilingual encoder."""
     session, rows = EncodingSession(), [*texts.rows, *texts.unlabelled]
-    for aligner, plan in zip(aligners, plans, strict=True):
-        if plan is None:
-            source_rows(thawed(aligner), rows, session)
-        else:
-            pairs = [text for sides in plan.pairs.values() for side in sides for text in side]
-            session.encode(plan.source, [*rows, *pairs])
+    with numbered_rows(texts.rows):
+        for aligner, plan in zip(aligners, plans, strict=True):
+            if plan is None:
+                source_rows(thawed(aligner), rows, session)
+            else:
+                pairs = [text for sides in plan.pairs.values() for side in sides for text in side]
+                session.encode(plan.source, [*rows, *pairs])
     return session
 
 

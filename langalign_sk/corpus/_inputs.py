@@ -71,7 +71,7 @@ class Embeddings:
 
 
 def read_input(
-    X: Any, router: LanguageRouter | None, languages: Sequence[str]
+    X: Any, router: LanguageRouter | None, languages: Sequence[str], *, missing: str | None = None
 ) -> Text | Pairs | Embeddings:
     """Text, pairs or embeddings, depending on the contents of X.
 
@@ -83,11 +83,14 @@ def read_input(
         Needed for pairs of several languages without column names.
     languages : sequence of str
         The declared target languages.
+    missing : {"error", "empty"}, default=None
+        What a missing cell of one column is, see `check_texts`; those of pairs are an error.
 
     Raises
     ------
     ValueError, TypeError
-        If a row is missing, empty or not text, or if the columns do not form pairs.
+        If a row is missing or not text, if a side of a pair is empty, or if the columns do not form
+        pairs.
     """
     if isinstance(X, str | bytes):
         raise ValueError(
@@ -98,15 +101,15 @@ def read_input(
         return _from_corpus(X, languages)
     X = opened(X)
     if isinstance(X, Table):
-        return _read_table(X, router, languages)
+        return _read_table(X, router, languages, missing)
     values = text_cells(X)
     if values is None:
         _check_numbers(X)
         return Embeddings(X)
     if values.ndim == 1:
-        return Text(check_texts(list(values)))
+        return Text(check_texts(list(values), may_be_empty=True, missing=missing))
     if values.shape[1] == 1:
-        return Text(check_texts(list(values[:, 0])))
+        return Text(check_texts(list(values[:, 0]), may_be_empty=True, missing=missing))
     if values.shape[1] == 2:
         return _pairs_of_columns(values[:, 0], values[:, 1], router, languages)
     raise ValueError(
@@ -115,7 +118,9 @@ def read_input(
     )
 
 
-def text_column(X: Any, what: str, *, may_be_empty: bool = False) -> Text | Embeddings:
+def text_column(
+    X: Any, what: str, *, may_be_empty: bool = False, missing: str | None = None
+) -> Text | Embeddings:
     """One column of text, or embeddings.
 
     Parameters
@@ -126,6 +131,8 @@ def text_column(X: Any, what: str, *, may_be_empty: bool = False) -> Text | Embe
         Words of the messages for its rows, such as "queries".
     may_be_empty : bool, default=False
         Whether X may have no row; it is text then, unless it is an array of some width.
+    missing : {"error", "empty"}, default=None
+        What a missing cell is, see `check_texts`.
 
     Returns
     -------
@@ -145,7 +152,7 @@ def text_column(X: Any, what: str, *, may_be_empty: bool = False) -> Text | Embe
         if not may_be_empty:
             raise ValueError(f"There are no {what}: pass at least one.")
         return Text([])
-    return read_input(X, None, ())  # type: ignore[return-value]  # pairs have several columns
+    return read_input(X, None, (), missing=missing)  # type: ignore[return-value]  # pairs have several columns
 
 
 def _check_numbers(X: Any) -> None:
@@ -165,10 +172,10 @@ def _check_numbers(X: Any) -> None:
 
 
 def _read_table(
-    table: Table, router: LanguageRouter | None, languages: Sequence[str]
+    table: Table, router: LanguageRouter | None, languages: Sequence[str], missing: str | None
 ) -> Text | Pairs:
     if len(table.columns) == 1:
-        return Text(check_texts(table.columns[0]))
+        return Text(check_texts(table.columns[0], may_be_empty=True, missing=missing))
     names = [str(name) for name in table.names]
     found = {lang: at for lang in ("en", *languages) if (at := column_of(names, lang)) is not None}
     check_column_names(table.names, "X", [names[at] for at in found.values()])

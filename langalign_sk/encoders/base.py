@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from .._utils.containers import cells_of, check_text_column, iterate_texts
+from .._utils.normalization import NORMALIZATION_VERSION, joined_surrogates, normalize_texts
 from .._utils.texts import check_texts
 from .._utils.validation import warn_user
 from .cache.folder import FolderCache
 from .cache.lookup import as_cache
 from .keywords import as_asked, check_others, settings_of_call
+from .long_texts import warn_of_long_texts
 from .models.model import LayerError, Model
 from .outputs import as_rows, numbered_in
 from .progress import ProgressBar
@@ -36,16 +38,19 @@ __all__ = [
 
 _CHUNK = 2_048  # texts
 # Parameters that leave the model as it is.
-_NOT_OF_THE_MODEL = ("batch_size", "cache", "device", "max_retries", "timeout", "verbose")
+_NOT_OF_THE_MODEL = (
+    *("batch_size", "cache", "device", "max_retries", "normalize_text", "timeout", "verbose"),
+)
 
 
 class TextEncoder(TransformerMixin, BaseEstimator):
     """Base class of sentence encoders, which are scikit-learn transformers of text.
 
-    Subclasses have the parameters `name`, `cache` and `verbose`, and load a model.
+    Subclasses have the parameters `name`, `normalize_text`, `cache` and `verbose`, and load a model.
     """
 
     name: str
+    normalize_text: str | None = None
     cache: Any
     verbose: bool
     # Parameters, identity and width of the model that was loaded last; pickled.
@@ -238,16 +243,35 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         """Rows of texts in their order, from the cache or from the model."""
         model = self._checked_model()
         texts = [texts] if isinstance(texts, str) else cells_of(texts, "texts")
-        texts = check_texts(texts, "texts,", may_be_empty=True)
-        if not texts:
+        given = check_texts(texts, "texts,", may_be_empty=True)
+        if not given:
             return np.empty((0, model.width), dtype=np.float32)
-        distinct = dict.fromkeys(texts)
-        with numbered_in(texts):
+        read = self._read(given)
+        limit = model.limit
+        starts = read if limit is None else [limit.start_of(text, self._prompt) for text in read]
+        distinct = dict.fromkeys(starts)
+        with numbered_in(starts, given):
             rows = self._rows(model, list(distinct))
-        if len(distinct) == len(texts):
+        if limit is not None:
+            pairs = enumerate(zip(read, starts, strict=True))
+            long = [
+                i for i, (text, start) in pairs if len(start) < len(text) or limit.was_cut(start)
+            ]
+            warn_of_long_texts(str(self.name), limit.max_length, given, long)
+        if len(distinct) == len(given):
             return rows
         place = {text: i for i, text in enumerate(distinct)}
-        return rows[[place[text] for text in texts]]
+        return rows[[place[text] for text in starts]]
+
+    def _read(self, texts: list[str]) -> list[str]:
+        """Texts in the form in which they are encoded and cached."""
+        # No model reads half a surrogate pair.
+        return normalize_texts([joined_surrogates(text) for text in texts], self.normalize_text)
+
+    @property
+    def _prompt(self) -> str | None:
+        """Prompt before every text; None where there is none, or the model has one of its own."""
+        return None
 
     def _rows(self, model: Model, texts: list[str]) -> NDArray:
         """Rows of distinct texts, from the cache or from the model."""
@@ -368,7 +392,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
             path,
             encode=encoder.encode,
             width=model.width,
-            encoder=self._key(model),
+            encoder=self._key(model) + _form_of(self),
             chunk_size=chunk_size,
             bar=ProgressBar(self.verbose, n_texts, str(self.name)),
         )
@@ -492,9 +516,18 @@ def settings_of_rows(encoder: Any) -> dict[str, Any] | None:
     >>> from langalign_sk import SentenceEncoder
     >>> from langalign_sk.encoders.base import settings_of_rows
     >>> settings_of_rows(SentenceEncoder("multilingual-e5-small", layer=[8, 4]))
-    {'prompt': 'query: ', 'layer': (4, 8)}
+    {'prompt': 'query: ', 'layer': (4, 8), 'normalize_text': 'auto-1'}
     """
-    return encoder._settings() if isinstance(encoder, TextEncoder) else None
+    if not isinstance(encoder, TextEncoder):
+        return None
+    form = _form_of(encoder).strip()
+    return {**encoder._settings(), **({"normalize_text": form} if form else {})}
+
+
+def _form_of(encoder: TextEncoder) -> str:
+    """Form of the texts of an encoder with the version of its rules; "" for texts as they are."""
+    form = encoder.normalize_text
+    return "" if form is None else f" {form}-{NORMALIZATION_VERSION}"
 
 
 def loaded_model(encoder: TextEncoder) -> Model:

@@ -8,13 +8,15 @@ import os
 import re
 import threading
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from .._utils.normalization import check_form
 from .._utils.optional import import_extra
+from .._utils.stamp import complete_state
 from .._utils.validation import check_number
 from .base import TextEncoder
 from .cache.lookup import as_cache
@@ -62,6 +64,8 @@ class EndpointEncoder(TextEncoder):
         As in :class:`SentenceEncoder`.
     verbose : bool, default=False
         Show a progress bar over the texts.
+    normalize_text : {"auto", "html", "NFC", "NFKC"} or None, default="auto"
+        As in :class:`SentenceEncoder`.
 
     Raises
     ------
@@ -82,6 +86,9 @@ class EndpointEncoder(TextEncoder):
     ConnectionError: The endpoint http://127.0.0.1:9/v1/ could not be reached for model 'bge-m3'...
     """
 
+    # Parameters that came after the first format, with the values that earlier states stand for.
+    _later_parameters: ClassVar[dict[str, Any]] = {"normalize_text": None}
+
     def __init__(
         self,
         name: str,
@@ -95,6 +102,7 @@ class EndpointEncoder(TextEncoder):
         timeout: float = 60.0,
         cache: Any = "memory",
         verbose: bool = False,
+        normalize_text: str | None = "auto",
     ) -> None:
         self.name = name
         self.base_url = base_url
@@ -106,6 +114,10 @@ class EndpointEncoder(TextEncoder):
         self.timeout = timeout
         self.cache = cache
         self.verbose = verbose
+        self.normalize_text = normalize_text
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(complete_state(type(self), state))
 
     @property
     def _block(self) -> int:
@@ -164,6 +176,7 @@ class EndpointEncoder(TextEncoder):
             value = getattr(self, name)
             if not isinstance(value, str) and (value is not None or name == "api_key_env"):
                 raise TypeError(f"{name} must be a str, got {type(value).__name__}.")
+        check_form(self.normalize_text, "normalize_text")
         as_cache(self.cache)
 
     def _client(self) -> Any:

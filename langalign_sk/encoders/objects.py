@@ -194,6 +194,7 @@ def _is_sentence_transformer(encoder: Any) -> bool:
 
 def original_object(encoder: Any) -> Any:
     """Object that a user passed as an encoder; None for the encoders of this package."""
+    encoder = getattr(encoder, "handle", encoder)  # of normalised text
     return encoder._object if isinstance(encoder, _Wrapped) else None
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .._utils.normalization import check_form
 from .._utils.stamp import complete_state
 from .._utils.validation import check_choice, check_number
 from .base import TextEncoder
@@ -63,7 +64,11 @@ class SentenceEncoder(TextEncoder):
     normalize : bool, default=False
         Scale rows to length 1. Many models do that themselves.
     max_length : int, default=None
-        Number of tokens of a text that are read; None leaves the model's own limit.
+        Number of tokens of a text that are read, with those that the tokenizer adds; the rest is cut
+        off, and a warning names the rows. None is the model's own limit: 512 for "use-multilingual"
+        and the packaged "multilingual-e5-small", 256 for "minilm-english", 8,192 for static models,
+        and that of its files for any other model. "use-multilingual" and static models take any
+        number.
     batch_size : int, default=32
         Texts that go through the model together; the packaged "multilingual-e5-small" takes 64
         tokens for each, of any texts. Not used by "use-multilingual".
@@ -86,6 +91,9 @@ class SentenceEncoder(TextEncoder):
         processes and runs (:class:`FolderCache`).
     verbose : bool, default=False
         Show a progress bar over the texts.
+    normalize_text : {"auto", "html", "NFC", "NFKC"} or None, default="auto"
+        Form in which texts are encoded and cached, see :ref:`text-normalization`. "auto" leaves
+        ordinary text alone; None encodes texts as they are.
 
     Raises
     ------
@@ -122,7 +130,7 @@ class SentenceEncoder(TextEncoder):
     """
 
     # Parameters that came after the first format, with the values that earlier states stand for.
-    _later_parameters: ClassVar[dict[str, Any]] = {"layer": None}
+    _later_parameters: ClassVar[dict[str, Any]] = {"layer": None, "normalize_text": None}
 
     def __init__(
         self,
@@ -141,6 +149,7 @@ class SentenceEncoder(TextEncoder):
         trust_remote_code: bool = False,
         cache: Any = "memory",
         verbose: bool = False,
+        normalize_text: str | None = "auto",
     ) -> None:
         self.name = name
         self.revision = revision
@@ -156,6 +165,7 @@ class SentenceEncoder(TextEncoder):
         self.trust_remote_code = trust_remote_code
         self.cache = cache
         self.verbose = verbose
+        self.normalize_text = normalize_text
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(complete_state(type(self), state))
@@ -176,6 +186,10 @@ class SentenceEncoder(TextEncoder):
                 trust_remote_code=self.trust_remote_code,
             )
         )
+
+    @property
+    def _prompt(self) -> str | None:
+        return prompt_of(self)
 
     def _encode(self, model: Model, texts: list[str]) -> NDArray:
         # In float32, since the lengths of half-precision rows overflow.
@@ -251,4 +265,5 @@ def _check_settings(encoder: SentenceEncoder) -> None:
         several = isinstance(device, Sequence) and all(isinstance(d, str) for d in device)
         if not several or not device:
             raise TypeError(f"device must be a str, a list of str or None, got {device!r}.")
+    check_form(encoder.normalize_text, "normalize_text")
     as_cache(encoder.cache)

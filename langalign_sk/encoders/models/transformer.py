@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._utils.optional import import_extra
-from ..._utils.validation import warn_user
 from .layers import use_layers, use_pooling
+from .limit import Limit
 from .model import LayerError, Model, Spec
 
 __all__ = ["load_transformer", "one_at_a_time"]
@@ -23,6 +23,8 @@ __all__ = ["load_transformer", "one_at_a_time"]
 _BACKEND_PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
 # Models whose positions begin behind the number of the padding token, as in RoBERTa.
 _POSITIONS_BEHIND_PADDING = ("camembert", "mpnet", "roberta", "xlm-roberta")
+_STATIC_LENGTH = 8_192  # tokens of a text that a static model reads
+_ANY_LENGTH = 10**6  # tokenizers without a limit name a number beyond any text
 _torch_lock = threading.Lock()
 
 
@@ -79,7 +81,7 @@ def load_transformer(
     width = encode(["width"], None, 1).shape[1]
     if several and spec.layer is None:
         encode.start_processes()
-    return Model(encode, width, identity, lambda: model)
+    return Model(encode, width, identity, lambda: model, encode.limit)
 
 
 @contextlib.contextmanager
@@ -151,6 +153,8 @@ def _set_up(model: Any, spec: Spec) -> None:
 
 
 def _set_max_length(model: Any, length: int) -> None:
+    if _is_static(model):
+        return  # its tokens are cut by the limit
     config = getattr(getattr(model[0], "auto_model", None), "config", None)
     if config is None:
         raise ValueError("it reads whole texts; leave max_length=None")
@@ -168,19 +172,36 @@ def _hint(spec: Spec, error: Exception) -> str:
     return ""
 
 
+def _is_static(model: Any) -> bool:
+    """Whether a SentenceTransformer looks up a vector for each token."""
+    return type(model[0]).__name__ == "StaticEmbedding"
+
+
+def _limit_of(model: Any, spec: Spec) -> Limit | None:
+    """Number of tokens that a SentenceTransformer reads; None if it says none."""
+    if _is_static(model):
+        tokenizer = model[0].tokenizer
+
+        def n_tokens(text: str) -> int:
+            return len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+        return Limit(spec.max_length or _STATIC_LENGTH, n_tokens, n_added=0)
+    limit = model.max_seq_length
+    return None if limit is None or limit > _ANY_LENGTH else Limit(int(limit))
+
+
 class _Encode:
     """Encode method of a SentenceTransformer, quiet and safe to call from threads."""
 
     def __init__(self, model: Any, spec: Spec) -> None:
         self._model, self._spec = model, spec
         self._pool: Any = None
-        self._warned = False
+        self.limit = _limit_of(model, spec)
 
     def __call__(self, texts: list[str], prompt: str | None, batch_size: int) -> NDArray:
         # Fast tokenizers raise "Already borrowed" when two threads call them at once.
         with _torch_lock:
-            if not self._warned:
-                self._warn_of_truncation(texts, prompt)
+            self._note_truncation(texts, prompt)
             out = self._model.encode(
                 texts,
                 prompt=prompt,
@@ -198,28 +219,25 @@ class _Encode:
         self._pool = self._model.start_multi_process_pool(list(self._spec.device or ()))
         atexit.register(self._model.stop_multi_process_pool, self._pool)
 
-    def _warn_of_truncation(self, texts: list[str], prompt: str | None) -> None:
-        """Warn once if a text has more tokens than the model reads."""
+    def _note_truncation(self, texts: list[str], prompt: str | None) -> None:
+        """Note which texts have more tokens than the model reads."""
         if prompt is None:
             prompt = self._model.prompts.get(self._model.default_prompt_name) or ""
-        limit = self._model.max_seq_length
         tokenizer = getattr(self._model, "tokenizer", None)
-        if limit is None or not callable(tokenizer):
+        if self.limit is None or not callable(tokenizer):
             return
-        for text in texts:
-            # No tokenizer makes many more tokens than characters: short texts are not tokenized.
-            if len(prompt) + len(text) < limit / 2:
-                continue
-            start = (prompt + text)[: 20 * limit]
-            n_tokens = len(tokenizer(start, verbose=False)["input_ids"])
-            if n_tokens > limit:
-                self._warned = True
-                warn_user(
-                    f"The encoder {self._spec.name!r} reads the first {limit} tokens of a text, and a "
-                    f"text of {len(text)} characters has more: the rest is not encoded. Split such "
-                    "texts, or raise max_length if the model allows. This is said once."
-                )
-                return
+        most = self.limit.max_length
+        # No tokenizer makes many more tokens than characters: short texts are not tokenized.
+        long = [text for text in texts if len(prompt) + len(text) >= most / 2]
+        if not long:
+            return
+        for text, ids in zip(
+            long,
+            tokenizer([prompt + text for text in long], verbose=False)["input_ids"],
+            strict=True,
+        ):
+            if len(ids) > most:
+                self.limit.note(text)
 
 
 def one_at_a_time(model: Any) -> Any:

