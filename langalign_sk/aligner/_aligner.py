@@ -517,8 +517,8 @@ class CrossLingualAligner(
         return self._quality_of(languages_of(self.target_lang)[0], "_vector_quality").score(Z)
 
     def _score_texts(self, rows: list[str]) -> NDArray[np.float64]:
-        rows = texts_as_read(self, rows)
         languages = np.array(router_of(self).identify(rows), dtype=object)
+        rows = texts_as_read(self, rows)
         out = np.zeros(len(rows))
         for language in sorted({*languages} - {None}):
             at = np.flatnonzero(languages == language)

@@ -158,7 +158,7 @@ def router_of(aligner: Any) -> LanguageRouter:
     Parameters
     ----------
     aligner : CrossLingualAligner
-        Whose `target_lang`, `detect` and `on_unknown` count.
+        Whose `target_lang`, `detect`, `on_unknown` and `normalize` count.
 
     Returns
     -------
@@ -172,7 +172,9 @@ def router_of(aligner: Any) -> LanguageRouter:
     """
     aligner = thawed(aligner)
     languages = languages_of(aligner.target_lang)
-    return LanguageRouter(languages, aligner.detect, on_unknown=aligner.on_unknown)
+    return LanguageRouter(
+        languages, aligner.detect, on_unknown=aligner.on_unknown, normalize=aligner.normalize
+    )
 
 
 def encoder_name(encoder: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from .._utils.normalization import normalize_texts
 from .._utils.validation import check_choice, shorten, warn_user
 from .codes import base_code, did_you_mean
 from .scripts import Reading, letters_of, read, script_of, scripts_of_language
@@ -34,6 +35,8 @@ class LanguageRouter:
           Japanese where only Chinese is declared, or else English;
         - "raise": a ValueError names the first of them;
         - "english": they count as English, without a warning.
+    normalize : {"auto", "html", "NFC", "NFKC"} or None, default=None
+        Form in which texts are looked at; None takes them as they are.
 
     Raises
     ------
@@ -53,11 +56,13 @@ class LanguageRouter:
         detect: Callable[[list[str]], Iterable[str]] | None = None,
         *,
         on_unknown: str = "warn",
+        normalize: str | None = None,
     ) -> None:
         check_choice("on_unknown", on_unknown, ON_UNKNOWN)
         self.languages = tuple(languages)
         self.detect = detect
         self.on_unknown = on_unknown
+        self.normalize = normalize
         self._by_script: dict[str, str] = {}
         self._japanese: str | None = None
         if detect is not None:
@@ -108,7 +113,7 @@ class LanguageRouter:
             If a row is in a language that was not declared and `on_unknown` is "raise", or if
             `detect` returns another number of codes.
         """
-        texts = list(texts)
+        texts = normalize_texts(texts, self.normalize)
         codes, seen = self._codes(texts)
         unknown = [i for i, code in enumerate(codes) if code is None]
         if unknown and self.on_unknown == "raise":
@@ -147,7 +152,7 @@ class LanguageRouter:
         >>> LanguageRouter(["ko"]).identify(["좋은 아침", "Good morning", "สวัสดี"])
         ['ko', 'en', None]
         """
-        return self._codes(list(texts))[0]
+        return self._codes(normalize_texts(texts, self.normalize))[0]
 
     def _codes(self, texts: list[str]) -> tuple[list[str | None], list[Any] | None]:
         """Code of every row or None, and what `detect` returned."""
