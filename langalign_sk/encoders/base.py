@@ -30,6 +30,7 @@ from .stream import check_chunk_size, check_target, write_rows
 __all__ = [
     "TextEncoder",
     "expect_model",
+    "form_of",
     "loaded_model",
     "seen_model",
     "settings_of_rows",
@@ -392,7 +393,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
             path,
             encode=encoder.encode,
             width=model.width,
-            encoder=self._key(model) + _form_of(self),
+            encoder=f"{self._key(model)} {form_of(self) or ''}".strip(),
             chunk_size=chunk_size,
             bar=ProgressBar(self.verbose, n_texts, str(self.name)),
         )
@@ -498,8 +499,9 @@ def expect_model(encoder: Any, seen: tuple[dict[str, Any], str, int] | None) -> 
 def settings_of_rows(encoder: Any) -> dict[str, Any] | None:
     """Settings of an encoder that change the rows of its model; None if unknown.
 
-    Two encoders of one model have equal settings if and only if their rows are the same. A setting
-    that is left to the model is not among them.
+    Two encoders of one model have equal settings if and only if their rows are the same for every
+    text in the form in which it is encoded (`form_of`). A setting that is left to the model is not
+    among them.
 
     Parameters
     ----------
@@ -516,18 +518,26 @@ def settings_of_rows(encoder: Any) -> dict[str, Any] | None:
     >>> from langalign_sk import SentenceEncoder
     >>> from langalign_sk.encoders.base import settings_of_rows
     >>> settings_of_rows(SentenceEncoder("multilingual-e5-small", layer=[8, 4]))
-    {'prompt': 'query: ', 'layer': (4, 8), 'normalize_text': 'auto-1'}
+    {'prompt': 'query: ', 'layer': (4, 8)}
     """
-    if not isinstance(encoder, TextEncoder):
-        return None
-    form = _form_of(encoder).strip()
-    return {**encoder._settings(), **({"normalize_text": form} if form else {})}
+    return encoder._settings() if isinstance(encoder, TextEncoder) else None
 
 
-def _form_of(encoder: TextEncoder) -> str:
-    """Form of the texts of an encoder with the version of its rules; "" for texts as they are."""
-    form = encoder.normalize_text
-    return "" if form is None else f" {form}-{NORMALIZATION_VERSION}"
+def form_of(encoder: Any) -> str | None:
+    """Form of the texts of an encoder, with the version of its rules; None for texts as they are.
+
+    Parameters
+    ----------
+    encoder : object
+        As `as_encoder` returns it, or in `NormalizedEncoder`.
+
+    Returns
+    -------
+    str or None
+        Such as "auto-1".
+    """
+    form = getattr(encoder, "normalize_text", None)
+    return None if form is None else f"{form}-{NORMALIZATION_VERSION}"
 
 
 def loaded_model(encoder: TextEncoder) -> Model:

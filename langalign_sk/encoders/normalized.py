@@ -23,7 +23,7 @@ class NormalizedEncoder:
     """
 
     def __init__(self, handle: Encoder, form: str) -> None:
-        self.handle, self._form = handle, form
+        self.handle, self.normalize_text = handle, form
 
     def load(self) -> None:
         """Load the model of the handle."""
@@ -31,7 +31,7 @@ class NormalizedEncoder:
 
     def encode(self, texts: list[str]) -> NDArray:
         """Rows of shape (n_texts, width), float32; texts that become equal are encoded once."""
-        read = normalize_texts(texts, self._form)
+        read = normalize_texts(texts, self.normalize_text)
         place = {text: i for i, text in enumerate(dict.fromkeys(read))}
         rows = self.handle.encode([*place])
         return rows if len(place) == len(read) else rows[[place[text] for text in read]]
@@ -39,10 +39,10 @@ class NormalizedEncoder:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NormalizedEncoder):
             return False
-        return self._form == other._form and self.handle == other.handle
+        return self.normalize_text == other.normalize_text and self.handle == other.handle
 
     def __hash__(self) -> int:
-        return hash((self._form, self.handle))
+        return hash((self.normalize_text, self.handle))
 
 
 def normalizing(handle: Encoder, form: str | None) -> Encoder:

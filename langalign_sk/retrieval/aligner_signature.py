@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..aligner._frozen import thawed
 from ..aligner._route import encoders_of, models_seen, route_of
-from ..encoders.base import settings_of_rows
+from ..encoders.base import form_of, settings_of_rows
 
 __all__ = ["difference", "signature_of"]
 
@@ -47,6 +47,7 @@ def signature_of(aligner: Any) -> dict[str, Any] | None:
             _settings(encoder) if seen else None
             for encoder, seen in zip(encoders_of(inner), models_seen(inner), strict=True)
         ],
+        "forms_of_text": [form_of(encoder) for encoder in encoders_of(inner)],
         "maps": {
             language: _probe(partial(route.there, language=language), fitted.n_features_in_)
             for language, fitted in route.maps.items()
@@ -104,6 +105,12 @@ def difference(saved: Any, now: Any) -> str | None:
     for old, new in zip(*settings, strict=False):
         if old is not None and new is not None and old != new:
             return f"with the encoder's settings {old}, and the aligner has {new}"
+    # Earlier releases did not write them, and ordinary text is the same in all.
+    if "forms_of_text" in saved and saved["forms_of_text"] != now.get("forms_of_text"):
+        return (
+            f"of text in the form {saved['forms_of_text']}, and the aligner reads "
+            f"{now.get('forms_of_text')} (normalize=)"
+        )
     same = saved.get("output_space") == now.get("output_space")
     same = same and saved["maps"].keys() == now["maps"].keys()
     # Processors differ in the last digits.

@@ -44,8 +44,11 @@ BAD = [
     (pd.Series(["a", "b", None]), ValueError, "X row 2 is missing .* Take such rows out"),
     (pd.DataFrame({"x": ["a", pd.NA]}), ValueError, "X row 1 is missing .* Take such rows out"),
     (pl.Series(["a", None]), ValueError, "X row 1 is missing .* Take such rows out"),
-    (["a", ""], ValueError, "X row 1 is an empty string. Take such rows out"),
-    ([" \n", "a"], ValueError, "X row 0 is an empty string"),
+    (
+        [None, "a", np.nan],
+        ValueError,
+        r"X rows 0, 2 \(2 of 3 rows\) are missing, the first is None",
+    ),
     (["a", 3], TypeError, "X row 1 is int, not text: 3. Convert it to str"),
     ([1, 2], TypeError, "X row 0 is int, not text: 1. Convert it"),
     (np.ones((2, 3)), ValueError, "X must be one column of text"),

@@ -33,6 +33,7 @@ def test_parameters_go_in_and_out():
         "trust_remote_code": True,
         "cache": None,
         "verbose": True,
+        "normalize_text": "NFC",
     }
     assert SentenceEncoder(**given).get_params() == given
     assert SentenceEncoder().set_params(**given) == SentenceEncoder(**given)

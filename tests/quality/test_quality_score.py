@@ -122,8 +122,8 @@ def test_bad_input_of_scores():
     aligner = toy().fit(PAIRS)
     with pytest.raises(ValueError, match="pairs of two columns"):
         aligner.quality_score(PAIRS)
-    with pytest.raises(ValueError, match="row 1 is an empty string"):
-        aligner.quality_score(["좋은", " "])
+    with pytest.raises(ValueError, match="row 1 is missing"):
+        aligner.quality_score(["좋은", None])
     with pytest.raises(ValueError, match="X has 5 features"):
         aligner.quality_score(np.ones((3, 5)))
     with pytest.raises(ValueError, match="NaN"):

