@@ -154,6 +154,8 @@ class EndpointEncoder(TextEncoder):
             return _models[key]
 
     def _encode(self, model: Model, texts: list[str]) -> NDArray:
+        # Many endpoints refuse a request with an empty text.
+        texts = texts if self.prompt else [text or " " for text in texts]
         return model.encode(texts, self.prompt, self.batch_size)
 
     def _settings(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from .._utils.normalization import normalize_text
 from .._utils.optional import import_extra
 
 __all__ = ["LexicalEvidence", "LexicalIndex", "lexical_evidence", "shared_tokens"]
@@ -341,7 +342,8 @@ def shared_tokens(text: str) -> list[str]:
     ['a-113/x2', 'a', '113', 'x', '2', '1500']
     """
     if not text.isascii():
-        text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
+        visible = normalize_text(text, "NFC")  # a soft hyphen would part a word
+        text = _ACCENTS.sub("", unicodedata.normalize("NFKD", visible))
     out = []
     for token in _TOKEN.findall(_THOUSANDS.sub("", text.casefold())):
         out.append(token)

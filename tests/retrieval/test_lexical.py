@@ -58,6 +58,7 @@ def _all_scores(index, queries):
         ("snake_case", ["snake_case", "snake", "case"]),
         ("x: y, z.", ["x", "y", "z"]),
         ("Привет, мир", ["привет", "мир"]),
+        ("펌프 A\u00ad-1\u200b13", ["a-113", "a", "113"]),
         ("", []),
     ],
 )

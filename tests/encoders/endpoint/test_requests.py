@@ -24,6 +24,13 @@ def test_no_text_and_one(server):
     assert server.asked == [["text"]]
 
 
+def test_no_request_holds_an_empty_text(server):
+    make(server, cache=None).encode(["one", "", "\u3164"])
+    assert server.texts == ["one", " "]
+    make(server, cache=None, prompt="query: ").encode([""])
+    assert server.texts[-1] == "query: "
+
+
 def test_request_is_in_the_manner_of_openai(server):
     loaded(server).encode(["one", "two"])
     [(path, headers, body)] = server.seen
