@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from .._utils.normalization import normalize_texts
 from .base import TextEncoder
 from .objects import Encoder
+from .outputs import numbered_in
 
 __all__ = ["NormalizedEncoder", "normalizing"]
 
@@ -33,7 +34,8 @@ class NormalizedEncoder:
         """Rows of shape (n_texts, width), float32; texts that become equal are encoded once."""
         read = normalize_texts(texts, self.normalize_text)
         place = {text: i for i, text in enumerate(dict.fromkeys(read))}
-        rows = self.handle.encode([*place])
+        with numbered_in(read, texts):
+            rows = self.handle.encode([*place])
         return rows if len(place) == len(read) else rows[[place[text] for text in read]]
 
     def __eq__(self, other: object) -> bool:
