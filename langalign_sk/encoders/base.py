@@ -393,7 +393,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
             path,
             encode=encoder.encode,
             width=model.width,
-            encoder=f"{self._key(model)} {form_of(self) or ''}".strip(),
+            encoder=self._key(model) + (f" {form}" if (form := form_of(self)) else ""),
             chunk_size=chunk_size,
             bar=ProgressBar(self.verbose, n_texts, str(self.name)),
         )

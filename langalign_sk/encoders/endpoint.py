@@ -21,7 +21,7 @@ from .._utils.validation import check_number
 from .base import TextEncoder
 from .cache.lookup import as_cache
 from .models.model import Model
-from .outputs import RowError
+from .outputs import RowError, numbered_in
 
 __all__ = ["EndpointEncoder"]
 
@@ -155,8 +155,9 @@ class EndpointEncoder(TextEncoder):
 
     def _encode(self, model: Model, texts: list[str]) -> NDArray:
         # Many endpoints refuse a request with an empty text.
-        texts = texts if self.prompt else [text or " " for text in texts]
-        return model.encode(texts, self.prompt, self.batch_size)
+        sent = texts if self.prompt else [text or " " for text in texts]
+        with numbered_in(sent, texts):
+            return model.encode(sent, self.prompt, self.batch_size)
 
     def _settings(self) -> dict[str, Any]:
         changing = {"prompt": self.prompt, "dimensions": self.dimensions}
