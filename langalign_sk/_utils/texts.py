@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,13 @@ __all__ = ["check_texts", "is_missing", "named_rows"]
 
 
 _N_NAMED = 5  # rows that a message names
+_MAY_BE_NAN = (
+    float,
+    np.floating,
+    np.datetime64,
+    np.timedelta64,
+    Decimal,
+)  # NaN differs from itself
 
 
 def check_texts(
@@ -133,9 +141,9 @@ def _not_a_text(cell: Any, where: str, may_be_empty: bool) -> TypeError:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a cell is None, NaN, or the NA or NaT of pandas, told without importing pandas."""
+    """Whether a cell is None, NaN, NaT or the NA of pandas, told without importing pandas."""
     return (
         value is None
         or type(value).__name__ in ("NAType", "NaTType")
-        or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
+        or (isinstance(value, _MAY_BE_NAN) and bool(value != value))
     )

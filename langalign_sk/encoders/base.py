@@ -21,7 +21,7 @@ from .._utils.validation import warn_user
 from .cache.folder import FolderCache
 from .cache.lookup import as_cache
 from .keywords import as_asked, check_others, settings_of_call
-from .long_texts import warn_of_long_texts
+from .long_texts import LongTextsOfStream, warn_of_long_texts
 from .models.model import LayerError, Model
 from .outputs import as_rows, numbered_in
 from .progress import ProgressBar
@@ -334,10 +334,14 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         check_chunk_size(chunk_size)
         _check_several(texts)
         remaining, before = iterate_texts(texts), 0
-        while chunk := list(islice(remaining, chunk_size)):
-            chunk = check_texts(chunk, "texts,", may_be_empty=True, first=before)
-            before += len(chunk)
-            yield self.encode(chunk)
+        long = LongTextsOfStream()
+        try:
+            while chunk := list(islice(remaining, chunk_size)):
+                chunk = check_texts(chunk, "texts,", may_be_empty=True, first=before)
+                before += len(chunk)
+                yield long.encoded(self.encode, chunk)
+        finally:
+            long.warn()
 
     def encode_to_file(
         self,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .._utils.files import replacing
 from .._utils.texts import check_texts
+from .long_texts import LongTextsOfStream
 from .progress import ProgressBar
 
 __all__ = ["check_chunk_size", "check_target", "write_rows"]
@@ -98,8 +99,10 @@ def write_rows(
         # A killed run may have written rows after its last note of progress.
         file.truncate(_HEADER_BYTES + progress.n * row_bytes)
         file.seek(0, os.SEEK_END)
+        long = LongTextsOfStream()
+        long.skip(progress.n)
         for chunk in _chunks(remaining, None, chunk_size, progress.n):
-            file.write(encode(chunk).astype(_DTYPE, copy=False).tobytes())
+            file.write(long.encoded(encode, chunk).astype(_DTYPE, copy=False).tobytes())
             file.flush()
             os.fsync(file.fileno())
             progress.add(chunk)
@@ -111,6 +114,7 @@ def write_rows(
         os.fsync(file.fileno())
     os.replace(part, path)
     progress.remove()
+    long.warn()
     return np.load(path, mmap_mode="r") if progress.n else np.load(path)
 
 

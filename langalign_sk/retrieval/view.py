@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..aligner._frozen import thawed
 from ..aligner._route import encoder_name, route_of, router_of, transform_rows
 from ..encoders import EncodingSession
+from ..encoders.long_texts import numbered_rows
 from ..languages.codes import languages_of
 from .centring import Centring
 from .index import DocumentIndex, check_width, unit
@@ -129,14 +130,15 @@ def document_rows(
     out: list[NDArray] = []
     # Of all rows at once, before the first is encoded: messages count from the first document.
     languages = [languages_in(aligner, documents) for aligner in aligners]
-    for start in range(0, len(documents), _CHUNK):
-        part, of_part = documents[start : start + _CHUNK], session or EncodingSession()
-        for i, aligner in enumerate(aligners):
-            rows = text_rows(aligner, part, languages[i][start : start + _CHUNK], of_part)
-            if not start:
-                check_width(rows, expected[i], "Documents")
-                out.append(np.empty((len(documents), rows.shape[1]), dtype=np.float32))
-            out[i][start : start + len(part)] = rows
+    with numbered_rows([text for text in documents if isinstance(text, str)]):
+        for start in range(0, len(documents), _CHUNK):
+            part, of_part = documents[start : start + _CHUNK], session or EncodingSession()
+            for i, aligner in enumerate(aligners):
+                rows = text_rows(aligner, part, languages[i][start : start + _CHUNK], of_part)
+                if not start:
+                    check_width(rows, expected[i], "Documents")
+                    out.append(np.empty((len(documents), rows.shape[1]), dtype=np.float32))
+                out[i][start : start + len(part)] = rows
     return out
 
 

@@ -126,3 +126,31 @@ def test_an_error_says_nothing_of_long_texts():
 
     with pytest.raises(ValueError, match="another error"):
         fail()
+
+
+@pytest.mark.parametrize("chunk_size", [1, 2, 5])
+def test_a_stream_is_warned_of_once(tmp_path, chunk_size):
+    encoder = SentenceEncoder(max_length=5, cache=None)
+    texts = ["a", *["one two three four five six"] * 2, "b", *["c two three four five six"] * 6]
+    numbered = (
+        "8 texts of this call are longer: rows 1, 2, 4, 5, 6 and others, the first begins 'one two"
+    )
+    (told,) = messages(lambda: list(encoder.encode_iter(iter(texts), chunk_size=chunk_size)))
+    assert numbered in told
+    path = tmp_path / "rows.npy"
+    (told,) = messages(lambda: encoder.encode_to_file(texts, path, chunk_size=chunk_size))
+    assert numbered in told
+
+
+def test_a_stream_that_is_not_read_to_its_end():
+    encoder = SentenceEncoder(max_length=5, cache=None)
+
+    def read_two():
+        rows = encoder.encode_iter(["one two three four five six"] * 9, chunk_size=1)
+        next(rows), next(rows)
+        encoder.encode(["another two three four five six"])  # a call of its own
+        rows.close()
+
+    other, told = messages(read_two)
+    assert "1 text of this call is longer: row 0, the first begins 'another" in other
+    assert "2 texts of this call are longer: rows 0, 1, the first begins 'one" in told
