@@ -270,7 +270,13 @@ def iterate_texts(texts: Any, what: str = "texts") -> Iterator[Any]:
 
 
 def plain_values(values: Any) -> list[Any]:
-    """Values of a sequence as objects of Python; tuples stay as they are."""
+    """Values of a sequence or one-column frame as objects of Python; tuples stay as they are."""
+    values = _unwrapped(values)
+    frame = None if isinstance(values, Mapping) else _columns_of_frame(values)
+    if frame is not None and len(frame[1]) == 1:
+        return plain_values(frame[1][0])
+    if not hasattr(values, "__iter__") and hasattr(values, "__array__"):
+        values = np.asarray(values)
     for method in ("to_pylist", "tolist", "to_list"):  # pyarrow, numpy and pandas, polars
         if hasattr(values, method):
             return list(getattr(values, method)())
@@ -304,8 +310,10 @@ def embedding_rows(X: Any, what: str = "X", width: int | None = None) -> Any:
 
 
 def label_column(y: Any) -> Any:
-    """Labels as scikit-learn's checks take them; arrays and Series stay as they are."""
-    if y is None or (hasattr(y, "__array__") and not hasattr(y, "column_names")):
+    """Labels as scikit-learn's checks take them; those of numpy and pandas stay as they are."""
+    if isinstance(y, np.ndarray):
+        return y.astype(str) if y.dtype.kind == "T" else y
+    if y is None or hasattr(y, "iloc") or "categor" in _type_name(y):
         return y
     y = opened(y, "y")
     return y.columns[0] if isinstance(y, Table) and len(y.columns) == 1 else y
@@ -482,7 +490,7 @@ def _array_of_tensor(X: Any) -> NDArray:
 
 def _opened_array(X: Any) -> Any:
     """Text and objects as an object array; vectors of a column as rows; others as they are."""
-    if np.ndim(X) == 1 and not len(X):
+    if np.shape(X) in ((0,), (0, 1)):
         return []
     if not isinstance(X, np.ndarray) or X.dtype.kind in _NUMBERS:
         return X

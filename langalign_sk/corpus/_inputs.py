@@ -157,7 +157,7 @@ def text_column(
 
 def _check_numbers(X: Any) -> None:
     """Raise for a column of objects that are neither text nor numbers, and for a block of text."""
-    if isinstance(X, np.ndarray) and X.dtype.kind not in "biufcO":
+    if isinstance(X, np.ndarray) and X.dtype.kind not in "biufc" and X.ndim not in (1, 2):
         raise ValueError(
             f"X is an array of shape {X.shape} that does not hold numbers: pass one column of text, or "
             "embeddings as a 2-d float array."
@@ -321,10 +321,15 @@ def _is_dict_of_columns(parallel: Mapping[Any, Any]) -> bool:
 
 def _is_two_columns(parallel: Any) -> bool:
     """Whether pairs are (target, english), and not two pairs or two records."""
-    if type(parallel) is not tuple or len(parallel) != 2:
+    if not isinstance(parallel, tuple) or len(parallel) != 2:
         return False
-    return not all(isinstance(side, str) for side in parallel) and not all(
-        isinstance(side, Mapping) for side in parallel
+    return not all(isinstance(side, str) or _is_record(side) for side in parallel)
+
+
+def _is_record(side: Any) -> bool:
+    """Whether a dict is a row of a table, and not a table of columns."""
+    return isinstance(side, Mapping) and all(
+        isinstance(value, str | Mapping | numbers.Number) for value in side.values()
     )
 
 

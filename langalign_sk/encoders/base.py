@@ -444,6 +444,24 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         """
         return self.encode(check_text_column(X, may_have_no_rows=True))
 
+    def fit_transform(self, X: Any, y: Any = None) -> NDArray:
+        """Load the model, and embed a column of text.
+
+        Parameters
+        ----------
+        X : one column of text
+            In any container; an iterator is read once.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, width), float32
+            The same as ``fit(X).transform(X)``.
+        """
+        X = cells_of(X)
+        return self.fit(X).transform(X)
+
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Names of the output columns: the class name in lower case, and a number.
 

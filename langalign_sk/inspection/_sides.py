@@ -46,7 +46,7 @@ def align_pairs(aligner: Aligner, X: Any, y: Any, k: Sequence[int]) -> AlignedPa
     system: Any = None
     if isinstance(aligner, CrossLingualAligner):
         source, system = encoders_of(aligner)
-    X = opened(X)  # it is read twice
+    X, y = opened(X), opened(y, "y")  # they are read twice
     pairs, groups = read_pairs(
         aligner,
         X,

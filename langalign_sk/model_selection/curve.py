@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array, check_random_state, column_or_1d
 
 from .._utils.containers import embedding_rows, label_column, opened
 from .._utils.lineage import without_kin
@@ -221,7 +221,7 @@ class _Task:
         self.classifier = classifier
         # Every fit reads them.
         self.english, self.target_dev = (
-            (opened(X), label_column(labels)) for X, labels in (english, target_dev)
+            (opened(X), column_or_1d(label_column(labels))) for X, labels in (english, target_dev)
         )
 
     def hits(self, fitted: Aligner) -> NDArray:
@@ -257,7 +257,7 @@ class _EmbeddingPairs:
 
     def __init__(self, X: Any, y: Any) -> None:
         self.X = check_array(embedding_rows(X), dtype=[np.float64, np.float32], input_name="X")
-        self.Y = check_counterparts(self.X, y)
+        self.Y = check_counterparts(self.X, embedding_rows(y, "y"))
         self.groups = duplicate_groups(self.X, self.Y)
 
     def fit(self, aligner: Aligner, rows: NDArray) -> Aligner:

@@ -157,7 +157,7 @@ class _RetrievalScorer:
         """Score a fitted aligner on held-out pairs; larger is better."""
         aligner, X = _aligner_and_rows(estimator, X)
         check_is_fitted(aligner)
-        X = opened(X)  # it is read twice
+        X, y = opened(X), opened(y, "y")  # they are read twice
         pairs, groups = read_pairs(
             aligner,
             X,
