@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_random_state
 
 from ._quality import VectorModel  # noqa: F401, an address in saved models
+from ._utils.containers import embedding_rows
 from .aligner._evidence import PairChecks  # noqa: F401, an address in saved models
 from .aligner._report import AlignmentWarning
 
@@ -96,7 +97,8 @@ def drift_test(
     draw = check_random_state(random_state)
     sides = []
     for name, rows in (("X_reference", X_reference), ("X_batch", X_batch)):
-        side = check_array(rows, dtype=np.float64, ensure_min_samples=2, input_name=name)
+        side = embedding_rows(rows, name)
+        side = check_array(side, dtype=np.float64, ensure_min_samples=2, input_name=name)
         if len(side) > _MAX_DRIFT_ROWS:
             side = side[np.sort(draw.choice(len(side), _MAX_DRIFT_ROWS, replace=False))]
         sides.append(side)

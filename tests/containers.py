@@ -254,7 +254,7 @@ PAIRS: dict[str, Callable[[list[tuple[str, str]]], Any]] = {
         "datasets"
     ).Dataset.from_list(_translations(pairs)),
     "records": lambda pairs: _frame(pairs).assign(id=1).to_dict("records"),
-    "generator of records": lambda pairs: (dict(en=en, ko=ko) for ko, en in pairs),
+    "generator of records": lambda pairs: ({"en": en, "ko": ko} for ko, en in pairs),
     "records of translations": _translations,
     "struct of polars": lambda pairs: pl.DataFrame(_translations(pairs)),
     "dict of columns": _columns,

@@ -467,7 +467,7 @@ async def _rows():
 
 def test_coroutine():
     rows = _rows()
-    with pytest.raises(TypeError, match="coroutine, which has no rows. Pass a list of str"):
+    with pytest.raises(TypeError, match=r"coroutine, which has no rows\. Pass a list of str"):
         fitted().transform(rows)
     rows.close()
 

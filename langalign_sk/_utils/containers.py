@@ -107,6 +107,8 @@ def opened(X: Any, what: str = "X") -> Any:
     if isinstance(X, Mapping):
         return _table_of_dict(X, what)
     X = _unwrapped(X)
+    if _is_frame_of_numbers(X):
+        return X
     frame = _columns_of_frame(X)
     if frame is not None:
         return _opened_frame(X, *frame, what)
@@ -312,7 +314,7 @@ def embedding_rows(X: Any, what: str = "X", width: int | None = None) -> Any:
 def label_column(y: Any) -> Any:
     """Labels as scikit-learn's checks take them; those of numpy and pandas stay as they are."""
     if isinstance(y, np.ndarray):
-        return y.astype(str) if y.dtype.kind == "T" else y
+        return np.array(y.tolist()) if y.dtype.kind == "T" else y
     if y is None or hasattr(y, "iloc") or "categor" in _type_name(y):
         return y
     y = opened(y, "y")
@@ -372,7 +374,7 @@ def _columns_of_frame(X: Any) -> tuple[list[Any], list[Any]] | None:
 def _opened_frame(X: Any, names: list[Any], columns: list[Any], what: str) -> Any:
     """Table of a frame, vectors of its only column, or itself where it holds numbers."""
     if len(columns) == 1 and not len(columns[0]):
-        return Table(names, [[]])  # the dtype of a column without cells means nothing
+        return Table(names, [[]])
     if columns and all(map(_is_numeric, columns)):
         return X
     if len(columns) == 1:
@@ -384,10 +386,24 @@ def _opened_frame(X: Any, names: list[Any], columns: list[Any], what: str) -> An
     return _table(names, [list(_cells(column, what)) for column in columns], X)
 
 
+def _is_frame_of_numbers(X: Any) -> bool:
+    """Whether all columns of a frame are of numbers, told without a look at each of them."""
+    if not hasattr(X, "columns"):
+        return False
+    schema = getattr(X, "schema", None)
+    types: Any = schema.types if hasattr(schema, "types") else getattr(X, "dtypes", ())
+    empty = len(types) == 1 and not len(X)  # the dtype of a column without cells means nothing
+    return bool(len(types)) and not empty and all(map(_is_number_type, types))
+
+
+def _is_number_type(dtype: Any) -> bool:
+    kind = getattr(dtype, "kind", None)
+    return kind in _NUMBERS if kind is not None else str(dtype).lower().startswith(_NUMBER_TYPES)
+
+
 def _is_numeric(column: Any) -> bool:
     """Whether the dtype of a column is one of numbers."""
-    kind = getattr(getattr(column, "dtype", None), "kind", None)
-    return kind in _NUMBERS if kind is not None else _type_name(column).startswith(_NUMBER_TYPES)
+    return _is_number_type(getattr(column, "dtype", getattr(column, "type", "")))
 
 
 def _is_vectors(column: Any) -> bool:

@@ -435,7 +435,7 @@ class CrossLingualAligner(
             groups = duplicate_groups(np.array(data.target), np.array(data.english))
             return float(row_recall(*transform_pairs(self, data), groups).mean())
         moved = self._transform(data.rows, EncodingSession())
-        Y = check_counterparts(moved, embedding_rows(y, "y"))
+        Y = check_counterparts(moved, y)
         groups = duplicate_groups(np.asarray(data.rows, dtype=moved.dtype), Y)
         return float(row_recall(moved, route_of(self).english(Y), groups).mean())
 

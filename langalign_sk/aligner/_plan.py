@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from .._utils.containers import embedding_rows, label_column
+from .._utils.containers import label_column
 from .._utils.idle import say_idle
 from .._utils.normalization import check_form
 from .._utils.validation import check_choice, check_number, warn_user
@@ -210,7 +210,7 @@ def _plan_of_embeddings(aligner: Any, X: Any, y: Any, parallel: Any) -> Plan:
             "Embeddings carry no script to tell languages by: fit one aligner per language."
         )
     X = validate_data(aligner, X, dtype=FLOATS, ensure_min_samples=2)
-    Y = check_counterparts(X, embedding_rows(y, "y"))
+    Y = check_counterparts(X, y)
     draft = Plan(**_settings(aligner, *encoders_of(aligner)), embeddings=(X, Y))
     return _with_idle_settings(aligner, draft, (), True)
 

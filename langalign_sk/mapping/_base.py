@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import assert_all_finite, check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from .._utils.containers import Table, embedding_rows, opened
 from .._utils.lineage import LineageMixin
 from .._utils.stamp import VersionStampMixin
 from ..metrics._core import duplicate_groups, row_recall
@@ -162,6 +163,7 @@ class PairedMap(
             The moved rows.
         """
         check_is_fitted(self)
+        X = embedding_rows(X)
         rows: NDArray = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         return self.move(rows)
 
@@ -179,6 +181,7 @@ class PairedMap(
             The moved rows.
         """
         check_is_fitted(self)
+        X = embedding_rows(X)
         Z: NDArray = check_array(X, dtype=[np.float64, np.float32], input_name="X")
         if Z.shape[1] != self._n_features_out:
             raise ValueError(
@@ -201,6 +204,7 @@ class PairedMap(
             The rows as they came, or in the shared space of ``shared=True``.
         """
         check_is_fitted(self)
+        y = embedding_rows(y, "y")
         Y: NDArray = check_array(y, dtype=[np.float64, np.float32], input_name="y")
         if Y.shape[1] != self._n_targets:
             raise ValueError(
@@ -225,6 +229,7 @@ class PairedMap(
             In [0, 1].
         """
         check_is_fitted(self)
+        X = embedding_rows(X)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         moved = self.move(np.asarray(X))
         Y = check_counterparts(moved, y)
@@ -267,7 +272,12 @@ class PairedMap(
         dtypes = [np.float64, np.float32]
         # The largest value tells as well whether all are finite, without another pass.
         X = validate_data(
-            self, X, dtype=dtypes, ensure_min_samples=2, ensure_all_finite=False, reset=reset
+            self,
+            embedding_rows(X),
+            dtype=dtypes,
+            ensure_min_samples=2,
+            ensure_all_finite=False,
+            reset=reset,
         )
         Y = check_counterparts(X, y, finite=False)
         for name, rows in (("X", X), ("y", Y)):
@@ -298,11 +308,13 @@ class PairedMap(
 
 def check_counterparts(X: NDArray, y: Any, *, finite: bool = True) -> NDArray:
     """The counterparts of the rows of X: 2-d, as many, of the same dtype, and finite if asked."""
-    if np.asarray(y).ndim == 1:
+    y = opened(y, "y")
+    if not isinstance(y, Table) and np.asarray(y).ndim == 1:
         raise ValueError(
             "Expected 2D array, got 1D array instead: y holds the counterparts of the rows of X, one "
             "vector each. Class labels do not belong here."
         )
+    y = embedding_rows(y, "y")
     Y = check_array(y, dtype=X.dtype, ensure_all_finite=finite, input_name="y")
     check_consistent_length(X, Y)
     return Y

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length
 
+from .._utils.containers import embedding_rows
 from .._utils.validation import check_choice
 
 # Scores closer than this count as tied: the same vector multiplied at another place of a
@@ -201,8 +202,10 @@ def mean_neighbor_cosine(Q: NDArray, D: NDArray, k: int) -> NDArray:
 
 
 def check_one_space(X_like: ArrayLike, Y_like: ArrayLike) -> tuple[NDArray, NDArray]:
-    X: NDArray = check_array(X_like, dtype=[np.float64, np.float32], input_name="X")
-    Y: NDArray = check_array(Y_like, dtype=[np.float64, np.float32], input_name="Y")
+    X: NDArray = check_array(embedding_rows(X_like), dtype=[np.float64, np.float32], input_name="X")
+    Y: NDArray = check_array(
+        embedding_rows(Y_like, "Y"), dtype=[np.float64, np.float32], input_name="Y"
+    )
     if X.shape[1] != Y.shape[1]:
         raise ValueError(
             f"X has width {X.shape[1]} and Y has width {Y.shape[1]}: retrieval compares rows of one "

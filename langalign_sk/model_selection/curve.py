@@ -257,7 +257,7 @@ class _EmbeddingPairs:
 
     def __init__(self, X: Any, y: Any) -> None:
         self.X = check_array(embedding_rows(X), dtype=[np.float64, np.float32], input_name="X")
-        self.Y = check_counterparts(self.X, embedding_rows(y, "y"))
+        self.Y = check_counterparts(self.X, y)
         self.groups = duplicate_groups(self.X, self.Y)
 
     def fit(self, aligner: Aligner, rows: NDArray) -> Aligner:

@@ -83,7 +83,7 @@ def pair_groups(X: Any, y: Any = None) -> NDArray[np.intp]:
                 "X holds no text, so y is needed: pass the embeddings of the counterparts of the rows "
                 "of X as y, or pairs of text as X."
             )
-        X = check_array(X, dtype=_FLOATS, input_name="X")
+        X = check_array(sides.rows, dtype=_FLOATS, input_name="X")
         return duplicate_groups(X, check_counterparts(X, y))
     if y is not None:
         raise ValueError(

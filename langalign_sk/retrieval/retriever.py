@@ -489,7 +489,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         """
         check_is_fitted(self)
         many = not isinstance(ids, str | bytes | tuple) and hasattr(ids, "__iter__")
-        gone = list(ids) if many else [ids]
+        gone = plain_values(ids) if many else [ids]
         before = self._document_index.rows.alive.copy()
         for view in self._views:
             kept = view.index.remove(gone)
