@@ -60,8 +60,9 @@ def notes_on_scripts(pairs: Mapping[str, Sides]) -> tuple[str, ...]:
         found = _SCRIPTS_OF_CHINESE.get(chinese_script(target) or "", asked)
         if found != asked:
             notes.append(
-                f"The translation pairs of {language!r} are in {found} Chinese, not in {asked} Chinese. "
-                f"Pass pairs in {asked} Chinese as parallel= or corpus=, or convert these pairs."
+                f"The translation pairs of {language!r} are in {found} Chinese, not in {asked} "
+                f"Chinese. Pass pairs in {asked} Chinese as parallel= or corpus=, or convert these "
+                "pairs."
             )
     return tuple(notes)
 

@@ -70,7 +70,7 @@ _JUDGED_CHARACTERS = 2000
 class PairFile:
     """Contents of a file, unpacked.
 
-    Parameters
+    Attributes
     ----------
     label : str
         Its name in messages, quoted.

@@ -67,7 +67,7 @@ _NO_REGION = frozenset({"XX", "ZZ", "EN", "KO", "JA", "ZH"})  # mBART writes "en
 class LanguageTag:
     """Language, script and region of a code or name.
 
-    Parameters
+    Attributes
     ----------
     language : str
         ISO 639-1 code, or ISO 639-3 where there is none.
