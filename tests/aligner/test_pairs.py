@@ -10,7 +10,7 @@ from langalign_sk.datasets import load_starter_corpus
 from tests.toy import ToyEncoder
 
 # The toy encoder does not know what the starter corpus says.
-pytestmark = pytest.mark.filterwarnings("ignore::langalign_sk.AlignmentWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:The language map of")
 
 SIMPLIFIED = ["请问网络在哪里", "谢谢您的帮助", "这个问题很难", "我们买东西"]
 TRADITIONAL = ["請問網路在哪裡", "謝謝您的幫助", "這個問題很難", "我們買東西"]
