@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .._utils.validation import shorten
-from ..languages import script_of, scripts_of_language
+from ..languages import scripts_of_language
 from ..languages.codes import base_code
 
 __all__ = [
@@ -105,7 +105,13 @@ class PairFile:
         packed = next((kind for magic, kind in _MAGIC.items() if self.data.startswith(magic)), None)
         if packed is not None:
             raise ValueError(f"{self.label} is compressed: add {packed} to its name.")
-        codec = codecs.lookup(encoding).name
+        try:
+            codec = codecs.lookup(encoding).name
+        except (LookupError, TypeError) as error:
+            raise ValueError(
+                f'encoding must be the name of a codec of Python, such as "utf-8" or "cp949", got '
+                f"{encoding!r}."
+            ) from error
         marked = self.data.startswith(tuple(_BYTE_ORDER_MARKS))
         if not marked and codec == "utf-8" and 10 * self.data.count(0) > len(self.data):
             little = self.data[1::2].count(0) >= self.data[::2].count(0)
@@ -177,7 +183,9 @@ def as_path(path: Any) -> Path:
         raise TypeError(f"path must be a path or a file object, got {type(path).__name__}.{hint}")
     path = Path(os.fsdecode(path)).expanduser()
     if path.is_dir():
-        known = sorted(p.name for p in path.iterdir() if suffix_of(p.name)[1] in SUFFIXES)
+        known = sorted(
+            p.name for p in path.iterdir() if suffix_of(p.name)[1] in (*SUFFIXES, ".parquet")
+        )
         listed = f", such as {shorten(', '.join(known), 100)}" if known else ""
         raise IsADirectoryError(f"{str(path)!r} is a folder. Pass a file in it{listed}.")
     if not path.exists():
@@ -287,8 +295,9 @@ def _is_usual(letter: str, language: str, scripts: tuple[str, ...]) -> bool:
         # Level 1 of both character sets holds the frequent ones.
         simplified, traditional = (letter.encode(c, "replace") for c in ("gb2312", "big5"))
         return b"\xb0" <= simplified[:1] <= b"\xd7" or b"\xa4" <= traditional[:1] <= b"\xc6"
+    name = unicodedata.name(letter, "UNKNOWN").split()
     if not scripts:
-        return unicodedata.name(letter, "").startswith("LATIN SMALL")
-    half_width = "\uff61" <= letter <= "\uff9f"
-    # Text in a wrong Cyrillic encoding is mostly capitals.
-    return not half_width and letter == letter.lower() and script_of(letter * 2) in scripts
+        return name[:2] == ["LATIN", "SMALL"]
+    script = {"HIRAGANA": "Kana", "KATAKANA": "Kana", "CJK": "Han"}.get(name[0], name[0].title())
+    # Half-width kana have another first word, and text in a wrong Cyrillic encoding is mostly capitals.
+    return script in scripts and letter == letter.lower()

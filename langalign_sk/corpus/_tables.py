@@ -113,7 +113,9 @@ def read_table(
     first = _names_of_first(rows)
     names, has_header = _names(file.label, first, rows, target_lang, columns, header)
     if has_header:
-        del rows[0]
+        head = rows[0][1]
+        # Files that were joined have the header inside, too.
+        rows = [row for row in rows[1:] if row[1] != head or find_sides(head, target_lang) is None]
     _check_widths(file.label, rows, len(names or first), columns, target_lang)
     sides = None if names is None else find_sides(names, target_lang)
     if sides is None:
@@ -309,6 +311,8 @@ def _check_widths(label: str, rows: _Rows, due: int, columns: Any, target_lang: 
     if wrong is None:
         return
     line, width = wrong
+    if columns is None and len(rows[0][1]) == due == 1 and len({len(c) for _, c in rows[1:]}) == 1:
+        line, width, due = rows[0][0], 1, width  # a title above the table
     remedy = "Repair or remove the line."
     if columns is not None and len(rows) > 1 and all(len(c) == width for _, c in rows):
         remedy = f"Name all columns of the file in columns=, such as {_remedy(rows, target_lang)}."

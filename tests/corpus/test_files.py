@@ -190,3 +190,9 @@ def test_paths_of_every_type(tmp_path):
     path = write(tmp_path / "mine.tsv", TABLE)
     for given in (path, str(path), Path(path).as_posix()):
         assert ParallelCorpus.read(given, "ko") == make()
+
+
+@pytest.mark.parametrize("encoding", ["ansi", "utf8mb4", "", None])
+def test_encodings_that_do_not_exist(tmp_path, encoding):
+    with pytest.raises(ValueError, match="encoding must be the name of a codec"):
+        ParallelCorpus.read(write(tmp_path / "x.tsv", TABLE), "ko", encoding=encoding)

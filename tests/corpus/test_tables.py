@@ -566,3 +566,14 @@ def test_delimiter_is_named(tmp_path, name, text, delimiter):
 )
 def test_blank_lines_empty_columns_and_ends_of_lines(tmp_path, name, text):
     assert is_read(ParallelCorpus.read(write(tmp_path / name, text), "ko"))
+
+
+def test_headers_inside_joined_files(tmp_path):
+    text = table(("en", "ko"), HELLO[0], ("en", "ko"), *HELLO[1:])
+    assert is_read(ParallelCorpus.read(write(tmp_path / "x.tsv", text), "ko"))
+
+
+def test_a_title_above_the_table(tmp_path):
+    path = write(tmp_path / "x.tsv", "My glossary\n" + table(("en", "ko"), *HELLO))
+    with pytest.raises(ValueError, match=r"line 1: 1 cell where 2 are expected\. Repair or remove"):
+        ParallelCorpus.read(path, "ko")
