@@ -284,6 +284,8 @@ def _is_header(label: str, first: list[str], target_lang: str) -> bool:
     different = len({_folded(cell) for cell in named}) > 1
     if not different or not any(generic) or not all(map(max, generic, languages)):
         return False
+    if len(named) == 2 and not any(languages) and named[0].isascii() != named[1].isascii():
+        return False  # a word and its translation
     warn_user(
         f"{label}: the first row, {first}, is taken for a header. Pass header=False if it is a pair, "
         "or header=True to confirm it."

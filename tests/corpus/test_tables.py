@@ -302,6 +302,7 @@ def test_header_that_is_not_understood(tmp_path, head):
         ("English", "영어"),
         ("Korean", "한국어"),
         ("us", "우리"),
+        ("source", "출처"),
         ("Source code", "소스 코드"),
         ("Wi-Fi is down.", "Wi-Fi down."),
         ("42", "42"),
