@@ -18,6 +18,7 @@ BENCHMARKS = {
     "quality": "scores.quality",
     "quickstart": "costs.quickstart",
     "retrieval": "scores.retrieval",
+    "routing": "scores.routing",
     "scale": "costs.scale",
     "search": "search.run",
     "service": "costs.service",
@@ -25,18 +26,23 @@ BENCHMARKS = {
 }
 # Every method, every peer, and what they cost.
 RUN = ("scale", "grid", "peers")
+# What answers are worth, one after another.
+SCORES = tuple(name for name, module in BENCHMARKS.items() if module.startswith("scores."))
 # Parts that can be measured alone.
 ONLY = {
     "scale": ("fit",),
     "adapters": ("USE", "e5", "search"),
     "training": ("networks", "speed"),
+    "scores": SCORES,
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "name", choices=("run", *BENCHMARKS), help=f"run: {', '.join(RUN)}, one after another"
+        "name",
+        choices=("run", "scores", *BENCHMARKS),
+        help=f"run: {', '.join(RUN)}, one after another; scores: {', '.join(SCORES)}",
     )
     parser.add_argument("--smoke", action="store_true", help="run: check the ratios of a small run")
     parser.add_argument(
@@ -44,7 +50,7 @@ def main() -> None:
         choices=[part for parts in ONLY.values() for part in parts],
         help="measure one part alone; scale: the fits beside bare products and scipy, in a minute "
         "or two; adapters: an encoder, or the maps for search; training: the networks of the paper, or "
-        "the speed beside plain loops",
+        "the speed beside plain loops; scores: one of them",
     )
     arguments = parser.parse_args()
     if arguments.smoke and arguments.name != "run":
@@ -53,15 +59,17 @@ def main() -> None:
         owner = next(name for name, parts in ONLY.items() if arguments.only in parts)
         parser.error(f"--only {arguments.only} goes with {owner}")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    if arguments.name == "accuracy":
+    if "accuracy" in (arguments.name, arguments.only):
         # The order of sums, and with it the third digit of an accuracy, depends on the threads.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     names: tuple[str, ...] = (arguments.name,)
+    if arguments.name == "scores":
+        names = (arguments.only,) if arguments.only else SCORES
     if arguments.name == "run":
         names = ("smoke",) if arguments.smoke else RUN
     for name in names:
         module = import_module(f".{BENCHMARKS.get(name, name)}", __package__)
-        if arguments.only:
+        if arguments.only and arguments.name != "scores":
             module.main(only=arguments.only)
         else:
             module.main()

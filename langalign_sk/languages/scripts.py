@@ -109,8 +109,9 @@ _RENAMED = {
 _LATIN, _DIGIT, _SPACE, _SIGN, _FACE, _JAPANESE_SIGN = "a0 .^J"
 _HANGUL, _JAMO, _HIRAGANA, _NO, _KATAKANA, _BOPOMOFO = "HjhnKB"
 _HAN = 0x4E00
-_STRONG, _WEAK = 0x10, 0x20
+_STRONG, _WEAK, _RARE = 0x10, 0x20, 0x30
 _GB, _BIG5, _JIS, _KS = 1, 2, 4, 8
+_SECOND_LEVEL = b"\x98\x9f"
 _CODECS = (("gb2312", _GB), ("big5", _BIG5), ("cp932", _JIS), ("euc_kr", _KS))
 _OTHER = 0xE000  # scripts without a class of their own, from here on
 _OTHERS = "\ue000-\uf8ff"
@@ -131,6 +132,7 @@ _MARKUP = re.compile(
     r"(?:[A-Za-z][A-Za-z0-9+.-]*://|www\.)(?:[!-~]+|(?<=/)\w+)*"
     r"|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+|@\w+|</?[A-Za-z][^<>]*>|&#?\w+;"
 )
+_SQUARED = re.compile("[\u3200-\u33ff\U0001f100-\U0001f2ff]")  # letters in circles and squares
 _MARKED = re.compile(r"[@<&]|://|www\.")
 _QUOTED = re.compile(
     r"「[^「」]+」|『[^『』]+』|“[^“”]+”|‘[^‘’]+’|《[^《》]+》|〈[^〈〉]+〉|«[^«»]+»|\"[^\"]+\""
@@ -156,13 +158,13 @@ _JAPANESE_WORDS = re.compile(
 _CHINESE_WORDS = re.compile(
     "今天|明天|昨天|可以|但是|是(?![非正認])|我(?![慢々が流等])|(?<![終完満修魅校未読受投])了(?![解承知])"
 )
-_KOREAN_ENDING = re.compile(
-    "(?:니다|니까|세요|에요|예요|어요|아요|해요|네요|죠|했어|할게|해줘|안녕)$"
-)
+# What is called to people with a greeting and is no name.
+_NO_NAME = re.compile("니다|니까|세요|[에예어아해네]요|죠|안녕|여러분|모두|みな|皆|大家|各位|好")
+_NAME = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]+")
+_HONORIFIC = re.compile("(?:さん|さま|様|氏|君|くん|ちゃん|先生|님|씨|老师|老師)$")
 
-# Letters of other languages that correspond to one Latin letter, about.
-_WEIGHTS = {_HANGUL: 3.0, _JAMO: 1.0, _HIRAGANA: 2.0, _NO: 2.0, _KATAKANA: 2.0, _BOPOMOFO: 2.0}
-_HAN_WEIGHT = 3.0
+# Latin letters that a syllable of Hangul or a Han character corresponds to, about, and a kana.
+_EAST_WEIGHT, _KANA_WEIGHT = 3.0, 2.0
 _LATIN_SHARE = 2  # two thirds
 _LATIN_PER_GLUED = 9
 # Words that say that a row is English, and not that it names a product.
@@ -314,6 +316,8 @@ def _quick(text: str, classes: str) -> Reading | None:
         return _by_han(None, text, classes, kinds)
     if not foreign.isdisjoint(_OF_CHINESE) or _MARKS.search(text):
         return None
+    if _HIRAGANA not in kinds and not foreign <= _OF_KANA:
+        return None
     return _JAPANESE_ROW if sum(map(classes.count, _OF_KANA)) > 2 else None
 
 
@@ -333,9 +337,9 @@ def letters_of(text: str) -> dict[str, float]:
     """
     letters = _Letters.of(unicodedata.normalize("NFKC", text).translate(_CLASSES))
     out = {"Latin": float(letters.latin), **letters.others}
-    out["Hangul"] = _WEIGHTS[_HANGUL] * letters.hangul
-    out["Kana"] = _WEIGHTS[_KATAKANA] * letters.kana
-    out["Han"] = _HAN_WEIGHT * letters.han
+    out["Hangul"] = _EAST_WEIGHT * (letters.hangul - letters.jamo) + letters.jamo
+    out["Kana"] = _KANA_WEIGHT * letters.kana
+    out["Han"] = _EAST_WEIGHT * letters.han
     return {script: weight for script, weight in out.items() if weight}
 
 
@@ -353,13 +357,14 @@ class _Letters(NamedTuple):
     jamo: int
     kana: int
     bopomofo: int
-    han: int
     others: dict[str, float]
     foreign: bool
+    han: float
     chinese: float  # Han characters that Japanese does not have, or hardly uses
-    often_chinese: float
+    often_chinese: float  # half the number of those that Chinese uses more than Japanese and Korean
+    old: float  # half the number of the forms that Japanese gave up
     not_korean: float
-    japanese: float  # Han characters that no Chinese standard has beside the rest of the text
+    japanese: float  # Han characters that no Chinese standard has, beside the rest of the text
 
     @classmethod
     def of(cls, classes: str) -> _Letters:
@@ -372,42 +377,43 @@ class _Letters(NamedTuple):
                 others[name] = others.get(name, 0.0) + n
         kana = counts[_HIRAGANA] + counts[_NO] + counts[_KATAKANA]
         hangul, jamo, bopomofo = counts[_HANGUL], counts[_JAMO], counts[_BOPOMOFO]
-        total, chinese, often, not_korean, japanese = han
+        han["japanese"] += 2 * counts[_JAPANESE_SIGN]
         return cls(
-            counts[_LATIN],
-            hangul + jamo,
-            jamo,
-            kana,
-            bopomofo,
-            total,
-            others,
-            bool(hangul or jamo or kana or bopomofo or total or others),
-            chinese,
-            often,
-            not_korean,
-            japanese + 2.0 * counts[_JAPANESE_SIGN],
+            latin=counts[_LATIN],
+            hangul=hangul + jamo,
+            jamo=jamo,
+            kana=kana,
+            bopomofo=bopomofo,
+            others=others,
+            foreign=bool(hangul or jamo or kana or bopomofo or han["han"] or others),
+            **han,
         )
 
 
-def _han_counts(counts: Mapping[str, int]) -> tuple[int, float, float, float, float]:
+def _han_counts(counts: Mapping[str, int]) -> dict[str, float]:
     """Number of Han characters, and of those that speak for and against languages."""
-    total = only_japanese = not_gb = not_big5 = 0
-    chinese = often = not_korean = 0.0
+    total = only_japanese = not_gb = not_big5 = chinese = often = old = not_korean = 0
     for char, n in counts.items():
         code = ord(char) - _HAN
+        kind = code & _RARE
         total += n
         if not code & 15:
             continue  # no standard holds it
         not_gb += n * (not code & _GB)
         not_big5 += n * (not code & _BIG5)
         only_japanese += n * (code & 15 == _JIS)
-        if code & _STRONG or not code & _JIS:
-            chinese += n
-        if code & _WEAK:
-            often += 0.5 * n
-        if code & _STRONG or not code & _KS:
-            not_korean += n
-    return total, chinese, often, not_korean, only_japanese + min(not_gb, not_big5)
+        chinese += n * (kind == _STRONG or not code & _JIS)
+        often += n * (kind == _WEAK)
+        old += n * (kind == _RARE)
+        not_korean += n * (kind == _STRONG or not code & _KS)
+    return {
+        "han": total,
+        "chinese": chinese,
+        "often_chinese": often / 2,
+        "old": old / 2,
+        "not_korean": not_korean,
+        "japanese": only_japanese + min(not_gb, not_big5),
+    }
 
 
 def _by_han(letters: _Letters | None, text: str, classes: str, kinds: set[str]) -> Reading:
@@ -419,7 +425,7 @@ def _by_han(letters: _Letters | None, text: str, classes: str, kinds: set[str]) 
     letters = letters or _Letters.of(classes)
     if letters.bopomofo > letters.han:
         return Reading("Bopomofo", "zh")
-    chinese = letters.chinese + letters.often_chinese + letters.bopomofo
+    chinese = letters.chinese + letters.often_chinese + letters.old + letters.bopomofo
     japanese = letters.japanese + words
     if japanese > chinese:
         return Reading("Han", "ja")
@@ -454,6 +460,8 @@ def _evidence(text: str, strip: bool = True) -> tuple[str, str, _Letters]:
     """Text, classes and letters without what does not tell a language."""
     if strip:
         faceless = _FACES.sub(_without_face, text)
+        unsigned = _SQUARED.sub(" ", faceless)
+        faceless = unsigned if any(map(str.isalpha, unsigned)) else faceless
         if _MARKED.search(faceless):
             bare = _MARKUP.sub(" ", faceless)
             faceless = bare if any(map(str.isalpha, bare)) else faceless
@@ -489,10 +497,9 @@ def _without_symbols(classes: str) -> str:
 def _weight(letters: _Letters) -> float:
     """Letters of other scripts, as numbers of Latin letters."""
     return (
-        3.0 * (letters.hangul - letters.jamo)
+        _EAST_WEIGHT * (letters.hangul - letters.jamo + letters.han)
         + letters.jamo
-        + 2.0 * (letters.kana + letters.bopomofo)
-        + _HAN_WEIGHT * letters.han
+        + _KANA_WEIGHT * (letters.kana + letters.bopomofo)
         + sum(letters.others.values())
     )
 
@@ -519,19 +526,13 @@ def _is_latin(text: str, classes: str, letters: _Letters) -> bool:
     eastern = weight > sum(letters.others.values())
     if eastern and (not english or english < len(_HIRAGANA_RUN.findall(classes))):
         # Names of products and people fill rows of Korean, Japanese and Chinese.
-        weight *= _LATIN_PER_GLUED / (_LATIN_SHARE * _HAN_WEIGHT)
+        weight *= _LATIN_PER_GLUED / (_LATIN_SHARE * _EAST_WEIGHT)
     if _latin_weight(text) >= _LATIN_SHARE * weight:
         return True
     # "Hi 김철수": a greeting and a name.
-    runs = _EAST_RUN.findall(classes)
-    return (
-        bool(words)
-        and all(word in _GREETINGS for word in words)
-        and len(runs) == 1
-        and len(runs[0]) <= 3
-        and not letters.chinese
-        and _KOREAN_ENDING.search(text.rstrip(" .!?~")) is None
-    )
+    if not words or letters.chinese or not _GREETINGS.issuperset(words) or _NO_NAME.search(text):
+        return False
+    return len(_HONORIFIC.sub("", "".join(_NAME.findall(text)))) <= 3
 
 
 def _main_foreign(text: str, classes: str, letters: _Letters) -> Reading:
@@ -549,9 +550,7 @@ def _main_foreign(text: str, classes: str, letters: _Letters) -> Reading:
         return Reading("Kana", hangul=hangul)
     runs = len(_HIRAGANA_RUN.findall(classes))
     if runs:
-        chinese = letters.chinese + letters.often_chinese >= 1 and (
-            letters.chinese + letters.often_chinese / 2 > runs and letters.chinese > 0
-        )
+        chinese = bool(letters.chinese) and letters.chinese + letters.often_chinese / 2 > runs
     else:
         weak = len(_CHINESE_WORDS.findall(text))
         chinese = letters.chinese + weak > letters.japanese
@@ -635,10 +634,15 @@ def _class_of_han(char: str) -> str:
         except UnicodeEncodeError:
             continue
         bits |= bit
-    if char in _CHINESE:
+    # The second level of JIS holds simplified characters, which Japanese does not write with, and
+    # old forms, which it hardly does.
+    rare = bits & _JIS and char.encode("cp932") >= _SECOND_LEVEL
+    if char in _CHINESE or (rare and bits & _GB and not bits & _BIG5):
         bits |= _STRONG
     elif char in _OFTEN_CHINESE:
         bits |= _WEAK
+    elif rare and bits & _BIG5 and not bits & _GB:
+        bits |= _RARE
     return chr(_HAN + bits)
 
 

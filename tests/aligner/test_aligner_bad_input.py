@@ -194,7 +194,7 @@ def test_embeddings():
 
 
 def test_transform():
-    aligner = CrossLingualAligner(encoder=ToyEncoder(), random_state=0)
+    aligner = CrossLingualAligner(encoder=ToyEncoder(), random_state=0, on_unknown="raise")
     with pytest.raises(NotFittedError):
         aligner.transform(KOREAN)
     aligner.fit(PAIRS)

@@ -105,10 +105,12 @@ def test_three_languages_in_one_batch(languages):
         (("ja", "ko"), "東京大学", "ja"),
         (("zh",), ZH, "zh"),
         (("zh",), "ㄅㄆㄇ", "zh"),
-        (("ja", "zh"), "東京大学", "zh"),
-        (("zh", "ja"), "東京大学", "zh"),
+        (("zh",), "東京大学", "zh"),
+        (("ja", "zh"), "東京大学", "ja"),  # Simplified has no 東, Traditional no 学
+        (("zh", "ja"), "東京大学", "ja"),
+        (("zh", "ja"), "中山大学", "zh"),
         (("zh-TW",), ZH, "zh-TW"),
-        (("ja-JP", "zh_CN"), "東京大学", "zh_CN"),
+        (("ja-JP", "zh_CN"), "北京大学", "zh_CN"),
         (("ko-KR", "ru"), "Привет", "ru"),
         (("mn",), "ᠮᠣᠩᠭᠣᠯ", "mn"),
         (("ko", "ko"), KO, "ko"),
@@ -178,7 +180,7 @@ def test_detect_of_undeclared_language():
     texts = ["Hello", "Bonjour"]
     with pytest.raises(ValueError, match=r"Row 1 is in 'fr'.*'de', 'ko'.*'Bonjour'"):
         LanguageRouter(["de", "ko"], detect, on_unknown="raise")(texts)
-    with pytest.warns(UserWarning, match=r"1 of 2 .*as English: 1\. Row 1 is in 'fr'"):
+    with pytest.warns(UserWarning, match=r"1 of 2 .*guess, 'en': row 1\. Row 1 is in 'fr'"):
         assert LanguageRouter(["de", "ko"], detect)(texts) == ["en", "en"]
 
 

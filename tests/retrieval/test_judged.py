@@ -129,7 +129,8 @@ def test_judgements_choose_the_scoring(views):
     ids=range(6),
 )
 def test_refused_judgements(judgements, match):
-    both = [aligner(encoder=NeverEncode()), aligner(encoder=NeverEncode(), alpha=2.0)]
+    strict = {"encoder": NeverEncode(), "on_unknown": "raise"}
+    both = [aligner(**strict), aligner(**strict, alpha=2.0)]
     with pytest.raises(ValueError, match=match):
         CrossLingualRetriever(both).fit(ENGLISH, parallel=PAIRS, judgements=judgements)
 

@@ -204,7 +204,8 @@ def test_a_missing_bank_is_refused_before_any_text_is_encoded(corpus, bank, matc
 
 
 def test_refused_queries():
-    japanese = aligner(target_lang="ja").fit(list(zip(JAPANESE, ENGLISH, strict=True)))
+    strict = aligner(target_lang="ja", on_unknown="raise")
+    japanese = strict.fit(list(zip(JAPANESE, ENGLISH, strict=True)))
     retriever = CrossLingualRetriever(japanese.freeze(), n_neighbors=4).fit(ENGLISH[:6])
     for query, script in (("доброе утро", "Cyrillic"), (KOREAN[0], "Hangul")):
         with pytest.raises(ValueError, match=rf"Row 1 is written in the {script} script"):

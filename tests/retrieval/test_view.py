@@ -55,7 +55,7 @@ def test_languages_of_texts_and_of_embeddings():
     assert languages_in(two, [JAPANESE[0], KOREAN[0], "hello"]) == ["ja", "ko", "en"]
     assert languages_in(two, rows) == [""] * 3  # no script to tell them by
     with pytest.raises(ValueError, match="Cyrillic"):
-        languages_in(two, ["доброе утро"])
+        languages_in(two.set_params(on_unknown="raise"), ["доброе утро"])
 
 
 def test_names():

@@ -392,7 +392,7 @@ def test_frozen_views_of_one_encoder_encode_every_text_once():
 def test_views_of_several_languages():
     frame = pd.DataFrame({"ko": KOREAN, "ja": JAPANESE, "en": ENGLISH})
     both = [
-        aligner(target_lang=["ko", "ja"], encoder=encoder).fit(frame).freeze()
+        aligner(target_lang=["ko", "ja"], encoder=encoder, on_unknown="raise").fit(frame).freeze()
         for encoder in (ToyEncoder(), ToyEncoder(9))
     ]
     documents = [(KOREAN, JAPANESE, ENGLISH)[i % 3][i] for i in range(60)]

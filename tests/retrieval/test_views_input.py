@@ -169,7 +169,7 @@ def test_views_that_cannot_be_one_retriever():
     ],
 )
 def test_everything_is_checked_before_a_text_is_encoded(parameters, X, fit, match):
-    views = [strict(), strict(alpha=2.0)]
+    views = [strict(on_unknown="raise"), strict(on_unknown="raise", alpha=2.0)]
     with pytest.raises(ValueError, match=match):
         CrossLingualRetriever(views, **parameters).fit(X, **fit)
 
@@ -181,7 +181,10 @@ def test_the_plans_of_all_views_are_checked_before_the_first_encodes():
 
 
 def test_a_bank_in_another_language_is_refused():
-    both = [fitted_aligner().freeze(), fitted_aligner(encoder=ToyEncoder(9)).freeze()]
+    both = [
+        fitted_aligner(encoder=encoder, on_unknown="raise").freeze()
+        for encoder in (ToyEncoder(), ToyEncoder(9))
+    ]
     retriever = CrossLingualRetriever(both, scoring="csls", centre=True)
     retriever.fit(ENGLISH, query_bank=KOREAN)
     before = retriever.kneighbors(KOREAN)
