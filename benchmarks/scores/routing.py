@@ -63,11 +63,10 @@ def detectors():
 
 def py3langid_detector():
     """py3langid, restricted to the four languages."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    import py3langid
 
-    identifier = LanguageIdentifier.from_modelpath(MODEL_FILE)
-    identifier.set_languages(list(CODES))
-    return lambda texts: [str(identifier.classify(text)[0]) for text in texts]
+    py3langid.set_languages(list(CODES))
+    return lambda texts: [str(py3langid.classify(text)[0]) for text in texts]
 
 
 def lingua_detector():
@@ -82,7 +81,12 @@ def lingua_detector():
         )
     )
     detector = LanguageDetectorBuilder.from_languages(*named).build()
-    return lambda texts: [named.get(detector.detect_language_of(text), "en") for text in texts]
+
+    def code_of(text):
+        language = detector.detect_language_of(text)
+        return "en" if language is None else named[language]
+
+    return lambda texts: [code_of(text) for text in texts]
 
 
 def shares(found, labels):
