@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from .._utils.normalization import normalize_texts
@@ -10,10 +12,28 @@ from .._utils.validation import check_choice, shorten, warn_user
 from .codes import base_code, did_you_mean
 from .scripts import Reading, letters_of, read, script_of, scripts_of_language
 
-__all__ = ["ON_UNKNOWN", "LanguageRouter"]
+__all__ = ["ON_UNKNOWN", "LanguageRouter", "one_report"]
 
 ON_UNKNOWN = ("warn", "raise", "english")
 _N_NAMED = 5  # rows that a warning names
+# Messages that the call of a user has warned with; None outside of `one_report`.
+_REPORTED: ContextVar[set[str] | None] = ContextVar("_REPORTED", default=None)
+
+
+@contextmanager
+def one_report() -> Iterator[None]:
+    """Context, or decorator of a function, in which the same rows are reported once.
+
+    A fit that also transforms, and a search with several views, route the same rows more than once.
+    """
+    if _REPORTED.get() is not None:
+        yield
+        return
+    token = _REPORTED.set(set())
+    try:
+        yield
+    finally:
+        _REPORTED.reset(token)
 
 
 class LanguageRouter:
@@ -219,12 +239,18 @@ class LanguageRouter:
         rows = ", ".join(map(str, unknown[:_N_NAMED])) + (", ..." if unknown[_N_NAMED:] else "")
         are, row = ("is", "row") if len(unknown) == 1 else ("are", "rows")
         by = " or ".join(repr(code) for code in sorted(map(str, served)))
-        warn_user(
+        message = (
             f"{len(unknown)} of {len(texts)} rows {are} in no declared language and served as the best "
             f"guess, {by}: {row} {rows}. Row {unknown[0]} {self._why(texts, unknown[0], seen)} Declare "
             'the language in target_lang, take such rows out, or pass on_unknown="raise" for an error '
             'or "english" to serve them as English without a warning.'
         )
+        reported = _REPORTED.get()
+        if reported is not None:
+            if message in reported:
+                return
+            reported.add(message)
+        warn_user(message)
 
     def _declared(self) -> str:
         return ", ".join(map(repr, self.languages))

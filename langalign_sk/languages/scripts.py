@@ -142,7 +142,7 @@ _CODES = re.compile(r"(?<![A-Za-z])(?=[A-Za-z-]*\d)[A-Za-z0-9-]+")
 _WORDS = re.compile(r"[A-Za-z]+")
 _EAST = "HjhnKB\u4e00-\u4e3f"
 _GLUED = re.compile(f"a[{_EAST}]|[{_EAST}]a")
-_EAST_RUN = re.compile(f"[{_EAST}]+")
+_GLUED_WORD = re.compile(f"a+(?=[{_EAST}])|(?<=[{_EAST}])a+")
 _LONE = re.compile(f"(?<![{_OTHERS}])[{_OTHERS}](?![{_OTHERS}])")
 _LONE_KANA = re.compile(f"(?<![{_LETTERS}])[hnK]{{1,2}}(?![{_LETTERS}])(?<=\\^.)")
 _LONE_KANA = re.compile(
@@ -517,11 +517,13 @@ def _latin_weight(text: str) -> int:
 
 def _is_latin(text: str, classes: str, letters: _Letters) -> bool:
     """Whether Latin letters outweigh the others: two thirds, or more where words are joined."""
-    if _GLUED.search(classes):
-        foreign = letters.hangul + letters.kana + letters.han + letters.bopomofo
-        return letters.latin > _LATIN_PER_GLUED * (foreign + sum(letters.others.values()))
     words = _words(text)
     english = sum(word in _ENGLISH for word in words)
+    if _GLUED.search(classes):
+        foreign = letters.hangul + letters.kana + letters.han + letters.bopomofo
+        # Without English words, a word that has an ending outweighs names that have none.
+        within = classes if english else "".join(_GLUED_WORD.findall(classes))
+        return within.count(_LATIN) > _LATIN_PER_GLUED * (foreign + sum(letters.others.values()))
     weight = _weight(letters)
     eastern = weight > sum(letters.others.values())
     if eastern and (not english or english < len(_HIRAGANA_RUN.findall(classes))):
