@@ -43,7 +43,8 @@ def drawn(texts):
 
 def mixed_rows(aside):
     """Rows of mixed kinds, (language, kind, text): every second of a kind is kept aside."""
-    out, seen = [], {}
+    out: list[tuple[str, str, str]] = []
+    seen: dict[tuple[str, str], int] = {}
     for language, kind, text in read_rows(MIXED):
         n = seen[language, kind] = seen.get((language, kind), 0) + 1
         if (n % 2 == 0) == aside:

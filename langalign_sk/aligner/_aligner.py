@@ -23,6 +23,7 @@ from ..corpus._inputs import Pairs, Text, check_pairs_y
 from ..encoders import EncodingSession
 from ..encoders.base import TextEncoder
 from ..languages.codes import languages_of
+from ..languages.router import one_report
 from ..mapping._base import PairedMap, check_counterparts
 from ..metrics._core import duplicate_groups, row_recall
 from ._cross_fit import check_cross_fit, cross_fitted_rows
@@ -296,6 +297,7 @@ class CrossLingualAligner(
         )
         return fitted
 
+    @one_report()
     def fit_transform(
         self, X: Any, y: Any = None, *, parallel: Any = None, cross_fit: int | None = None
     ) -> NDArray:

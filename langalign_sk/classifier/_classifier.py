@@ -34,6 +34,7 @@ from ..aligner._pairs import pairs_of_corpus, sides_of_rows
 from ..aligner._route import missing_of, route_of, router_of, transform_pairs
 from ..corpus._inputs import Embeddings, Pairs, Text, opened_parallel, pairs_from, text_column
 from ..languages.codes import languages_of
+from ..languages.router import one_report
 from ..mapping._base import check_counterparts
 from ._calibration import (
     Calibration,
@@ -185,6 +186,7 @@ class AlignedClassifier(LineageMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         self.calibration = calibration
         self.class_prior = class_prior
 
+    @one_report()
     def fit(self, X: Any, y: Any = None, *, parallel: Any = None) -> AlignedClassifier:
         """Calibrate the head for target rows, and fit the aligner unless it is frozen.
 
@@ -250,6 +252,7 @@ class AlignedClassifier(LineageMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         self._log_ratio = calibration.log_ratio
         return self
 
+    @one_report()
     def predict(self, X: Any) -> NDArray:
         """Predict classes: those of the head, or the most probable ones after a prior shift.
 
@@ -270,6 +273,7 @@ class AlignedClassifier(LineageMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     @available_if(_has_probabilities)
+    @one_report()
     def predict_proba(self, X: Any) -> NDArray:
         """Predict recalibrated probabilities.
 
@@ -299,6 +303,7 @@ class AlignedClassifier(LineageMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         return out
 
     @available_if(_head_has("decision_function"))
+    @one_report()
     def decision_function(self, X: Any) -> NDArray:
         """Return the scores of the head, which no calibration changes.
 

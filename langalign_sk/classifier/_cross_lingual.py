@@ -53,6 +53,7 @@ from ..encoders.long_texts import numbered_rows
 from ..encoders.session import check_varies
 from ..languages import LanguageRouter
 from ..languages.codes import languages_of
+from ..languages.router import one_report
 from ..mapping import LinearAligner
 from ..mapping._base import PairedMap
 from ..mapping.rows import PairedRows
@@ -203,6 +204,7 @@ class CrossLingualClassifier(
         self.cross_fit = cross_fit
         self.random_state = random_state
 
+    @one_report()
     def fit(
         self,
         X: Any,
@@ -302,6 +304,7 @@ class CrossLingualClassifier(
             forget(self, "n_features_in_", "feature_names_in_")
         return self
 
+    @one_report()
     def partial_adapt(self, target: Any) -> CrossLingualClassifier:
         """Adapt the heads to more unlabelled rows, as they come in.
 

@@ -20,7 +20,7 @@ from sklearn.utils import check_random_state
 from .._utils.normalization import is_blank
 from .._utils.normalization import unescape as unescaped
 from .._utils.validation import check_choice, check_number
-from ..languages import script_of, scripts_of_language
+from ..languages import LanguageRouter, scripts_of_language
 from ..languages.scripts import is_latin_only
 from ._files import stem_of
 from ._readers import as_texts, check_language, read_lines, read_pairs, sides_of_frame
@@ -417,6 +417,7 @@ class ParallelCorpus:
         ratios = [len(t) / len(s) for t, s in pairs if t and s]
         usual = statistics.median(ratios) if ratios else 1.0
         scripts = scripts_of_language(self.target_lang)
+        router = LanguageRouter((self.target_lang,)) if scripts else None
         kept: list[tuple[str, str]] = []
         seen: set[tuple[str, str]] = set()
         for target, source in pairs:
@@ -425,7 +426,7 @@ class ParallelCorpus:
                 reason = "empty"
             elif key[0] == key[1] or is_latin_only(target, scripts):
                 reason = "untranslated"
-            elif scripts and (script_of(target) not in scripts or script_of(source) != "Latin"):
+            elif router and router.identify((target, source)) != [self.target_lang, "en"]:
                 reason = "wrong_script"
             elif _lengths_differ(target, source, usual, max_length_ratio):
                 reason = "length_mismatch"

@@ -220,13 +220,14 @@ def _pairs_of_columns(
 
 def _languages_of_targets(targets: list[str], router: LanguageRouter) -> list[str]:
     """Languages of the target sentences; a ValueError names a sentence in English."""
-    languages = router(targets)
-    if "en" in languages:
-        row = languages.index("en")
-        raise ValueError(
-            f"The target side of pair {row} is in English or in no declared language: "
-            f"{shorten(targets[row])!r}. Pairs are [target, English], in this order."
-        )
+    languages: list[str] = []
+    for row, language in enumerate(router.identify(targets)):
+        if language is None or language == "en":
+            raise ValueError(
+                f"The target side of pair {row} is in English or in no declared language: "
+                f"{shorten(targets[row])!r}. Pairs are [target, English], in this order."
+            )
+        languages.append(language)
     return languages
 
 

@@ -488,7 +488,7 @@ def _without_symbols(classes: str) -> str:
     if not runs or any(len(run) >= 5 or (len(run) >= 3 and _ACCENTED in run) for run in runs):
         return classes
     alone = not re.search(f"[a0{_SIGN}{_FACE}]", classes)
-    limit = 2 if alone else 4
+    limit = 1 if alone else 4
     if any(len(run) > limit for run in runs):
         return classes
     return _GREEK_RUN.sub(_SIGN, classes)
@@ -547,7 +547,8 @@ def _main_foreign(text: str, classes: str, letters: _Letters) -> Reading:
         return Reading("Hangul", hangul=True)
     hangul = bool(letters.hangul)
     if not letters.kana:
-        return _by_han(letters, text, classes, set(classes))._replace(hangul=hangul)
+        script, lean, _ = _by_han(letters, text, classes, set(classes))
+        return Reading(script, lean, hangul)
     if not letters.han:
         return Reading("Kana", hangul=hangul)
     runs = len(_HIRAGANA_RUN.findall(classes))

@@ -33,6 +33,7 @@ from ..aligner._route import missing_of, route_of, router_of
 from ..corpus._inputs import Sides, Text, opened_parallel, pairs_from, text_column
 from ..encoders import EncodingSession
 from ..languages.codes import languages_of
+from ..languages.router import one_report
 from .backends import Index, make_index
 from .build import (
     EncodedView,
@@ -239,6 +240,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         self.lexical = lexical
         self.n_candidates = n_candidates
 
+    @one_report()
     def fit(
         self,
         X: Any,
@@ -317,6 +319,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         self._set_views(views, fusion, given.texts)
         return self
 
+    @one_report()
     def partial_adapt(self, X: Any) -> CrossLingualRetriever:
         """Take more queries into the means of their languages, as they come in.
 
@@ -363,6 +366,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         self.report_ = replace(self.report_, n_bank=n_bank)
         return self
 
+    @one_report()
     def kneighbors(
         self, X: Any, n_neighbors: int | None = None, return_distance: bool = True
     ) -> Any:
@@ -395,6 +399,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         indices, scores = self._search(X, n_neighbors)
         return (1 - scores, indices) if return_distance else indices
 
+    @one_report()
     def search(self, X: Any, n_neighbors: int | None = None) -> pd.DataFrame:
         """Find the nearest documents of queries, as a table.
 
@@ -423,6 +428,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
             columns["text"] = [self.documents_[i] for i in found]
         return pd.DataFrame(columns)
 
+    @one_report()
     def add(self, X: Any, *, ids: Any = None) -> CrossLingualRetriever:
         """Index more documents.
 
