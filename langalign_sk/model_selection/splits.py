@@ -279,9 +279,9 @@ class CrossLingualSplit(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If X is not one column of text and `column` names none; if it holds no English row, no
-            target row or a row of another language; if there are fewer target rows (or groups of them)
-            than `n_splits`; or if `groups` leaves no English row to train on.
+            If X is not one column of text and `column` names none; if it holds no English row or no
+            target row; if there are fewer target rows (or groups of them) than `n_splits`; or if
+            `groups` leaves no English row to train on.
         """
         english, target = self._sort_rows(X)
         y = None if y is None else np.asarray(label_column(y))
@@ -420,7 +420,8 @@ def _names_of(X: Any) -> list[Any] | None:
 
 def _column_at(X: Any, position: int) -> Any:
     if hasattr(X, "column_names"):
-        return X.column(int(position)).to_pylist()
+        column = X[X.column_names[int(position)]]
+        return column.to_pylist() if hasattr(column, "to_pylist") else list(column)
     return _safe_indexing(X, int(position), axis=1)
 
 

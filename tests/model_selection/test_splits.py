@@ -254,13 +254,18 @@ def test_bad_parameters_of_the_split(parameters, error, message):
         (MIXED, {"groups": [0] * 4 + [1] * 4}, "2 target-language groups of rows, fewer than"),
         (np.eye(8), {}, "carry no script.*PredefinedSplit"),
         (PAIRS, {}, r"GroupKFold with groups=pair_groups\(X\)"),
-        ([*MIXED, "おはよう"], {}, "Row 8 is written in the Kana script"),
         (MIXED, {"y": [0, 1]}, "inconsistent numbers of samples"),
     ],
 )
 def test_bad_rows_for_the_split(X, words, message):
     with pytest.raises(ValueError, match=message):
         next(CrossLingualSplit().split(X, **words))
+
+
+def test_a_row_in_an_undeclared_language_does_not_stop_a_search():
+    with pytest.warns(UserWarning, match="Row 8 is written in the Kana script"):
+        train, test = next(CrossLingualSplit(n_splits=1).split([*MIXED, "おはよう"]))
+    assert (train.tolist(), test.tolist()) == ([0, 2, 4, 6, 8], [1, 3, 5, 7])
 
 
 def test_english_rows_that_are_all_left_out():
@@ -358,6 +363,27 @@ def test_bad_columns_of_other_containers():
     pairs = pd.DataFrame({"ko": KOREAN_ROWS, "en": ENGLISH_ROWS})
     with pytest.raises(ValueError, match="GroupKFold"):
         next(CrossLingualSplit().split(pairs))
+
+
+def test_a_data_set_of_hugging_face():
+    class Dataset:
+        """Stand-in with the interface of `datasets.Dataset`."""
+
+        column_names = tuple(COLUMNS)
+        shape = (6, 3)
+
+        def __len__(self):
+            return 6
+
+        def __getitem__(self, key):
+            return COLUMNS[key] if isinstance(key, str) else {k: v[key] for k, v in COLUMNS.items()}
+
+    assert splits(CrossLingualSplit(n_splits=3, column="text"), Dataset()) == FOLDS
+    with pytest.raises(ValueError, match=r"text columns \['text', 'channel'\]"):
+        next(CrossLingualSplit().split(Dataset()))
+    datasets = pytest.importorskip("datasets")
+    real = datasets.Dataset.from_dict(COLUMNS)
+    assert splits(CrossLingualSplit(n_splits=3, column="text"), real) == FOLDS
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars"])
