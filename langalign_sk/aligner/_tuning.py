@@ -51,7 +51,8 @@ def note_rows(
         Whether English rows pass the bridge.
     """
     kin = kin_of(aligner)
-    if len(kin) < 2 or not texts:  # no clone
+    watched = [one for one in kin[1:] if not one.exempt and _KEY not in one.said]
+    if not watched or not texts:  # no clone, or nothing more to say
         return
     if aligner.output_space != "english" or any(language != "en" for language in languages):
         for one in kin:
@@ -59,8 +60,8 @@ def note_rows(
         return
     tied, told = _settings(aligner, bridged)
     rows = hash((tuple(texts), told))
-    for one in kin[1:]:
-        if not one.exempt and one.differs(rows, tied):
+    for one in watched:
+        if one.differs(rows, tied):
             _say(aligner, bridged)
             return
 

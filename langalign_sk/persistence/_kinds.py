@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 
 from .._quality import TextModel, TextQuality, VectorModel, VectorQuality
 from ..aligner import CrossLingualAligner
@@ -154,9 +154,17 @@ def _other(estimator: Any) -> str:
 def _parts(estimator: Any) -> Iterator[tuple[str, Any]]:
     """Fitted parts of a meta-estimator, with the names of the attributes that hold them."""
     for name, value in getattr(estimator, "__dict__", {}).items():
-        if name.endswith("_") or isinstance(estimator, FrozenEstimator):
-            parts = value if isinstance(value, list | tuple) else [value]
-            yield from ((name, part) for part in parts)
+        if name.endswith("_") or isinstance(estimator, FrozenEstimator | FeatureUnion):
+            yield from ((name, part) for part in _flat(value))
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    """A value, or what lists of (name, value) hold."""
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _flat(part)
+    else:
+        yield value
 
 
 def _public_name(cls: type) -> str:

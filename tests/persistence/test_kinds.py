@@ -10,11 +10,12 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from langalign_sk import LinearAligner, load, save
@@ -163,6 +164,14 @@ def fitted_classifier():
             r"VotingClassifier\. Save the Pipeline in its `estimators_`",
         ),
         (
+            lambda: ColumnTransformer([("a", make_pipeline(StandardScaler()), [0])]).fit(X),
+            r"ColumnTransformer\. Save the Pipeline in its `transformers_`",
+        ),
+        (
+            lambda: FeatureUnion([("a", make_pipeline(StandardScaler()))]).fit(X),
+            r"FeatureUnion\. Save the Pipeline in its `transformer_list`",
+        ),
+        (
             lambda: TunedThresholdClassifierCV(fitted_classifier(), cv=2).fit(
                 X, np.arange(len(X)) % 2
             ),
@@ -181,6 +190,8 @@ def fitted_classifier():
         "frozen",
         "search",
         "voting",
+        "columns",
+        "union",
         "threshold",
         "calibrated",
         "class",
