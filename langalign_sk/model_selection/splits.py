@@ -206,7 +206,6 @@ class CrossLingualSplit(BaseCrossValidator):
 
     # `groups` is requested by default, as by scikit-learn's own splitters of groups.
     __metadata_request__split = {"groups": True}  # noqa: RUF012
-    column: Any = None  # of splitters that were pickled before there were tables
 
     def __init__(
         self,
@@ -324,9 +323,9 @@ class CrossLingualSplit(BaseCrossValidator):
 
     def _text_of(self, X: Any) -> Any:
         """The column of text of a table, or X itself."""
-        if self.column is not None:
-            column = self.column(X) if callable(self.column) else self.column
-            return _column_of_table(X, column)
+        column = getattr(self, "column", None)  # splitters of earlier releases have none
+        if column is not None:
+            return _column_of_table(X, column(X) if callable(column) else column)
         names = _names_of(X)
         if names is None or len(names) == 1:
             return X
