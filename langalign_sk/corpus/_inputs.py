@@ -355,7 +355,7 @@ def check_pairs_y(y: Any) -> None:
 def sentences_as_y_error() -> ValueError:
     """Error for a y that consists of sentences."""
     return ValueError(
-        "y holds mostly distinct strings, which look like sentences in another language than their rows "
-        "and not like class labels; fit ignores class labels and takes no sentences as y. "
+        "y holds mostly distinct strings, which look like sentences in another language than their "
+        "rows, and not like class labels; fit ignores class labels and takes no sentences as y. "
         f"{_HOW_TO_PASS_PAIRS}. If they are labels, pass them as categories, pd.Categorical(y)."
     )
