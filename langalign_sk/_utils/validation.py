@@ -11,7 +11,7 @@ __all__ = ["check_choice", "check_grid", "check_number", "forget", "shorten", "w
 
 # Frames of these packages stand between a user's line and a warning: a search of scikit-learn
 # calls an estimator, a file of joblib, pickle or skops builds one.
-_BETWEEN = ("langalign_sk", "sklearn", "joblib", "pickle", "skops")
+_BETWEEN = ("langalign_sk", "sklearn", "joblib", "pickle", "skops", "contextlib")
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:

@@ -60,10 +60,8 @@ def note_rows(
         return
     tied, told = _settings(aligner, bridged)
     rows = hash((tuple(texts), told))
-    for one in watched:
-        if one.differs(rows, tied):
-            _say(aligner, bridged)
-            return
+    if any(one.differs(rows, tied) for one in watched):
+        _say(aligner, bridged)
 
 
 def note_fit(aligner: Any, languages: Sequence[str]) -> None:
@@ -83,7 +81,8 @@ def note_fit(aligner: Any, languages: Sequence[str]) -> None:
         return
     if any(language != "en" for language in languages):
         return
-    if any(one.sent and not one.exempt for one in kin_of(aligner)[1:]):
+    kin = kin_of(aligner)[1:]
+    if any(one.sent and not one.exempt and _KEY not in one.said for one in kin):
         _say(aligner, False)
 
 
@@ -102,7 +101,11 @@ def exempt_from_tuning(aligner: Any) -> None:
 def _say(aligner: Any, bridged: bool) -> None:
     names = [name for name in _names_of_map(aligner, bridged) if name in varied(aligner)]
     listed = ", ".join(names) if names else "the map"
-    say_once(aligner, _KEY, _MESSAGE.format(names=listed))
+    say_once(aligner, f"{_KEY} over {listed}", _MESSAGE.format(names=listed))
+    for one in kin_of(
+        aligner
+    ):  # one search, whatever else it varies; another one has kin of its own
+        one.said.add(_KEY)
 
 
 def _names_of_map(aligner: Any, bridged: bool = False) -> tuple[str, ...]:

@@ -241,4 +241,15 @@ def test_what_was_said_is_not_said_again():
     best = found[0].best_estimator_
     assert not said(lambda: clone(best).fit(TEXTS, CLASSES).predict(TEXTS))
     assert not said(lambda: pickle.loads(pickle.dumps(best)).predict(ENGLISH))
-    assert not said(lambda: search({"align__alpha": [1.0, 2.0]}, estimator))
+    assert not said(lambda: search(MAPS, estimator))
+    assert not said(lambda: search({"clf__C": [1, 10]}, estimator))
+    assert len(said(lambda: search({"align__alpha": [1.0, 2.0]}, estimator))) == 1
+
+
+def test_warnings_point_at_the_line_that_searches():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search({"align__adapter_dim": [4, 8]})
+    assert {w.filename for w in caught if "English rows" in str(w.message)} == {__file__}
+    idle = [w.filename for w in caught if "adapter_dim has no effect" in str(w.message)]
+    assert idle == [__file__]
