@@ -185,7 +185,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
             "prompt": prompt,
             "device": device,
         }
-        changed = settings_of_call(self._parameters(), asked)
+        changed = settings_of_call(self._parameters(), asked, type(self).__name__)
         rows = self._with(changed)._encoded(texts)
         out: NDArray = as_asked(
             rows,

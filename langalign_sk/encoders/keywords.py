@@ -29,7 +29,9 @@ _REMEDIES = {
 }
 
 
-def settings_of_call(parameters: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+def settings_of_call(
+    parameters: dict[str, Any], asked: dict[str, Any], owner: str
+) -> dict[str, Any]:
     """Parameters of an encoder that one call changes.
 
     Parameters
@@ -38,6 +40,8 @@ def settings_of_call(parameters: dict[str, Any], asked: dict[str, Any]) -> dict[
         Of the encoder.
     asked : dict
         Of the call, by the names of the parameters; None leaves one as it is.
+    owner : str
+        Class of the encoder, for the error.
 
     Raises
     ------
@@ -47,9 +51,7 @@ def settings_of_call(parameters: dict[str, Any], asked: dict[str, Any]) -> dict[
     changed = {name: value for name, value in asked.items() if value is not None}
     for name in changed:
         if name not in parameters:
-            raise TypeError(
-                f"encode got {name}={changed[name]!r}, which this encoder does not have."
-            )
+            raise TypeError(f"encode got {name}={changed[name]!r}, which {owner} does not have.")
     return {name: value for name, value in changed.items() if parameters[name] != value}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -234,3 +235,83 @@ def test_encoder_that_tells_no_text_from_another(method):
     with pytest.raises(ValueError, match=r"same row for all \d+ texts.*rows depend on the text"):
         aligner.fit(list(zip(KOREAN, ENGLISH, strict=True)))
     assert not hasattr(aligner, "language_map_")
+
+
+class Zeros:
+    """An encoder that failed without a word, as a server with a wrong model does."""
+
+    def encode(self, texts):
+        return np.zeros((len(texts), 4), dtype=np.float32)
+
+
+def encoding(rows_of):
+    """An encoder whose rows are those of the toy, changed."""
+
+    def encode(texts):
+        return rows_of(ToyEncoder().encode(texts), texts)
+
+    return encode
+
+
+@pytest.mark.parametrize("broken", [Constant(), Zeros()], ids=["constant", "zeros"])
+@pytest.mark.parametrize(
+    ("given", "X"),
+    [
+        ({}, PAIRS),
+        ({"corpus": None}, ENGLISH),
+        ({"corpus": None}, KOREAN),
+        ({"english_encoder": EnglishOnly(), "corpus": None}, ENGLISH),
+    ],
+    ids=["pairs", "English text", "target text", "bridge"],
+)
+def test_encoder_of_constant_rows_is_named_by_every_fit(broken, given, X):
+    of_zeros = ", of zeros alone," if isinstance(broken, Zeros) else ", so"
+    message = (
+        rf"The encoder {type(broken).__name__} returns the same row for all \d+ texts{of_zeros}"
+    )
+    aligner = CrossLingualAligner("ko", encoder=broken, random_state=0, **given)
+    with pytest.raises(ValueError, match=message):
+        aligner.fit(X)
+
+
+def test_english_encoder_of_constant_rows_is_named():
+    aligner = CrossLingualAligner(
+        "ko", encoder=ToyEncoder(), english_encoder=Zeros(), corpus=None, random_state=0
+    )
+    with pytest.raises(
+        ValueError, match=r"The encoder Zeros returns the same row for all 200 texts"
+    ):
+        aligner.fit(ENGLISH)
+
+
+def test_rows_of_zeros_for_some_texts_are_rows():
+    def some(rows, texts):
+        rows[[i for i, text in enumerate(texts) if text.endswith("7")]] = 0
+        return rows
+
+    aligner = CrossLingualAligner("ko", encoder=encoding(some), random_state=0).fit(PAIRS)
+    moved = aligner.transform(KOREAN[:8])
+    assert np.isfinite(moved).all()
+
+
+@pytest.mark.parametrize("spread", [0.05, 0.2])
+def test_rows_in_a_narrow_cone_are_rows(spread):
+    # Mean cosines of .98 and above, as plain checkpoints of transformers have them.
+    def narrow(rows, texts):
+        return 10 + spread * rows
+
+    rows = encoding(narrow)(KOREAN)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    assert (unit @ unit.T).mean() > 0.98
+    aligner = CrossLingualAligner("ko", encoder=encoding(narrow), random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        aligner.fit(PAIRS)
+    bare = CrossLingualAligner("ko", encoder=encoding(narrow), corpus=None, random_state=0)
+    bare.fit(ENGLISH)
+
+
+def test_texts_that_differ_in_capitals_alone_may_have_one_row():
+    CrossLingualAligner("ko", encoder=Constant(), corpus=None).fit(
+        ["Good morning", "good  Morning"]
+    )

@@ -440,3 +440,10 @@ def test_encoder_that_tells_no_text_from_another():
     alone = CrossLingualAligner("ko", encoder=Constant(), corpus=None)
     with pytest.raises(ValueError, match=r"same row for all \d+ texts.*rows depend on the text"):
         classifier(alone).fit(X, y)
+    bridged = CrossLingualAligner(
+        "ko", encoder=ToyEncoder(), english_encoder=Constant(), corpus=None, random_state=0
+    )
+    with pytest.raises(
+        ValueError, match=r"encoder Constant returns the same row for all \d+ texts"
+    ):
+        classifier(bridged).fit(X, y)

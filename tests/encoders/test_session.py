@@ -63,6 +63,7 @@ def test_rows_that_are_all_the_same_are_refused():
     with pytest.raises(ValueError, match=r"same row for all 3 texts.*Use an encoder whose rows"):
         check_varies(rounded, texts, encoder)
     check_varies(rounded, ["one"] * 3, encoder)  # equal texts have equal rows
+    check_varies(rounded, ["one two", "One  two", "ONE TWO"], encoder)
     check_varies(rounded + np.float32(0.1) * np.eye(3, dtype=np.float32), texts, encoder)
     check_varies(rounded[:1], texts[:1], encoder)
 

@@ -256,3 +256,12 @@ def test_clone_and_set_params():
     assert twin.kneighbors(np.eye(4))[1].shape == (4, 3)
     nested = CrossLingualRetriever(aligner()).set_params(aligner__target_lang="ja")
     assert nested.aligner.target_lang == "ja"
+
+
+def test_an_encoder_of_constant_rows_is_named():
+    def constant(texts):
+        return np.ones((len(texts), 4))
+
+    retriever = CrossLingualRetriever(aligner(encoder=constant, corpus=None))
+    with pytest.raises(ValueError, match=r"constant returns the same row for all \d+ texts"):
+        retriever.fit(ENGLISH)
