@@ -55,10 +55,11 @@ class CrossLingualAligner(
     ----------
     target_lang : str or sequence of str, default="ko"
         ISO 639-1 code of the language to serve, or several; rows are routed by script.
-    encoder : str, SentenceEncoder or object with ``encode``, default="use-multilingual"
-        The multilingual encoder. See :class:`~langalign_sk.SentenceEncoder` for names.
-    english_encoder : as `encoder`, or a fitted scikit-learn text transformer, default=None
-        Encoder of the English system, of any width, such as a TF-IDF and TruncatedSVD pipeline.
+    encoder : str, SentenceEncoder, object or function that encodes, default="use-multilingual"
+        The multilingual encoder. See :class:`~langalign_sk.SentenceEncoder` for names, and
+        :ref:`encoders-you-may-pass` for objects.
+    english_encoder : as `encoder`, default=None
+        Encoder of the English system, of any width, such as a fitted TF-IDF and TruncatedSVD pipeline.
         None: the English system uses `encoder`. Never fitted nor copied by the aligner; a clone
         shares it.
     corpus : str, path or None, default="starter"

@@ -129,12 +129,12 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         texts: Sequence[str],
         *,
         batch_size: int | None = None,
+        prompt: str | None = None,
+        device: str | None = None,
         show_progress_bar: bool | None = None,
         convert_to_numpy: bool = True,
         convert_to_tensor: bool = False,
         normalize_embeddings: bool = False,
-        prompt: str | None = None,
-        device: str | None = None,
         **others: Any,
     ) -> NDArray:
         """Embed texts; each distinct text is encoded once.
