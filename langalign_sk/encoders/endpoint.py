@@ -273,7 +273,7 @@ def _request_rows(
 
 def _in_order(items: list[Any], texts: list[str], returned: str) -> list[Any]:
     """Items of an answer in the order of the texts; without numbers, that is their order."""
-    numbers = [getattr(item, "index", None) for item in items]
+    numbers = [_number(getattr(item, "index", None)) for item in items]
     if len(items) == len(texts) and all(number is None for number in numbers):
         return items
     place = dict(zip(numbers, items, strict=True))
@@ -284,6 +284,11 @@ def _in_order(items: list[Any], texts: list[str], returned: str) -> list[Any]:
     if len(items) != len(texts):
         raise ValueError(f"{returned}. Lower batch_size if the server limits a request.")
     return [place[i] for i in range(len(texts))]
+
+
+def _number(index: Any) -> Any:
+    """Number of an item, which some servers write as text."""
+    return int(index) if isinstance(index, str) and index.isdecimal() else index
 
 
 def _row(item: Any, text: str, where: str, who: str) -> NDArray:

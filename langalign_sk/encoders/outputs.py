@@ -250,7 +250,8 @@ class _Output:
             if str(getattr(out, "layout", "torch.strided")) != "torch.strided":
                 self._check_sparse_width(out.shape)
                 out = out.to_dense()
-            return np.asarray(out.float().cpu().numpy())
+            # Tensors of other packages in the manner of torch have no types that numpy lacks.
+            return np.asarray((out.float() if hasattr(out, "float") else out).cpu().numpy())
         if issparse(out) or hasattr(out, "todense"):
             self._check_sparse_width(out.shape)
             return np.asarray(out.toarray() if hasattr(out, "toarray") else out.todense())
@@ -262,7 +263,10 @@ class _Output:
             except TypeError:  # cupy asks for an explicit copy
                 return np.asarray(out.get()) if hasattr(out, "get") else None
         if hasattr(out, "__dlpack__"):
-            return np.from_dlpack(out)
+            try:
+                return np.from_dlpack(out)
+            except (BufferError, RuntimeError, TypeError, ValueError):  # of another device or type
+                return np.asarray(out.tolist()) if hasattr(out, "tolist") else None
         if isinstance(out, memoryview):
             return np.asarray(out)
         return np.asarray(out.numpy()) if hasattr(out, "numpy") else None

@@ -56,7 +56,14 @@ class EncodingSession:
         new = [t for t in dict.fromkeys(texts) if t not in rows]
         if new:
             with numbered_in(texts):
-                rows.update(zip(new, encoder.encode(new), strict=True))
+                found = encoder.encode(new)
+            known = next(iter(rows.values()), found[0])
+            if found.shape[1] != len(known):
+                raise ValueError(
+                    f"The encoder{_name(encoder)} returned rows of width {found.shape[1]}, and of "
+                    f"width {len(known)} before: all rows must be of one width."
+                )
+            rows.update(zip(new, found, strict=True))
         return np.stack([rows[t] for t in texts])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from inspect import isfunction
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -23,7 +24,16 @@ def dumped(estimator: Any) -> bytes:
     ------
     ImportError
         If skops is not installed.
+    TypeError
+        If a parameter is a function that no other process can find by its name.
     """
+    for name, value in estimator.get_params(deep=True).items():
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if isfunction(one) and "<" in one.__qualname__:  # <lambda> or <locals>
+                raise TypeError(
+                    f"{name} is the function {one.__qualname__}, which cannot be saved: no other "
+                    "process finds it by this name. Define it by def at the top of a module of yours."
+                )
     # The schema, which is text, is the larger part of a small model.
     content: bytes = _skops().dumps(estimator, compression=ZIP_DEFLATED)
     unknown = _untrusted(content)

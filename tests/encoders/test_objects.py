@@ -445,7 +445,7 @@ class LlamaIndex:
     def __call__(self, nodes):
         raise AssertionError("nodes are not texts")
 
-    def get_text_embedding_batch(self, texts, show_progress=False):
+    def get_text_embedding_batch(self, texts, **more):
         return lengths(texts).tolist()
 
 
@@ -533,7 +533,7 @@ def test_asynchronous_encoders_are_refused_and_the_remedy_works(encoder, call):
 
 class NeedsMore:
     def encode(self, texts, *, task_metadata):
-        return lengths(texts)
+        return lengths(texts) * task_metadata
 
 
 class NeedsName:
@@ -563,6 +563,17 @@ def test_an_encoder_may_empty_the_list_that_it_gets():
 
     rows = EncodingSession().encode(as_encoder(emptying), ["a", "bb"])
     assert rows[:, 0].tolist() == [1, 2]
+
+
+def test_rows_of_one_session_are_of_one_width():
+    widths = iter([2, 3])
+    session, encoder = (
+        EncodingSession(),
+        as_encoder(lambda texts: np.ones((len(texts), next(widths)))),
+    )
+    session.encode(encoder, ["a"])
+    with pytest.raises(ValueError, match="width 3, and of width 2 before"):
+        session.encode(encoder, ["a", "b"])
 
 
 def test_an_encoder_may_use_its_buffer_again():

@@ -37,6 +37,32 @@ class Exporting:
         return ROWS.__dlpack_device__()
 
 
+class Elsewhere:
+    """An array of a device or type that numpy does not read, as bfloat16 of mlx."""
+
+    def __dlpack__(self, **how):
+        raise BufferError("of another type")
+
+    def __dlpack_device__(self):
+        return (1, 0)
+
+    def tolist(self):
+        return ROWS.tolist()
+
+
+class OfTorch:
+    """A tensor in the manner of torch without its methods for types, as those of paddle."""
+
+    def detach(self):
+        return self
+
+    def cpu(self):
+        return self
+
+    def numpy(self):
+        return ROWS
+
+
 class OnDevice:
     """An array that refuses to be copied silently, as those of cupy do."""
 
@@ -97,6 +123,8 @@ CONTAINERS = {
     "shape (n, 1, width)": lambda: ROWS[:, None],
     "memoryview": lambda: memoryview(ROWS),
     "dlpack": Exporting,
+    "dlpack of another type": Elsewhere,
+    "tensor in the manner of torch": OfTorch,
     "explicit copy": OnDevice,
     "masked array without masks": lambda: np.ma.masked_array(ROWS),
 }

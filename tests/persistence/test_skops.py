@@ -243,3 +243,24 @@ def test_a_damaged_file_of_skops(kind, tmp_path):
                 again = pipeline
         assert again.predict(X).shape == (80,)  # the bit had no meaning
         restore(folder, content)
+
+
+def toy_rows(texts):
+    return ToyEncoder().encode(texts)
+
+
+@pytest.mark.parametrize("kind", ["pipeline", "classifier"])
+def test_a_function_that_nobody_finds_by_its_name_is_refused_by_save(tmp_path, kind):
+    def local(texts):
+        return toy_rows(texts)
+
+    for function in (local, lambda texts: toy_rows(texts)):
+        moving = CrossLingualAligner("ko", encoder=function, corpus=None, random_state=0)
+        if kind == "pipeline":
+            fitted = make_pipeline(moving, LogisticRegression())
+        else:
+            fitted = CrossLingualClassifier(moving, encoder=[toy_rows, function], random_state=0)
+        fitted.fit(ENGLISH[:80], np.arange(80) % 2)
+        with pytest.raises(TypeError, match=r"encoder is the function \S*<.*cannot be saved"):
+            save(fitted, tmp_path / "model")
+        assert not (tmp_path / "model").exists()

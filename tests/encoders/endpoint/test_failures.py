@@ -183,9 +183,10 @@ def test_rows_without_numbers_are_in_the_order_of_the_texts(server):
     assert encoder.encode(["a", "b"]).tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
 
 
-def test_rows_in_another_order_follow_their_numbers(server):
+@pytest.mark.parametrize("index", [[2, 0, 1], ["2", "0", "1"]], ids=["numbers", "text"])
+def test_rows_in_another_order_follow_their_numbers(server, index):
     encoder = loaded(server)
-    server.plan = [answer([1, 2, 3, 4], [5, 6, 7, 8], [0, 0, 0, 1], index=[2, 0, 1])]
+    server.plan = [answer([1, 2, 3, 4], [5, 6, 7, 8], [0, 0, 0, 1], index=index)]
     assert encoder.encode(["a", "b", "c"]).tolist() == [[5, 6, 7, 8], [0, 0, 0, 1], [1, 2, 3, 4]]
 
 
