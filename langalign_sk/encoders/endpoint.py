@@ -296,9 +296,8 @@ def _row(item: Any, text: str, where: str, who: str) -> NDArray:
     value = getattr(item, "embedding", None)
     if value is None:
         raise RowError(
-            f"{where} no embedding (null) for {{row}}, of {who}. The server may refuse this text: "
-            "leave it out or shorten it. If it returns none at all, the model may not be one for "
-            "embeddings.",
+            f"{where} no embedding (null) for {{row}}, of {who}. Leave this text out or shorten it "
+            "if others have one; if none has, the model may not be one for embeddings.",
             text,
         )
     try:
