@@ -160,7 +160,8 @@ def _no_alignment(plan: Plan, session: EncodingSession) -> PairedMap:
     """Identity, whose width two rows of zeros tell."""
     # Some rows show whether the encoder reads the text at all.
     texts = [text for task in plan.task.values() for text in [*dict.fromkeys(task)][:_TRIED]]
-    rows = session.encode(plan.source, texts or ["width"])
+    texts = texts if len(texts) > 1 else ["width"]
+    rows = session.encode(plan.source, texts)
     check_varies(rows, texts, plan.source)
     nothing = np.zeros((2, rows.shape[1]), np.float32)
     return LinearAligner("identity").fit(nothing, nothing)
