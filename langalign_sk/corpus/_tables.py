@@ -7,7 +7,7 @@ import io
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .._utils.validation import warn_user
@@ -66,7 +66,7 @@ def check_columns(columns: Any) -> None:
             )
         if not all(isinstance(code, str) for code in columns.values()):
             raise TypeError(f"The values of columns must be codes of languages, got {columns}.")
-    elif isinstance(columns, str) or not isinstance(columns, Sequence):
+    elif isinstance(columns, str) or not hasattr(columns, "__len__"):
         raise TypeError(
             f'columns must be a sequence of names such as ("en", "ko"), got {columns!r}.'
         )
@@ -295,6 +295,8 @@ def _is_header(label: str, first: list[str], target_lang: str) -> bool:
 
 def _is_generic(cell: str) -> bool:
     """Whether a cell consists of words of headers that name no language."""
+    if not any(map(str.isalpha, cell)):
+        return False
     for word in _HEADER_CJK:
         cell = cell.replace(word, " ")
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_\d]+", " ", cell).casefold().split()

@@ -4,6 +4,7 @@ import ast
 import gzip
 import re
 
+import numpy as np
 import pytest
 
 from langalign_sk.corpus import ParallelCorpus
@@ -306,6 +307,8 @@ def test_header_that_is_not_understood(tmp_path, head):
         ("Source code", "소스 코드"),
         ("Wi-Fi is down.", "Wi-Fi down."),
         ("42", "42"),
+        ("404", "403"),
+        ("1", "하나"),
         ("Open the new file menu", "File menu"),
         ("", "안녕"),
     ],
@@ -358,6 +361,7 @@ HANGUL_HEAD = "SID,말,뜻\n1,안녕,Hi\n2,잘 가,Bye\n3,고마워,Thanks\n"
         {"columns": {1: "ko", 2: "en"}, "header": True},
         {"columns": ("id", "ko", "en"), "header": True},
         {"columns": ["SID", "Korean", "English"], "header": True},
+        {"columns": np.array(["id", "ko", "en"]), "header": True},
     ],
     ids=str,
 )
