@@ -264,7 +264,8 @@ class ParallelCorpus:
         -----
         UserWarning
             If units of a .tmx file are broken and left out, or have characters that XML does not
-            allow, which are removed; or if a first row is taken for a header by its words.
+            allow, which are removed; or if a first row is taken for a header by its words, or may be
+            one.
 
         Examples
         --------

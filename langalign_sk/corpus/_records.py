@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterable, Mapping
 from io import BytesIO
@@ -12,7 +13,7 @@ from .._utils.validation import shorten
 from ._columns import MissingLanguageError, Sides, find_sides, mapping_remedy, need_sides
 from ._files import PairFile, split_lines
 
-__all__ = ["read_json", "read_parquet"]
+__all__ = ["read_json", "read_parquet", "records_of_cells", "sides_of_records"]
 
 
 _Records = list[tuple[str, Mapping[str, Any]]]  # where a record is, and its values
@@ -31,7 +32,7 @@ def read_json(
     records = [(place, _renamed(row, columns)) for place, row in records]
     if not records:
         return [], []
-    return _sides(file.label, records, target_lang)
+    return sides_of_records(file.label, records, target_lang)
 
 
 def read_parquet(file: PairFile, target_lang: str, columns: Mapping[str, str] | None) -> Sides:
@@ -48,7 +49,7 @@ def read_parquet(file: PairFile, target_lang: str, columns: Mapping[str, str] | 
     if sides is None and nested:
         rows = table.read(columns=nested).to_pylist()
         records: _Records = [(f"row {n}", _renamed(row, columns)) for n, row in enumerate(rows)]
-        return _sides(file.label, records, target_lang)
+        return sides_of_records(file.label, records, target_lang)
     at = need_sides(renamed, target_lang, file.label, _remedy(stored, target_lang))
     read = table.read(columns=[stored[side] for side in at])
     # NaN is the one value that differs from itself.
@@ -56,6 +57,50 @@ def read_parquet(file: PairFile, target_lang: str, columns: Mapping[str, str] | 
         ["" if v is None or v != v else v for v in read[stored[side]].to_pylist()] for side in at
     )
     return target, source
+
+
+def sides_of_records(label: str, records: _Records, target_lang: str) -> Sides:
+    """Target and English texts of records in which both languages are keys, at whatever depth."""
+    found = _level(records, target_lang, 0)
+    if found is None:
+        keys = list(dict.fromkeys(key for _, row in records for key in row))
+        need_sides(keys, target_lang, label, _remedy(keys, target_lang))
+        raise MissingLanguageError  # need_sides raises
+    rows, names = found
+    target, source = ([_text(label, place, row, name) for place, row in rows] for name in names)
+    return target, source
+
+
+def records_of_cells(rows: list[list[str]]) -> _Records | None:
+    """Records of a table with a column of objects, as tables that were written with one have it.
+
+    Parameters
+    ----------
+    rows : list of list of str
+        The cells; the first row is a header.
+
+    Returns
+    -------
+    list of tuple or None
+        None if no column consists of objects, of JSON or as Python prints them.
+    """
+    body = rows[1:]
+    for at in range(len(rows[0])):
+        cells = [row[at].strip() if at < len(row) else "" for row in body]
+        if body and all(cell.startswith("{") and cell.endswith("}") for cell in cells):
+            values = [_object_of(cell) for cell in cells]
+            if all(isinstance(value, dict) for value in values):
+                return [(f"row {n}", value) for n, value in enumerate(values)]
+    return None
+
+
+def _object_of(cell: str) -> Any:
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(cell)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return None
 
 
 def _renamed(row: Mapping[str, Any], columns: Mapping[str, str] | None) -> Mapping[str, Any]:
@@ -72,7 +117,7 @@ def _records_of_lines(file: PairFile, text: str, target_lang: str) -> _Records:
     whole = text.lstrip()
     if file.suffix == ".json" or whole.startswith("["):
         try:
-            records = _records_of_value(json.loads(text))
+            records = _records_of_value(json.loads(text, strict=False))
         except json.JSONDecodeError as error:
             if file.suffix == ".json" and error.msg != "Extra data":  # JSON lines in a .json file
                 raise ValueError(
@@ -86,7 +131,7 @@ def _records_of_lines(file: PairFile, text: str, target_lang: str) -> _Records:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, strict=False)
         except json.JSONDecodeError as error:
             raise ValueError(f"{file.label}, line {number}: broken JSON ({error}).") from error
         if not isinstance(row, dict):
@@ -114,17 +159,6 @@ def _records_of_value(value: Any) -> _Records | None:
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
         return None
     return [(f"record {n}", row) for n, row in enumerate(value)]
-
-
-def _sides(label: str, records: _Records, target_lang: str) -> Sides:
-    found = _level(records, target_lang, 0)
-    if found is None:
-        keys = list(dict.fromkeys(key for _, row in records for key in row))
-        need_sides(keys, target_lang, label, _remedy(keys, target_lang))
-        raise MissingLanguageError  # need_sides raises
-    rows, names = found
-    target, source = ([_text(label, place, row, name) for place, row in rows] for name in names)
-    return target, source
 
 
 def _level(

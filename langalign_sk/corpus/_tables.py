@@ -26,6 +26,7 @@ from ._columns import (
     target_names,
 )
 from ._files import PairFile, split_lines
+from ._records import records_of_cells, sides_of_records
 
 __all__ = ["check_columns", "read_table"]
 
@@ -109,6 +110,8 @@ def read_table(
     rows = list(_rows(file.label, text, quoted, delimiter, first_line))
     if not rows:
         return [], []
+    if columns is None and (records := records_of_cells([cells for _, cells in rows])):
+        return sides_of_records(file.label, records, target_lang)
     rows = _without_empty_columns(rows, 2 if columns is None else len(columns))
     first = _names_of_first(rows)
     names, has_header = _names(file.label, first, rows, target_lang, columns, header)
@@ -417,6 +420,11 @@ def _check_first_row(label: str, rows: _Rows, sides: tuple[int, int], target_lan
     )
     if names_one and len(rows) > 1:
         raise _unclear_header(label, rows[0][1])
+    if not scripts and _are_labels(target, english, rows, sides):
+        warn_user(
+            f"{label}: the first row, {rows[0][1]}, may be a header, and is read as a pair. Pass "
+            "header=True if it is a header, or header=False to confirm that it is a pair."
+        )
     if not scripts or len(rows) < 3:
         return
     ours, theirs = script_of(target) in scripts, script_of(english) == "Latin"
@@ -427,6 +435,17 @@ def _check_first_row(label: str, rows: _Rows, sides: tuple[int, int], target_lan
     if _share(rows[1:], side, lambda cell: script_of(cell) in script) < 0.95:
         return
     raise _unclear_header(label, rows[0][1])
+
+
+def _are_labels(target: str, english: str, rows: _Rows, sides: tuple[int, int]) -> bool:
+    """Whether two cells are single words above sentences."""
+    if not (target.isidentifier() and english.isidentifier()) or _folded(target) == _folded(
+        english
+    ):
+        return False
+    below = rows[1 : 1 + _DETECTION_ROWS]
+    sentences = sum(all(len(cells[at].split()) > 1 for at in sides) for _, cells in below)
+    return len(below) >= 3 and sentences >= 0.9 * len(below)
 
 
 def _is_name_of(cell: str, language: str) -> bool:

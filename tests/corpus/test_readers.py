@@ -214,3 +214,9 @@ def test_nested_parquet(tmp_path, form):
 def test_frames_with_names_of_other_standards(name):
     frame = pd.DataFrame({"id": [1], "English": ["Hi"], name: ["안녕"]})
     assert ParallelCorpus.from_frame(frame, "ko").target == ("안녕",)
+
+
+def test_control_characters_in_json(tmp_path):
+    path = write(tmp_path / "x.jsonl", '{"en": "A\tB", "ko": "가\x1f나"}\n')
+    corpus = ParallelCorpus.read(path, "ko")
+    assert (corpus.source, corpus.target) == (("A\tB",), ("가\x1f나",))

@@ -3,6 +3,7 @@
 import ast
 import gzip
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -582,3 +583,49 @@ def test_a_title_above_the_table(tmp_path):
     path = write(tmp_path / "x.tsv", "My glossary\n" + table(("en", "ko"), *HELLO))
     with pytest.raises(ValueError, match=r"line 1: 1 cell where 2 are expected\. Repair or remove"):
         ParallelCorpus.read(path, "ko")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "\"{'en': 'Hi', 'ko': '안녕'}\"",
+        '"{""en"": ""Hi"", ""ko"": ""안녕""}"',
+        "\"{'eng': 'Hi', 'kor': '안녕', 'jpn': None}\"",
+    ],
+)
+@pytest.mark.parametrize("head", ["translation", "id,translation"])
+def test_objects_in_the_cells_of_a_table(tmp_path, head, cell, end):
+    row = cell if head == "translation" else f"1,{cell}"
+    path = write(tmp_path / "x.csv", end.join([head, row, row, ""]))
+    corpus = ParallelCorpus.read(path, "ko")
+    assert (corpus.source, corpus.target) == (("Hi", "Hi"), ("안녕", "안녕"))
+
+
+@pytest.mark.parametrize("text", ["{name}\t{이름}\n{n} files\t파일 {n}개\n", "a\t{가}\nb\t{나}\n"])
+def test_braces_are_text(tmp_path, text):
+    assert ParallelCorpus.read(write(tmp_path / "x.tsv", text), "ko").n_pairs == 2
+
+
+SENTENCES = "The house is old\tDas Haus ist alt\nWe are here\tWir sind da\nGo away\tGeh weg\n"
+
+
+def test_labels_above_sentences_of_a_latin_language(tmp_path):
+    path = write(tmp_path / "x.tsv", "premise\thypothesis\n" + SENTENCES)
+    with pytest.warns(
+        UserWarning, match=r"may be a header, and is read as a pair\. Pass header=True"
+    ):
+        assert ParallelCorpus.read(path, "de", columns=("en", "de")).n_pairs == 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for header, n_pairs in ((True, 3), (False, 4)):
+            corpus = ParallelCorpus.read(path, "de", columns=("en", "de"), header=header)
+            assert corpus.n_pairs == n_pairs
+
+
+@pytest.mark.parametrize("first", ["Hello.\tHallo.", "Go on\tWeiter", "Computer\tComputer"])
+def test_short_first_pairs_of_a_latin_language(tmp_path, first):
+    path = write(tmp_path / "x.tsv", f"{first}\n{SENTENCES}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ParallelCorpus.read(path, "de", columns=("en", "de")).n_pairs == 4
