@@ -13,7 +13,7 @@ from .._utils.containers import Table, cells_of, check_column_names, opened, tex
 from .._utils.texts import check_texts
 from .._utils.validation import shorten
 from ..languages import LanguageRouter, script_of, scripts_of_language
-from ..languages.codes import base_code
+from ..languages.codes import declared_language
 from ._corpus import ParallelCorpus
 from ._readers import Sides, column_of
 
@@ -250,9 +250,7 @@ def _check_not_swapped(pairs: Pairs) -> None:
 
 
 def _from_corpus(corpus: ParallelCorpus, languages: Sequence[str]) -> Pairs:
-    known = {lang.lower(): lang for lang in languages}
-    known.update({base_code(lang): lang for lang in languages})
-    lang = known.get(corpus.target_lang.lower(), known.get(base_code(corpus.target_lang)))
+    lang = declared_language(corpus.target_lang, languages)
     if lang is None:
         raise ValueError(
             f"The ParallelCorpus is in {corpus.target_lang!r}, which target_lang does not declare "
@@ -292,12 +290,16 @@ def pairs_from(
     if isinstance(parallel, Mapping) and not _is_dict_of_columns(parallel):
         out: dict[str, Sides] = {}
         for language, part in parallel.items():
-            if language not in languages:
+            declared = declared_language(str(language), languages)
+            if declared is None or declared in out:
+                problem = (
+                    "target_lang does not declare" if declared is None else "stands there twice"
+                )
                 raise ValueError(
-                    f"parallel has the key {language!r}, which target_lang does not declare "
+                    f"parallel has the key {language!r}, which {problem} "
                     f"({', '.join(map(repr, languages))})."
                 )
-            out.update(pairs_from(part, router, [language]))
+            out.update(pairs_from(part, router, [declared]))
         return out
     if isinstance(parallel, ParallelCorpus):
         pairs: Any = _from_corpus(parallel, languages)

@@ -22,6 +22,7 @@ from ._names import (
 __all__ = [
     "LanguageTag",
     "base_code",
+    "declared_language",
     "did_you_mean",
     "languages_of",
     "match_rank",
@@ -310,6 +311,31 @@ def did_you_mean(code: str) -> str:
 
 def _spelled(tag: LanguageTag) -> str:
     return "-".join(part for part in (tag.language, tag.script, tag.region) if part)
+
+
+def declared_language(code: str, languages: Sequence[str]) -> str | None:
+    """The one of some languages that a code means.
+
+    Parameters
+    ----------
+    code : str
+        Code of a language, such as "ko-KR".
+    languages : sequence of str
+        Codes as they were declared, such as "kor".
+
+    Returns
+    -------
+    str or None
+        The same spelling, or else the best match, or else the last in another script; None if all
+        are other languages.
+    """
+    if code in languages:
+        return code
+    ranks = [(rank, lang) for lang in languages if (rank := match_rank(lang, code)) is not None]
+    if ranks:
+        return min(ranks)[1]
+    same = [lang for lang in languages if base_code(lang) == base_code(code)]
+    return same[-1] if same else None
 
 
 def languages_of(target_lang: str | Sequence[str]) -> tuple[str, ...]:

@@ -140,3 +140,16 @@ def test_forms_of_parallel(parallel):
 def test_what_is_not_parallel(parallel, message):
     with pytest.raises(ValueError, match=message):
         pairs_from(parallel, LanguageRouter(["ko"]), ["ko"])
+
+
+@pytest.mark.parametrize("key", ["ko", "kor", "ko-KR", "kor_Hang", "KO"])
+@pytest.mark.parametrize("declared", ["ko", "kor", "ko_KR"])
+def test_codes_of_one_language_in_parallel(key, declared):
+    router = LanguageRouter([declared, "ja"])
+    for part in ((KO, EN), make(lang=key)):
+        assert pairs_from({key: part}, router, [declared, "ja"]) == {declared: (KO, EN)}
+
+
+def test_a_language_twice_in_parallel():
+    with pytest.raises(ValueError, match="the key 'kor', which stands there twice"):
+        pairs_from({"ko": (KO, EN), "kor": (KO, EN)}, LanguageRouter(["ko"]), ["ko"])

@@ -12,6 +12,7 @@ from langalign_sk.languages.chinese import chinese_script
 from langalign_sk.languages.codes import (
     LanguageTag,
     base_code,
+    declared_language,
     did_you_mean,
     languages_of,
     match_rank,
@@ -164,6 +165,24 @@ def best(asked, names):
 def test_best_name_of_a_language(asked, names, expected):
     assert best(asked, names) == expected
     assert best(asked, names[::-1]) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "languages", "expected"),
+    [
+        ("ko", ["ko", "ja"], "ko"),
+        ("ko-KR", ["ko", "ja"], "ko"),
+        ("ko", ["ja", "kor"], "kor"),
+        ("zh-Hant", ["zh-CN", "zh-TW"], "zh-TW"),
+        ("zh-HK", ["zh-TW", "zh-CN"], "zh-TW"),
+        ("zh-CN", ["zh-TW"], "zh-TW"),  # the fit warns
+        ("zh", ["zh-TW"], "zh-TW"),
+        ("kr", ["ko"], "ko"),
+        ("de", ["ko", "ja"], None),
+    ],
+)
+def test_declared_language_that_a_code_means(code, languages, expected):
+    assert declared_language(code, languages) == expected
 
 
 @pytest.mark.parametrize(
