@@ -23,6 +23,7 @@ BENCHMARKS = {
     "search": "search.run",
     "service": "costs.service",
     "training": "costs.training",
+    "trust": "scores.trust",
 }
 # Every method, every peer, and what they cost.
 RUN = ("scale", "grid", "peers")

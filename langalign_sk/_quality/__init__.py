@@ -1,13 +1,11 @@
 """Quality of rows and of pairs: how much they are like those of a fit, or of sound translations."""
 
-from .pairing import Mismatch, Shift, mismatch, score_agreement, shift
+from .pairing import mismatch, score_agreement, shift
 from .sides import faults_of_sides
 from .texts import TextModel, TextQuality
 from .vectors import VectorModel, VectorQuality
 
 __all__ = [
-    "Mismatch",
-    "Shift",
     "TextModel",
     "TextQuality",
     "VectorModel",

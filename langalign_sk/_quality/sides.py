@@ -14,8 +14,8 @@ _MOST_ROWS = 1_000
 # `python -m benchmarks scores --only trust` counts how many sound corpora have such shares.
 _FOREIGN_SHARE, _COPIED_SHARE, _CUT_SHARE = 0.25, 0.25, 0.05
 _FEW = 10  # pairs that say nothing
-_SHORTEST_CUT = 24  # letters; labels and names have one length more often
-_SPIKE = 5  # times as many rows as there are of each of the lengths just below
+_SHORTEST_CUT = 12  # letters; labels and names have one length more often
+_SPIKE = 3  # times as many rows as of any of the five lengths below
 
 
 def faults_of_sides(target: Sequence[str], english: Sequence[str], language: str) -> list[str]:
@@ -88,4 +88,4 @@ def _cut_at(texts: list[str]) -> int | None:
     longest = len(counts) - 1
     if longest < _SHORTEST_CUT or counts[-1] < _CUT_SHARE * len(texts):
         return None
-    return longest if counts[-1] >= _SPIKE * counts[-6:-1].mean() else None
+    return longest if counts[-1] >= _SPIKE * counts[-6:-1].max() else None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._quality import Mismatch, Shift, mismatch, score_agreement, shift
+from .._quality import mismatch, score_agreement, shift
 from ..mapping._base import PairedMap
 from ..mapping.rows import PairedRows
 from ..metrics._core import normalize_rows
@@ -18,13 +18,22 @@ from ..metrics.pairs import retrieval_scores
 from ._plan import ADAPTERS
 from ._report import Evaluation
 
-__all__ = ["PairChecks", "doubts", "failures", "measured", "scores_of_pairs"]
+__all__ = [
+    "PairChecks",
+    "check_pairing",
+    "doubts",
+    "failures",
+    "measure_pairs",
+    "measured",
+    "scores_of_pairs",
+]
 
 
 _PERMUTATIONS = 999
 _MAX_PAIRS = 2_000
 _MAX_HEAD_ROWS = 500  # more change a correlation by less than it has to say
 _SHOWN = 10  # suspect pairs
+_FLAWED = 0.02  # of the rows of a corpus, which is still a sound one
 # On sound pairs, recall of the two directions differs by less, and hubness is lower
 # (`python -m benchmarks adapters`).
 _DISAGREEMENT = 0.1
@@ -47,7 +56,7 @@ def measured(
     before = (rows.X[indices], rows.Y[indices]) if same_space and rows.square else None
     scores = scores_of_pairs(before, (moved, counterparts), groups, seed)
     if language is not None:
-        scores |= _pairing_of(moved, counterparts, groups, indices, language, seed)
+        scores |= check_pairing(moved, counterparts, groups, indices, language, seed)
     return scores
 
 
@@ -68,7 +77,7 @@ def scores_of_pairs(
     }
 
 
-def _pairing_of(
+def check_pairing(
     Z: NDArray,
     T: NDArray,
     groups: NDArray[np.intp],
@@ -81,34 +90,34 @@ def _pairing_of(
     S = normalize_rows(Z[drawn]) @ normalize_rows(T[drawn]).T
     wrong, run = mismatch(S, groups[drawn]), shift(S, indices[drawn])
     suspects = indices[drawn][wrong.suspects[:_SHOWN]] if wrong.evident else np.empty(0, np.intp)
-    return {
-        "mismatched_share": None if np.isnan(wrong.share) else wrong.share,
-        "suspect_pairs": tuple(suspects.tolist()),
-        "faults": tuple(_faults_of_pairing(wrong, run, suspects, len(drawn), language)),
-    }
-
-
-def _faults_of_pairing(
-    wrong: Mismatch, run: Shift | None, suspects: NDArray[np.intp], n: int, language: str
-) -> list[str]:
-    """Reasons to doubt that row i of both sides is one pair."""
     faults = []
-    if run is not None:
-        where = "after" if run.offset > 0 else "before"
-        faults.append(
-            f"Rows {run.first} to {run.last} of the pairs of {language!r} are shifted: their target "
-            f"sentences suit the English ones {abs(run.offset)} {where} their own. Look for a line "
-            "that is missing or doubled on one side."
-        )
+    if run is not None and run.last - run.first >= _FLAWED * indices.max():
+        faults.append(_shifted((run.first, run.last, run.offset), language))
     if wrong.evident:
         shown = ", ".join(map(str, suspects))
         faults.append(
-            f"About {wrong.share:.0%} of {n} held-out pairs of {language!r} are mismatched (at least "
-            f"{wrong.at_least:.0%}): their sides are no nearer to each other than those of random "
-            "pairs. Check that row i of both sides is one sentence and its translation, first in the "
-            f"rows {shown} (numbered from 0, the worst first)."
+            f"About {wrong.share:.0%} of {len(drawn)} held-out pairs of {language!r} are mismatched "
+            f"(at least {wrong.at_least:.0%}): their sides are no nearer to each other than those of "
+            "random pairs. Check that row i of both sides is one sentence and its translation, first "
+            f"in the rows {shown} (numbered from 0, the worst first)."
         )
-    return faults
+    return {
+        "mismatched_share": None if np.isnan(wrong.share) else wrong.share,
+        "suspect_pairs": tuple(suspects.tolist()),
+        "shifted_pairs": None if run is None else (run.first, run.last, run.offset),
+        "faults": tuple(faults),
+    }
+
+
+def _shifted(run: tuple[int, int, int], language: str) -> str:
+    """What is wrong with a run of pairs, and the remedy."""
+    first, last, offset = run
+    where = "after" if offset > 0 else "before"
+    return (
+        f"Rows {first} to {last} of the pairs of {language!r} are shifted: their target sentences "
+        f"suit the English ones {abs(offset)} {where} their own. Look for a line that is missing or "
+        "doubled on one side."
+    )
 
 
 def doubts(evaluations: Sequence[Evaluation]) -> list[str]:
@@ -122,6 +131,9 @@ def doubts(evaluations: Sequence[Evaluation]) -> list[str]:
             )
         if e.part == "language map" and e.aligned is None:
             out.append(_not_measured(e))
+        if e.shifted_pairs is not None:
+            note = _shifted(e.shifted_pairs, e.language)
+            out += [] if note in e.faults else [note]
         if e.part == "language map":  # the others serve heads, which nearest rows say little about
             out += doubts_of_hubness(e)
     return out

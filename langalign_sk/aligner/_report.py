@@ -78,6 +78,8 @@ class Evaluation:
     suspect_pairs : tuple of int
         Up to ten pairs to look at, the worst first, numbered from 0 among the pairs of the language.
         Empty unless there are more mismatched pairs than sound corpora have.
+    shifted_pairs : (int, int, int) or None
+        First and last row of a run of pairs, and the offset by which their English sides would suit.
     faults : tuple of str
         What is wrong with the pairs: mismatched or shifted rows, another language, cut sentences.
 
@@ -110,6 +112,7 @@ class Evaluation:
     agreement_p_value: float | None = None
     mismatched_share: float | None = None
     suspect_pairs: tuple[int, ...] = ()
+    shifted_pairs: tuple[int, int, int] | None = None
     faults: tuple[str, ...] = ()
 
     @property
