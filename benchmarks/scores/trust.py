@@ -55,10 +55,8 @@ OF_EMBEDDINGS = ("anki_tatoeba", "xpersona", "mozilla_www", "debian_desc")
 GAINS = ("served", "straight")
 STRANGE = ("rows in another order", "random vectors")
 DRAWN_ROWS = 5_000  # of a language, those that all benchmarks of e5 encode
-WEAK_BOUNDS = np.round(np.arange(0.02, 0.5001, 0.02), 3)
 BOUNDS = np.round(np.arange(0.005, 0.1001, 0.005), 3)
-WEAK_DRAWN_ROWS = 5_000  # of a language, those that all benchmarks of e5 encode
-BOUNDS = np.round(np.arange(0.02, 0.5001, 0.02), 3)
+WEAK_BOUNDS = np.round(np.arange(0.02, 0.5001, 0.02), 3)
 
 
 def mismatched(n, share, rng):
