@@ -1,6 +1,6 @@
 """Quality of rows and of pairs: how much they are like those of a fit, or of sound translations."""
 
-from .pairing import mismatch, score_agreement, shift
+from .pairing import mismatch, misplaced_copies, score_agreement, shift
 from .sides import faults_of_sides
 from .texts import TextModel, TextQuality
 from .vectors import VectorModel, VectorQuality
@@ -12,6 +12,7 @@ __all__ = [
     "VectorQuality",
     "faults_of_sides",
     "mismatch",
+    "misplaced_copies",
     "score_agreement",
     "shift",
 ]

@@ -15,6 +15,7 @@ _MOST_ROWS = 1_000
 _FOREIGN_SHARE, _COPIED_SHARE, _CUT_SHARE = 0.25, 0.25, 0.05
 _FEW = 10  # pairs that say nothing
 _SHORTEST_CUT = 12  # letters; labels and names have one length more often
+_BEGINNING, _BEGINNINGS = 4, 6  # letters, and how many of them differ in sentences of any kind
 _SPIKE = 3  # times as many rows as of any of the five lengths below
 
 
@@ -83,9 +84,11 @@ def _of_languages(target: list[str], english: list[str], language: str) -> list[
 
 
 def _cut_at(texts: list[str]) -> int | None:
-    """Length that many sentences have and none exceeds, unless shorter lengths are as frequent."""
+    """Length that many sentences have and none exceeds, unless lengths are alike by nature."""
     counts = np.bincount([len(text) for text in texts])
-    longest = len(counts) - 1
-    if longest < _SHORTEST_CUT or counts[-1] < _CUT_SHARE * len(texts):
+    longest, least = len(counts) - 1, _CUT_SHARE * len(texts)
+    if longest < _SHORTEST_CUT or counts[-1] < least:
+        return None
+    if len({text[:_BEGINNING] for text in texts}) < _BEGINNINGS:  # "number 1", "number 2"
         return None
     return longest if counts[-1] >= _SPIKE * counts[-6:-1].max() else None

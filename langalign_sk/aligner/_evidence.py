@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._quality import mismatch, score_agreement, shift
+from .._quality import mismatch, misplaced_copies, score_agreement, shift
 from ..mapping._base import PairedMap
 from ..mapping.rows import PairedRows
 from ..metrics._core import normalize_rows
@@ -89,17 +89,24 @@ def check_pairing(
     drawn = _drawn_rows(len(Z), seed)
     S = normalize_rows(Z[drawn]) @ normalize_rows(T[drawn]).T
     wrong, run = mismatch(S, groups[drawn]), shift(S, indices[drawn])
-    suspects = indices[drawn][wrong.suspects[:_SHOWN]] if wrong.evident else np.empty(0, np.intp)
-    faults = []
+    copies = misplaced_copies(S, groups[drawn])
+    suspects, faults = np.empty(0, np.intp), []
     if run is not None and run.last - run.first >= _FLAWED * indices.max():
         faults.append(_shifted((run.first, run.last, run.offset), language))
+    if len(copies) >= _FLAWED * len(drawn):
+        suspects = indices[drawn][copies[:_SHOWN]]
+        faults.append(
+            f"{len(copies)} of {len(drawn)} held-out pairs of {language!r} repeat a sentence of "
+            "another pair that does not suit them, as if it had been filled in: look at the rows "
+            f"{_listed(suspects)} (numbered from 0, the worst first)."
+        )
     if wrong.evident:
-        shown = ", ".join(map(str, suspects))
+        suspects = indices[drawn][wrong.suspects[:_SHOWN]]
         faults.append(
             f"About {wrong.share:.0%} of {len(drawn)} held-out pairs of {language!r} are mismatched "
             f"(at least {wrong.at_least:.0%}): their sides are no nearer to each other than those of "
             "random pairs. Check that row i of both sides is one sentence and its translation, first "
-            f"in the rows {shown} (numbered from 0, the worst first)."
+            f"in the rows {_listed(suspects)} (numbered from 0, the worst first)."
         )
     return {
         "mismatched_share": None if np.isnan(wrong.share) else wrong.share,
@@ -107,6 +114,10 @@ def check_pairing(
         "shifted_pairs": None if run is None else (run.first, run.last, run.offset),
         "faults": tuple(faults),
     }
+
+
+def _listed(rows: NDArray[np.intp]) -> str:
+    return ", ".join(map(str, rows))
 
 
 def _shifted(run: tuple[int, int, int], language: str) -> str:
