@@ -41,7 +41,7 @@ def train():
 def answer(pipe, texts):
     """Labels, qualities, and which rows a person should see."""
     quality = pipe[0].quality_score(texts)
-    # A row of quality 0 is in another language, which `predict` would refuse for the whole batch,
+    # A row of quality 0 is in another language, which `predict` would take for the best guess,
     # or is like nothing that the model has seen: it gets no label.
     known = np.flatnonzero(quality > 0).tolist()
     labels: list[str | None] = [None] * len(texts)

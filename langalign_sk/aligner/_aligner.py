@@ -158,8 +158,8 @@ class CrossLingualAligner(
     retrieval are this package's.
 
     Text without letters ("2026", emoji) and Latin text in a Korean, Japanese or Chinese system
-    pass as English. A text with Han but no kana is Chinese, or Japanese where only "ja" is
-    declared.
+    pass as English. A text with Han but no kana is Chinese or Japanese by its characters, where both
+    are declared. See :class:`~langalign_sk.languages.LanguageRouter`.
 
     A search over the parameters of an aligner that holds out English rows alone, such as
     `GridSearchCV` of a Pipeline with a plain number of folds, says nothing about the language map,
@@ -380,7 +380,8 @@ class CrossLingualAligner(
         Raises
         ------
         ValueError
-            If a row is in a language that was not declared, or X has the wrong width.
+            If X has the wrong width, or a row is in a language that was not declared and `on_unknown`
+            is "raise".
         """
         return self._transform(X, EncodingSession(), served=True)
 
@@ -488,8 +489,8 @@ class CrossLingualAligner(
         shuffled; it is not encoded, and needs no pairs. Vectors hardly change with the order of
         words, and lie among those of other languages: embeddings are judged by their distance
         (Mahalanobis, by probabilistic principal components) to the vectors of the fit, which
-        detects random bytes, but not shuffled words. A row in an undeclared script scores 0, though
-        `transform` rejects it. English rows, and text that passes as English, are compared with
+        detects random bytes, but not shuffled words. A row in no declared language scores 0,
+        whatever `on_unknown` is. English rows, and text that passes as English, are compared with
         the English text of the fit. The score says that a row is unusual, not that an answer is
         wrong, and a new topic is unusual.
 

@@ -37,7 +37,9 @@ def one_report() -> Iterator[None]:
 
 
 class LanguageRouter:
-    """Language detector by script: English, or one of the target languages.
+    """Language detector by script and characters: English, or one of the target languages.
+
+    The letters of a whole row decide, see the notes.
 
     Parameters
     ----------
@@ -62,6 +64,20 @@ class LanguageRouter:
     ------
     ValueError
         If a language cannot be told by its script and `detect` is None.
+
+    See Also
+    --------
+    script_of : Main script of a text.
+
+    Notes
+    -----
+    A row is English if two thirds of its letters are Latin, where a syllable of Hangul or a Han
+    character counts as three of them and a kana as two, and English words count more. Hangul beside
+    Han is Korean. Kana beside Han is Japanese, unless it is a word or an ornament in a Chinese
+    sentence. Han alone is the declared one of Chinese and Japanese; where both are declared, it is
+    the language whose character sets hold its characters (GB 2312 and Big5, or JIS X 0208), and
+    Chinese if both do. Quoted words, kaomoji, squared signs, addresses, HTML tags and Greek letters of
+    formulas do not decide where there are other letters.
 
     Examples
     --------

@@ -129,8 +129,8 @@ _FACES = re.compile(rf"{_HANDS}[(（༼ʕ]([^()（）༼༽ʕʔ\n]{{1,16}})[)）
 _WORD = re.compile(r"[^\W_]{3}|[\u4e00-\u9fff]")
 # What stands for itself in any language: addresses, names of accounts, tags and entities of HTML.
 _MARKUP = re.compile(
-    r"(?:[A-Za-z][A-Za-z0-9+.-]*://|www\.)(?:[!-~]+|(?<=/)\w+)*"
-    r"|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+|@\w+|</?[A-Za-z][^<>]*>|&#?\w+;"
+    r"(?:[A-Za-z][A-Za-z0-9+.-]{0,15}://|www\.)(?:[!-~]+|(?<=/)\w+)*"
+    r"|[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]+|@\w+|</?[A-Za-z][^<>]*>|&#?\w{1,31};"
 )
 _SQUARED = re.compile("[\u3200-\u33ff\U0001f100-\U0001f2ff]")  # letters in circles and squares
 _MARKED = re.compile(r"[@<&]|://|www\.")
@@ -138,7 +138,7 @@ _QUOTED = re.compile(
     r"「[^「」]+」|『[^『』]+』|“[^“”]+”|‘[^‘’]+’|《[^《》]+》|〈[^〈〉]+〉|«[^«»]+»|\"[^\"]+\""
     r"|(?<![^\W_])'[^']+'(?![A-Za-z])"
 )
-_CODES = re.compile(r"(?<![A-Za-z])(?=[A-Za-z-]*\d)[A-Za-z0-9-]+")
+_CODES = re.compile(r"(?<![A-Za-z])(?=[A-Za-z-]{0,31}\d)[A-Za-z0-9-]+")
 _WORDS = re.compile(r"[A-Za-z]+")
 _EAST = "HjhnKB\u4e00-\u4e3f"
 _GLUED = re.compile(f"a[{_EAST}]|[{_EAST}]a")

@@ -5,6 +5,7 @@ import warnings
 import pytest
 
 from langalign_sk.languages import LanguageRouter, script_of
+from langalign_sk.languages.router import one_report
 
 ALL = ("ko", "ja", "zh")
 
@@ -344,3 +345,22 @@ def test_codes_of_detect_with_regions_and_of_other_standards(declared, code, lan
 def test_unhashable_codes_of_detect_are_unknown():
     router = LanguageRouter(["ko"], lambda texts: [["ko", 0.9]] * len(texts))
     assert router.identify(["text"]) == [None]
+
+
+def test_one_report_of_equal_rows_in_a_call():
+    router = LanguageRouter(["ko"])
+
+    @one_report()
+    def call():
+        router(MIXED)
+        inner()
+        return router(MIXED[1:])
+
+    @one_report()
+    def inner():
+        return router(MIXED)
+
+    for _ in range(2):  # the next call reports again
+        with pytest.warns(UserWarning, match="no declared language") as caught:
+            call()
+        assert [str(w.message)[:6] for w in caught] == ["2 of 5", "2 of 4"]
