@@ -123,7 +123,7 @@ _CHINESE = frozenset("你妳您她咱吗嗎呢吧啊呀嘛啦喔哦哪么麼们�
 _OFTEN_CHINESE = frozenset("的是我了他在不也就要和有個那")
 # Signs that faces are made of; beside a lone letter they say that it is no word.
 _SIGNS_OF_FACES = frozenset("^_`´｀＾゜ﾟ゚･・｡•●○◉☉⊙◎◔◕⌒≧≦￣¯˘¬▽△▼□‿͜╯╰╥▔︶︿∀∇⊃⊂∠◡⁀ᴥ°❛❥✿ヮω")
-_LETTERS_OF_FACES = str.maketrans("", "", "ಠಥ益皿口ロ彡人ノヾωДз∀ヮ")
+_LETTERS_OF_FACES = str.maketrans("", "", "ಠಥ益皿口ロ彡人ノヾωДз∀ヮ一")
 _HANDS = r"[ノヽヾﾉﾍヘ┐┌╮╭へシづつっｼ٩۶งฅლσςԅщᕕᕗᕦᕤ〜~oOΣゞ彡ʅʃ\\/¯_*┻━︵凸✧:･ﾟ]{0,6}"
 _FACES = re.compile(rf"{_HANDS}[(（༼ʕ]([^()（）༼༽ʕʔ\n]{{1,16}})[)）༽ʔ]{_HANDS}")
 _WORD = re.compile(r"[^\W_]{3}|[\u4e00-\u9fff]")
@@ -183,8 +183,8 @@ _ENGLISH_WORDS = """
 _ENGLISH = frozenset(_ENGLISH_WORDS.split())
 _WORTH_OF_A_WORD = 6
 _GREETINGS_WORDS = """
-    bye congrats dear doctor dr evening good goodbye hello hey hi madam miss morning mr mrs ms
-    nice night prof professor sir sorry thank thanks welcome you
+    bye congrats cool dear doctor dr evening good goodbye great haha hello hey hi madam miss
+    morning mr mrs ms nice night omg prof professor sir sorry thank thanks welcome wow you
 """
 _GREETINGS = frozenset(_GREETINGS_WORDS.split())
 
@@ -212,6 +212,8 @@ _JAPANESE_ROW, _CHINESE_ROW, _HAN_ROW = Reading("Kana", "ja"), Reading("Han", "z
 _MARKS = re.compile('[「『“"《〈«]')
 _HAN_KINDS = frozenset(chr(_HAN + bits) for bits in range(64))
 _NOT_FOREIGN = frozenset((_LATIN, _DIGIT, _SPACE, _SIGN, _FACE, _JAPANESE_SIGN))
+_DOUBTFUL = frozenset((_LATIN, _FACE))
+_N_OF_FACES = 6  # letters that a kaomoji may have
 _OF_HANGUL, _OF_KANA = frozenset((_HANGUL, _JAMO)), frozenset((_HIRAGANA, _NO, _KATAKANA))
 _EASTERN = _OF_HANGUL | _OF_KANA | _HAN_KINDS | {_BOPOMOFO}
 _KNOWN = [kind for kind in _HAN_KINDS if ord(kind) & 15]
@@ -306,8 +308,10 @@ def _quick(text: str, classes: str) -> Reading | None:
         return _ENGLISH_ROW
     if not foreign <= _EASTERN:
         return None
-    if _LATIN in kinds and not 3 < sum(map(classes.count, foreign)) >= classes.count(_LATIN):
-        return None
+    if not kinds.isdisjoint(_DOUBTFUL):
+        n = sum(map(classes.count, foreign - {_JAMO}))
+        if (n <= 3 or n < classes.count(_LATIN)) if _LATIN in kinds else n <= _N_OF_FACES:
+            return None
     if foreign <= _OF_HANGUL:
         return _KOREAN_ROW
     if not foreign.isdisjoint(_OF_HANGUL):
@@ -478,7 +482,9 @@ def _evidence(text: str, strip: bool = True) -> tuple[str, str, _Letters]:
 
 def _without_face(match: re.Match[str]) -> str:
     inside = match[1].translate(_LETTERS_OF_FACES)
-    signs = len(inside) < len(match[1]) or not _SIGNS_OF_FACES.isdisjoint(match[0])
+    signs = not _SIGNS_OF_FACES.isdisjoint(match[0]) or len(inside) < len(
+        match[1].replace("一", "")
+    )
     return match[0] if _WORD.search(inside) or not signs else " ^ "
 
 
@@ -531,8 +537,16 @@ def _is_latin(text: str, classes: str, letters: _Letters) -> bool:
         weight *= _LATIN_PER_GLUED / (_LATIN_SHARE * _EAST_WEIGHT)
     if _latin_weight(text) >= _LATIN_SHARE * weight:
         return True
-    # "Hi 김철수": a greeting and a name.
-    if not words or letters.chinese or not _GREETINGS.issuperset(words) or _NO_NAME.search(text):
+    # "Hi 김철수": a greeting and a name, or laughter.
+    if letters.jamo and letters.jamo == _weight(letters) and not _GREETINGS.isdisjoint(words):
+        return True
+    if (
+        not classes.lstrip(_SPACE + _SIGN).startswith(_LATIN)
+        or not words
+        or letters.chinese
+        or not _GREETINGS.issuperset(words)
+        or _NO_NAME.search(text)
+    ):
         return False
     return len(_HONORIFIC.sub("", "".join(_NAME.findall(text)))) <= 3
 
