@@ -291,3 +291,32 @@ def test_to_frame_and_back():
     assert frame["en"].tolist() == EN
     assert ParallelCorpus.from_frame(frame, "zh-TW") == make(lang="zh-TW")
     assert list(make([], []).to_frame().columns) == ["ko", "en"]
+
+
+@pytest.mark.parametrize(
+    ("language", "target", "english", "reason"),
+    [
+        pytest.param("ko", "大韓民國은 民主共和國이다", "Korea is a republic", "kept", id="Hanja"),
+        pytest.param("ko", "정말 좋아요", "So good ヽ(´▽`)/", "kept", id="kaomoji in English"),
+        pytest.param("ko", "김철수 씨, 안녕", "Hi 김철수", "kept", id="name in English"),
+        pytest.param(
+            "ko", "율리아에게 보내요", "Send it to Юлия please", "kept", id="undeclared name"
+        ),
+        pytest.param("ko", "β 값", "the αβ-crystallin gene", "kept", id="Greek in English"),
+        pytest.param(
+            "zh", "这家店叫「さくら」，很好", "The shop is Sakura", "kept", id="quoted kana"
+        ),
+        pytest.param("zh", "優の良品很好吃", "Aji Ichiban is tasty", "kept", id="ornament"),
+        pytest.param(
+            "zh", "個人情報保護方針改定の件", "Privacy policy", "wrong_script", id="Japanese"
+        ),
+        pytest.param("ja", "個人情報保護方針改定の件", "Privacy policy", "kept", id="many kanji"),
+        pytest.param("ko", "今天好开心", "So happy today", "wrong_script", id="Chinese"),
+        pytest.param("ko", "오늘 좋아요", "今天好开心，真的很好", "wrong_script", id="no English"),
+        pytest.param("ko", "안녕하세요", "ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ", "wrong_script", id="script of few"),
+    ],
+)
+def test_clean_tells_languages_as_the_router_does(language, target, english, reason):
+    corpus = ParallelCorpus([target], [english], target_lang=language)
+    report = corpus.clean(max_length_ratio=100).cleaning_report
+    assert [name for name, n in report.items() if n] == [reason]

@@ -153,3 +153,11 @@ def test_codes_of_one_language_in_parallel(key, declared):
 def test_a_language_twice_in_parallel():
     with pytest.raises(ValueError, match="the key 'kor', which stands there twice"):
         pairs_from({"ko": (KO, EN), "kor": (KO, EN)}, LanguageRouter(["ko"]), ["ko"])
+
+
+@pytest.mark.parametrize("target", ["สวัสดี", "Good morning", "2026"])
+def test_target_sides_in_no_declared_language_are_never_guessed(target):
+    columns = np.array([["안녕", "hello"], [target, "hello"]], dtype=object)
+    languages = ["ko", "ja"]
+    with pytest.raises(ValueError, match="target side of pair 1 is in English or in no declared"):
+        read_input(columns, LanguageRouter(languages), languages)
