@@ -178,8 +178,8 @@ def pages(results):
         f"Japanese and Chinese. Shared rows are those of all pairs and test sets, {N_ROWS:,} drawn "
         "where there are more; mixed rows were written for this benchmark "
         "(``benchmarks/scores/mixed_rows.tsv``) before the rules were tuned on one half of them. "
-        "Errors on the shared rows were looked at while the rules were made; those on the rows kept aside "
-        f"were not. The packages choose among the same four languages.{absent}\n\n"
+        "Errors on the shared rows were looked at while the rules were made; those on the rows kept "
+        f"aside were not. The packages choose among the same four languages.{absent}\n\n"
         + to_rst(header, rows)
         + "\nRows of the mixed kinds kept aside that are told right:\n\n"
         + to_rst(["Kind", "number of rows", *names], kinds)

@@ -144,7 +144,6 @@ _EAST = "HjhnKB\u4e00-\u4e3f"
 _GLUED = re.compile(f"a[{_EAST}]|[{_EAST}]a")
 _GLUED_WORD = re.compile(f"a+(?=[{_EAST}])|(?<=[{_EAST}])a+")
 _LONE = re.compile(f"(?<![{_OTHERS}])[{_OTHERS}](?![{_OTHERS}])")
-_LONE_KANA = re.compile(f"(?<![{_LETTERS}])[hnK]{{1,2}}(?![{_LETTERS}])(?<=\\^.)")
 _LONE_KANA = re.compile(
     f"(?<=\\^)[hnK]{{1,2}}(?![{_LETTERS}])|(?<![{_LETTERS}])[hnK]{{1,2}}(?=\\^)"
 )
@@ -163,7 +162,8 @@ _NO_NAME = re.compile("니다|니까|세요|[에예어아해네]요|죠|안녕|�
 _NAME = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]+")
 _HONORIFIC = re.compile("(?:さん|さま|様|氏|君|くん|ちゃん|先生|님|씨|老师|老師)$")
 
-# Latin letters that a syllable of Hangul or a Han character corresponds to, about, and a kana.
+# Latin letters that a syllable of Hangul or a Han character corresponds to, about, and a kana; these
+# and the next numbers were set on the rows tuned on of `python -m benchmarks scores --only routing`.
 _EAST_WEIGHT, _KANA_WEIGHT = 3.0, 2.0
 _LATIN_SHARE = 2  # two thirds
 _LATIN_PER_GLUED = 9
@@ -605,7 +605,7 @@ def _class_of(char: str) -> str:
         return _JAPANESE_SIGN
     if char == "〆":
         return _class_of_han("込")
-    if category in ("Nd", "No"):
+    if category[0] == "N" and category != "Nl":
         return _DIGIT
     if category[0] == "Z" or char.isspace():
         return _SPACE
@@ -674,6 +674,5 @@ def _script_of_char(char: str, category: str) -> str:
     words = name.split()
     if words[0] in _NO_SCRIPTS:
         return ""
-    first = " ".join(words[:2]) if words[0] in _TWO_WORDS else words[0]
-    first = first.capitalize()
+    first = " ".join(map(str.capitalize, words[: 2 if words[0] in _TWO_WORDS else 1]))
     return _RENAMED.get(first, first)

@@ -278,7 +278,7 @@ def test_rows_do_not_depend_on_others():
         ("憲法의 前文", "Hangul"),
         ("ꀀꀁꀂ", "Yi"),
         ("ᏣᎳᎩ", "Cherokee"),
-        ("ᨲᩫ᩠ᩅᨾᩮᩬᩥᨦ", "Tai tham"),
+        ("ᱥᱟᱱᱛᱟᱲᱤ", "Ol Chiki"),
         ("\U00017000\U00017001", "Tangut"),
         ("\U0003134f\U00031350", "Han"),
         ("\U000e0fff\U000e0ffe", "Unknown"),  # not assigned
