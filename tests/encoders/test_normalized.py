@@ -17,7 +17,7 @@ BLANKS = ["", " ", "\n", "\u00a0", "\u200b", "\u3164", "\x00", "\ufeff", "\u2800
 DELIVERED = [
     ("I lost my card!", "I lost my card!".translate(WIDE)),
     ("cooperate", "co\u00adoper\u200bate\ufeff"),
-    ("caf\u00e9 at 9", "cafe\u0301\u00a0at\u20099"),
+    ("café at 9", "cafe\u0301\u00a0at\u20099"),
     ("환불해 주세요", "\u1112\u116a\u11ab\u1107\u116e\u11af\u1112\u1162 주세요"),
     ("カード", "ｶｰﾄﾞ"),
     ("find", "ﬁnd"),

@@ -47,7 +47,7 @@ def test_blanks_are_empty_texts(text):
 
 def test_several_cells_are_counted():
     cells = ["a", None, "b", *[np.nan] * 6]
-    with pytest.raises(ValueError) as raised:
+    with pytest.raises(ValueError, match="missing") as raised:
         check_texts(cells, missing="error")
     assert str(raised.value) == (
         "X rows 1, 3, 4, 5, 6 and others (7 of 9 rows) are missing, the first is None. Take such rows "
