@@ -649,7 +649,8 @@ class CrossLingualClassifier(
         if hasattr(self, "n_features_in_"):
             return self._embedded(_unlabelled_rows(target, self.n_features_in_))
         router = router_of(self.aligners_[0])
-        return self._encoded(*_unlabelled_texts(target, self.classes_, router))
+        missing = missing_of(self.aligners_[0])
+        return self._encoded(*_unlabelled_texts(target, self.classes_, router, missing))
 
     def _encoded(
         self, texts: list[str], languages: NDArray[np.str_] | None = None
@@ -842,7 +843,7 @@ def _read_texts(aligner: Any, rows: list[str], target: Any, classes: NDArray, se
         )
     if target is None:
         return _Texts(rows, languages, [], languages[:0])
-    texts, codes = _unlabelled_texts(target, classes, router)
+    texts, codes = _unlabelled_texts(target, classes, router, missing_of(aligner))
     if len(texts) > _MAX_UNLABELLED:
         keep = np.random.RandomState(seed).permutation(len(texts))[:_MAX_UNLABELLED]
         keep.sort()
@@ -851,7 +852,7 @@ def _read_texts(aligner: Any, rows: list[str], target: Any, classes: NDArray, se
 
 
 def _unlabelled_texts(
-    target: Any, classes: NDArray, router: LanguageRouter
+    target: Any, classes: NDArray, router: LanguageRouter, missing: str
 ) -> tuple[list[str], NDArray[np.str_]]:
     """Distinct target texts without labels, and their languages."""
     if isinstance(target, str | bytes):
@@ -862,7 +863,7 @@ def _unlabelled_texts(
             "Labelled target rows go into X and y."
         )
     try:
-        data = text_column(target, "unlabelled rows")
+        data = text_column(target, "unlabelled rows", missing=missing)
     except (TypeError, ValueError) as error:
         raise type(error)(f"In target: {error}") from None
     if isinstance(data, Embeddings):

@@ -310,3 +310,19 @@ def test_long_texts_of_a_fit_are_numbered():
     aligner = CrossLingualAligner("ko", english_encoder=system, corpus=None)
     (told,) = [message for message in messages(lambda: aligner.fit(texts)) if "tokens" in message]
     assert "1 text of this call is longer: row 7" in told
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        [None, "문장 번호 1"],
+        pd.Series([pd.NA, "문장 번호 1"], dtype="string"),
+        pd.DataFrame({"text": [np.nan, "문장 번호 1"]}),
+        np.array([[None], ["문장 번호 1"]], dtype=object),
+    ],
+    ids=["list", "Series", "frame", "array"],
+)
+def test_missing_cells_of_any_container(X):
+    aligner = toy(missing="empty").fit(PAIRS)
+    assert_array_equal(aligner.transform(X), aligner.transform(["", "문장 번호 1"]))
+    assert_array_equal(aligner.transform([None, None]), aligner.transform(["", ""]))

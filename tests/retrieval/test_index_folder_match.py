@@ -126,6 +126,20 @@ def test_an_index_without_settings_of_rows_opens(e5, tmp_path, former):
         assert e5(**settings).open_index(tmp_path).n_documents_ == len(ENGLISH)
 
 
+def test_another_form_of_text(e5, tmp_path):
+    e5().fit(ENGLISH).save_index(tmp_path)
+    assert e5(normalize_text="auto").open_index(tmp_path).n_documents_ == len(ENGLISH)
+    for other in (None, "NFKC"):
+        with pytest.raises(
+            ValueError, match=r"of text in the form \['auto-1', 'auto-1'\], and the"
+        ):
+            e5(normalize_text=other).open_index(tmp_path)
+    manifest = json.loads((tmp_path / "index.json").read_text())
+    del manifest["aligner"]["forms_of_text"]  # as earlier releases wrote it
+    (tmp_path / "index.json").write_text(json.dumps(manifest))
+    assert e5(normalize_text=None).open_index(tmp_path).n_documents_ == len(ENGLISH)
+
+
 def test_other_parameters(tmp_path):
     saved(tmp_path / "cosine", scoring="cosine")
     with pytest.raises(ValueError, match=r'no query bank.*scoring="cosine"'):
