@@ -128,14 +128,15 @@ def normalize_text(text: str, form: str | None = "auto") -> str:
         return _read_references(text)
     if text.isascii() and (text.isprintable() or not _ODD_ASCII.search(text)):
         return "" if text.isspace() else text
-    if _ODD.search(text):
-        text = _cleaned(text)
-    if form == "auto":
-        text = _folded(text)
-    if form == "NFKC":
-        text = _marks_cut(unicodedata.normalize("NFKC", _marks_cut(text)))
-    else:
-        text = unicodedata.normalize("NFC", _marks_cut(text))
+    normal_form = "NFKC" if form == "NFKC" else "NFC"
+    text = _marks_cut(text)
+    if _SPECIAL.search(text):
+        text = _marks_cut(_cleaned(text, _FOLDED if form == "auto" else _CLEANING))
+    # Full-width punctuation is the usual one beside letters of East Asia.
+    if form == "auto" and _WIDE_PUNCTUATION.search(text) and not _EAST_ASIAN.search(text):
+        text = text.translate(_WIDE)
+    if not unicodedata.is_normalized(normal_form, text):
+        text = _marks_cut(unicodedata.normalize(normal_form, text))
     return "" if _BLANK.fullmatch(text) else text
 
 
@@ -191,14 +192,12 @@ def _read_references(text: str) -> str:
     return text
 
 
-def _cleaned(text: str) -> str:
-    """Text without invisible characters, and with plain spaces and line breaks."""
-    text = joined_surrogates(text).translate(_CLEANING)
+def _cleaned(text: str, table: dict[int, str]) -> str:
+    """Text without invisible characters, with plain spaces and line breaks, by a table."""
+    text = joined_surrogates(text).translate(table)
     if _TAG_RUN.search(text):
         text = _TAG_RUN.sub(lambda run: run.group() if run.group()[0] == _FLAG else "", text)
-    if _JOINER_RUN.search(text):
-        text = _JOINER_RUN.sub(_joiner, text)
-    return text
+    return _JOINER_RUN.sub(_joiner, text)
 
 
 def _joiner(run: re.Match[str]) -> str:
@@ -211,15 +210,6 @@ def _joiner(run: re.Match[str]) -> str:
         return ""
     # An Indic letter may end a word in a form that a joiner chooses.
     return run.group()[0] if _IS_JOINING.match(after) or _IS_INDIC.match(before) else ""
-
-
-def _folded(text: str) -> str:
-    """Text with other pictures of letters and digits as the letters and digits."""
-    if _FOLDED.search(text):
-        text = text.translate(_FOLDING)
-    if _WIDE_PUNCTUATION.search(text) and not _EAST_ASIAN.search(text):
-        text = text.translate(_WIDE)
-    return text
 
 
 def _marks_cut(text: str) -> str:
@@ -236,6 +226,11 @@ def _sets_of(codes: Iterable[int]) -> str:
         else:
             ranges.append([code, code])
     return "".join(f"{re.escape(chr(first))}-{re.escape(chr(last))}" for first, last in ranges)
+
+
+def _in_first_plane(codes: Iterable[int]) -> str:
+    """Those of some characters that are in the first plane, as the inside of a set."""
+    return _sets_of(code for code in codes if code < 0x10000)
 
 
 def _codes(ranges: str) -> set[int]:
@@ -286,14 +281,17 @@ _FOLDED_BLOCKS = (
 )
 _NOT_FOLDED = (0x210F, 0x2113, 0x2139, 0x2140)  # signs: Planck, litre, information, summation
 _CLEANING = _cleaning()
-_FOLDING = _folding()
+_FOLDED = {**_folding(), **_CLEANING}
 _WIDE = {
     code: unicodedata.normalize("NFKC", chr(code))
     for code in range(0xFF01, 0xFFE7)
     if _WIDE_PUNCTUATION.match(chr(code))
 }
-_ODD = re.compile(f"[{_sets_of(_CLEANING)}{_JOINERS}{_TAGS}\ud800-\udfff]")
-_FOLDED = re.compile(f"[{_sets_of(_FOLDING)}]")
+# What a text may have to be changed for. All beyond the first plane is one range, since a set of
+# many such ranges is slow.
+_SPECIAL = re.compile(
+    f"[{_in_first_plane(_FOLDED)}{_FILLERS}{_JOINERS}\ud800-\udfff\U00010000-\U0010ffff]"
+)
 _marks = _sets_of(code for code in range(0x300, 0x1F000) if unicodedata.combining(chr(code)))
 _MARK_RUN = re.compile(f"([{_marks}]{{{_N_MARKS}}})[{_marks}]+")
 _invisible = f"{_FILLERS}{_JOINERS}\\s{_sets_of(_CLEANING)}"
