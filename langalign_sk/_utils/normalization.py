@@ -6,7 +6,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from .validation import check_choice
 
@@ -128,7 +128,7 @@ def normalize_text(text: str, form: str | None = "auto") -> str:
         return _read_references(text)
     if text.isascii() and (text.isprintable() or not _ODD_ASCII.search(text)):
         return "" if text.isspace() else text
-    normal_form = "NFKC" if form == "NFKC" else "NFC"
+    normal_form: Literal["NFC", "NFKC"] = "NFKC" if form == "NFKC" else "NFC"
     text = _marks_cut(text)
     if _SPECIAL.search(text):
         text = _marks_cut(_cleaned(text, _FOLDED if form == "auto" else _CLEANING))
