@@ -390,7 +390,7 @@ def _is_frame_of_numbers(X: Any) -> bool:
     """Whether all columns of a frame are of numbers, told without a look at each of them."""
     if not hasattr(X, "columns"):
         return False
-    schema = getattr(X, "schema", None)
+    schema: Any = getattr(X, "schema", None)
     types: Any = schema.types if hasattr(schema, "types") else getattr(X, "dtypes", ())
     empty = len(types) == 1 and not len(X)  # the dtype of a column without cells means nothing
     return bool(len(types)) and not empty and all(map(_is_number_type, types))
