@@ -264,7 +264,8 @@ class CrossLingualAligner(
         What X is decides what is learned:
 
         - **pairs**, two columns of text ``[target, english]`` (a DataFrame with language codes
-          as column names, an (n, 2) array, a list of 2-tuples): the maps are learned from them;
+          as column names, an (n, 2) array, a list of 2-tuples or of records): the maps are learned
+          from them;
         - **task text**, one column of text in English, the target language or both: pairs come
           from `parallel`, else from `corpus`; the bridge learns from the English rows; `y`, the
           class labels in a Pipeline, is ignored;

@@ -46,8 +46,8 @@ class ParallelCorpus:
     Parameters
     ----------
     target : sequence of str
-        Sentences of the target language: a list, a tuple, a 1-d array, a pandas or a polars
-        Series.
+        Sentences of the target language: a list, array, Series or any other
+        :ref:`container <what-x-may-be>` of one column of text.
     source : sequence of str
         Their English counterparts, in the same order.
     target_lang : str
@@ -152,8 +152,9 @@ class ParallelCorpus:
 
         Parameters
         ----------
-        frame : pandas.DataFrame or polars.DataFrame
-            With a column "en" and one named by the code of the target language.
+        frame : table
+            With a column "en" and one named by the code of the target language, in any
+            :ref:`container <what-x-may-be>`: a frame, a dict of columns, a list of records.
         target_lang : str
             Code of the target language; the name of the column may omit the region.
         name : str or None, default=None

@@ -145,7 +145,8 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         texts : sequence of str
-            A single str counts as one text.
+            Or another :ref:`container <what-x-may-be>` of one column of text. A single str counts as
+            one text.
         batch_size, prompt, device : default=None
             In place of the parameter of this name, for this call; None is the parameter.
         show_progress_bar : bool, default=None
@@ -410,7 +411,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : one column of text
-            List, array, Series or one-column frame of str.
+            List, array, Series, one-column frame or another :ref:`container <what-x-may-be>` of str.
         y : None
             Ignored.
 
@@ -430,7 +431,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : one column of text
-            List, array, Series or one-column frame of str.
+            List, array, Series, one-column frame or another :ref:`container <what-x-may-be>` of str.
 
         Returns
         -------
