@@ -1,11 +1,26 @@
 """Tests of containers of text."""
 
+import io
+from collections import UserList
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 
-from langalign_sk._utils.containers import check_text_column, text_cells
+from langalign_sk._utils.containers import (
+    check_column_names,
+    check_text_column,
+    embedding_rows,
+    iterate_texts,
+    label_column,
+    opened,
+    plain_values,
+    text_cells,
+)
+from langalign_sk.mapping import LinearAligner
+from langalign_sk.metrics import retrieval_recall_score
+from langalign_sk.trust import drift_test
 
 
 @pytest.mark.parametrize(
@@ -73,3 +88,76 @@ def test_one_column(X):
 def test_what_is_not_one_column(X):
     with pytest.raises(ValueError, match="X must be one column of text"):
         check_text_column(X)
+
+
+def test_opened_stays_as_it_is():
+    table = opened([{"en": "a", "translation": {"ko": "b"}}, None, {"en": "c"}])
+    assert (table.names, table.columns) == (["en", "ko"], [["a", None, "c"], ["b", None, None]])
+    assert opened(table) is table
+    for X in (["a"], ("a", "b"), np.array(["a"], dtype=object), np.ones((2, 2)), None, "a", 3):
+        assert opened(opened(X)) is opened(X) or np.array_equal(opened(X), X)
+    frame = pd.DataFrame({"a": [1.0], "b": [2]})
+    assert opened(frame) is frame  # scikit-learn asks for its names
+    arrays = [np.ones((2, 3)), np.ones((2, 3))]
+    assert opened(arrays) is arrays  # one per view
+
+
+def test_names_that_are_there_twice():
+    check_column_names(["en", "ko", "note", "Note"], "X", ["en", "ko"])
+    with pytest.raises(ValueError, match=r"X has columns of the same name, \['note'\]"):
+        check_column_names(["en", "ko", "note", "note"], "X", ["en", "ko"])
+    with pytest.raises(ValueError, match=r"\['zh_TW', 'zh-tw'\]"):
+        check_column_names(["en", "zh_TW", "zh-tw"], "X", ["en", "zh_TW"])
+    with pytest.raises(ValueError, match="several levels"):
+        check_column_names([("en", ""), ("ko", "")], "X")
+
+
+@pytest.mark.parametrize("kind", ["toPandas", "collect", "compute __dask_graph__", "df fetchall"])
+def test_tables_that_are_not_computed(kind):
+    methods = kind.split()
+    lazy = type("Relation", (), {name: lambda self: None for name in methods})
+    with pytest.raises(TypeError, match=rf"Relation, which is not computed.*\.{methods[0]}\(\)"):
+        opened(lazy())
+
+
+def test_texts_of_an_iterator_are_read_as_needed():
+    seen = []
+
+    def lines():
+        for number in range(5):
+            seen.append(number)
+            yield str(number)
+
+    texts = iterate_texts(lines())
+    assert (next(texts), seen) == ("0", [0])
+    assert list(iterate_texts(io.StringIO("a\nb\r\n\nc"))) == ["a", "b", "", "c"]
+    with pytest.raises(TypeError, match="texts, row 1 is int"):
+        iterate_texts(UserList(["a", 1]))
+
+
+def test_values_of_identifiers():
+    ids = [("a", 1), ("b", 2)]
+    assert plain_values(ids) == plain_values(iter(ids)) == ids
+    assert plain_values(pd.Series([3, 4])) == plain_values(pl.DataFrame({"id": [3, 4]})) == [3, 4]
+    assert plain_values(pytest.importorskip("pyarrow").array(["a", "b"])) == ["a", "b"]
+
+
+def test_labels_of_numpy_and_pandas_stay_as_they_are():
+    for y in (None, np.array([1, 2]), pd.Series(["a", "b"]), pd.Categorical(["a", "b"])):
+        assert label_column(y) is y
+    assert label_column(pl.DataFrame({"y": ["a", "b"]})) == ["a", "b"]
+    assert label_column(np.array(["a"], dtype=np.dtypes.StringDType())).dtype.kind == "U"
+
+
+@pytest.mark.parametrize("secret", [["비밀"], np.array([["비밀", "b"]]), "비밀", [[1.0, "비밀"]]])
+def test_messages_do_not_quote_text_in_place_of_embeddings(secret):
+    uses = (
+        lambda X: embedding_rows(X),
+        lambda X: LinearAligner().fit(X, X),
+        lambda X: retrieval_recall_score(X, X),
+        lambda X: drift_test(X, X),
+    )
+    for use in uses:
+        with pytest.raises(ValueError, match="holds text, and embeddings are needed") as raised:
+            use(secret)
+        assert "비밀" not in str(raised.value)
