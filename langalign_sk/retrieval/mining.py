@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,10 +18,11 @@ from ..corpus import ParallelCorpus
 from ..corpus._inputs import Embeddings, Text, text_column
 from ..encoders import EncodingSession
 from ..languages import script_of, scripts_of_language
-from .backends import Index, make_index
+from .backends import CompleteSearch, Index, make_index
 from .exact import Rows
 from .index import check_width, unit
 from .view import text_rows
+from .margin_mixture import N_MARGINS, Candidates, NearestMargins, fit_mixture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,11 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["MinedPairs", "mine_pairs"]
 
 
-# `python -m benchmarks retrieval` measures how good the estimated threshold is.
-_ROUNDS = 10  # of hiding rows, per pass
-_HIDDEN_SHARE = 0.25  # of the pairs, on either side, in a round
-_MIN_CANDIDATES = 40  # that a threshold can be estimated on
-_MAX_PASSES = 6
+_MIN_CANDIDATES = 20  # that a threshold can be estimated on
 _LEAST_MEAN = 1e-6  # of cosines, that a margin is divided by
 # Below these, the estimate is doubtful: pairs per row of the smaller collection, and the precision.
 _FEW_PAIRS = 0.1
@@ -51,12 +48,13 @@ class MinedPairs:
     score : ndarray of shape (n_pairs,), float32
         Margin scores.
     threshold : float
-        Least score of an accepted pair.
+        Least score of an accepted pair; infinite if no candidate stands out.
     n_candidates : int
         Number of mutual best rows, before the threshold.
     expected_precision, expected_recall : float
         Estimated share of accepted pairs that are right, and of right candidates that are
-        accepted; nan if the threshold was given or there are too few candidates.
+        accepted; 0 if no candidate stands out, nan if the threshold was given or there are too few
+        candidates.
     source, target : tuple of str or None
         Texts of the pairs; None for embeddings.
     target_lang : str or None
@@ -124,12 +122,17 @@ class MinedPairs:
         Raises
         ------
         ValueError
-            If the pairs were mined from embeddings.
+            If the pairs were mined from embeddings, or there are none.
         """
         if self.source is None or self.target is None or self.target_lang is None:
             raise ValueError(
                 "These pairs were mined from embeddings: select the texts by source_index and "
                 "target_index, and build a ParallelCorpus of them."
+            )
+        if not self.source:
+            raise ValueError(
+                "No pairs were mined, so that there is no corpus: mine other collections, or pass a "
+                "lower threshold= and look at the pairs."
             )
         return ParallelCorpus(self.target, self.source, target_lang=self.target_lang, name=name)
 
@@ -151,12 +154,14 @@ def mine_pairs(
     over the mean of the cosines of both to their nearest rows (Artetxe and Schwenk, "Margin-based
     parallel corpus mining with multilingual sentence embeddings", ACL 2019, with mutual best rows).
 
-    The threshold is estimated on the collections themselves. A quarter of the candidates' rows
-    is hidden on either side. What their partners find instead must be wrong, so that its scores
-    show how wrong candidates score. The number of candidates below the median of these scores
-    tells how many candidates are wrong (as Storey, 2002, does for false discoveries), and the
-    threshold is the one of the highest expected F1. This is repeated up to six times, hiding only
-    rows of candidates above the threshold.
+    The threshold, and how many of the pairs are right, are estimated without a label: wrong
+    candidates score as the nearest of many unrelated rows do, which the further neighbours of every
+    row show, and right ones stand out from these (a mixture of two groups; Efron, Statistical Science
+    2008). A candidate of near duplicates stands out too, and how many there are is seen within each
+    collection. The threshold is the one of the highest expected F1. Where nothing stands out more
+    than chance allows, no pair is returned.
+
+    A sentence that a collection has several times is looked at once, where it stands first.
 
     Parameters
     ----------
@@ -174,7 +179,7 @@ def mine_pairs(
     backend, backend_params
         As in :class:`~langalign_sk.retrieval.CrossLingualRetriever`, for large collections.
     random_state : int, RandomState instance or None, default=0
-        Random state that the hidden rows are drawn with.
+        Checked and not used: nothing is drawn. It stays for code that passes it.
 
     Returns
     -------
@@ -190,9 +195,10 @@ def mine_pairs(
     Warns
     -----
     UserWarning
-        If there are fewer than 40 candidates, which are too few to estimate a threshold: 1.0 is
-        used. If there are fewer pairs than a tenth of the smaller collection, or less than 70 % of
-        them are expected to be right: such estimates are too optimistic.
+        If the collections seem to have hardly a sentence in common: no candidate stands out, there
+        are fewer pairs than a tenth of the smaller collection, or less than 70 % of them are expected
+        to be right. If there are fewer than 20 candidates, or rows that hardly differ, a threshold
+        cannot be estimated, and 1.0 is used.
 
     Examples
     --------
@@ -210,6 +216,7 @@ def mine_pairs(
     check_scalar(n_neighbors, "n_neighbors", Integral, min_val=1)
     if threshold != "auto":
         check_scalar(threshold, "threshold", Real)
+    check_random_state(random_state)
     make_index(backend, backend_params)  # raises for bad parameters before anything is encoded
     missing = missing_of(aligner)
     sides = (
@@ -226,15 +233,17 @@ def mine_pairs(
             S, T = _rows_of_embeddings(source_rows, target_rows, aligner)
         case _:
             raise ValueError("One side is text and the other embeddings: pass both alike.")
-    neighbors = _Neighbors(S, T, n_neighbors, lambda: make_index(backend, backend_params))
-    candidates = neighbors.mutual_best()
+    places = _distinct(S, texts and texts[0]), _distinct(T, texts and texts[1])
+    search = _Search(n_neighbors, lambda: make_index(backend, backend_params))
+    collections = S[places[0]], T[places[1]]
+    candidates, margins = search.across(*collections)
     if threshold == "auto":
-        estimate = _estimate_threshold(neighbors, candidates, check_random_state(random_state))
+        estimate = _estimate_threshold(collections, candidates, margins, search)
     else:
         estimate = _Estimate(float(threshold), np.nan, np.nan)
     accepted = np.flatnonzero(candidates.score >= estimate.threshold)
     accepted = accepted[np.argsort(-candidates.score[accepted], kind="stable")]
-    i, j = candidates.source[accepted], candidates.target[accepted]
+    i, j = places[0][candidates.source[accepted]], places[1][candidates.target[accepted]]
     return MinedPairs(
         source_index=i,
         target_index=j,
@@ -301,12 +310,16 @@ def _check_not_swapped(source: list[str], target: list[str], language: str) -> N
         )
 
 
-class _Candidates(NamedTuple):
-    """Candidate pairs: row numbers of both sides, and margins."""
+def _distinct(rows: NDArray, texts: list[str] | None) -> NDArray[np.intp]:
+    """Places of the first of equal rows, or texts.
 
-    source: NDArray[np.intp]
-    target: NDArray[np.intp]
-    score: NDArray
+    A sentence that stands in a collection several times would be its own rival.
+    """
+    keys: Iterable[Any] = texts if texts is not None else (row.tobytes() for row in rows)
+    first: dict[Any, int] = {}
+    for place, key in enumerate(keys):
+        first.setdefault(key, place)
+    return np.fromiter(first.values(), dtype=np.intp, count=len(first))
 
 
 class _Nearest(NamedTuple):
@@ -316,69 +329,62 @@ class _Nearest(NamedTuple):
     cosines: NDArray
 
 
-class _Neighbors:
-    """Nearest rows of all rows on the other side; mining looks at nothing else."""
+class _Search:
+    """Search of candidates, which are mutual best rows by the margin."""
 
-    def __init__(
-        self, S: NDArray, T: NDArray, n_neighbors: int, new_backend: Callable[[], Index]
-    ) -> None:
-        self.n_neighbors = n_neighbors
-        # Twice as many as a mean needs, since rows may be hidden.
-        self.of_source = _nearest(S, T, 2 * n_neighbors, new_backend())
-        self.of_target = _nearest(T, S, 2 * n_neighbors, new_backend())
+    def __init__(self, n_neighbors: int, new_backend: Callable[[], Index]) -> None:
+        self.n_neighbors, self.new_backend = n_neighbors, new_backend
+
+    def across(self, S: NDArray, T: NDArray) -> tuple[Candidates, NearestMargins]:
+        """Candidates of two collections, and the margins of all near rows."""
+        return self._candidates(self._nearest(S, T, self._n_near), self._nearest(T, S, self._n_near))
+
+    def within(self, X: NDArray) -> tuple[Candidates, NearestMargins]:
+        """Candidates of a collection of at least two rows with itself, each pair once."""
+        positions, cosines = self._nearest(X, X, self._n_near + 1)
+        own = positions == np.arange(len(X))[:, None]
+        own[:, -1] |= ~own.any(axis=1)  # rows that are equal but for rounding may crowd it out
+        shape = len(X), positions.shape[1] - 1
+        near = _Nearest(positions[~own].reshape(shape), cosines[~own].reshape(shape))
+        candidates, margins = self._candidates(near, near)
+        once = candidates.source < candidates.target
+        return Candidates(*(each[once] for each in candidates)), margins
 
     @property
-    def n_smaller(self) -> int:
-        """Size of the smaller collection."""
-        return min(len(self.of_source.positions), len(self.of_target.positions))
+    def _n_near(self) -> int:
+        """Rows that are looked at; the mixture looks at more than a mean of few does."""
+        return max(2 * self.n_neighbors, N_MARGINS)
 
-    def mutual_best(
-        self, hidden_source: NDArray | None = None, hidden_target: NDArray | None = None
-    ) -> _Candidates:
-        """Pairs of rows that are each other's best by the margin, among rows that are not hidden."""
-        source_hidden = _mask(hidden_source, len(self.of_source.positions))
-        target_hidden = _mask(hidden_target, len(self.of_target.positions))
-        source_mean = self._mean_cosine(self.of_source, target_hidden)
-        target_mean = self._mean_cosine(self.of_target, source_hidden)
-        best_target, score = _best(
-            self.of_source, source_mean, target_mean, source_hidden, target_hidden
+    def _nearest(self, Q: NDArray, D: NDArray, k: int) -> _Nearest:
+        rows, backend = Rows([D]), self.new_backend()
+        backend.build(rows)
+        return _Nearest(*CompleteSearch(backend, rows).search(Q, min(k, len(D))))
+
+    def _candidates(
+        self, of_source: _Nearest, of_target: _Nearest
+    ) -> tuple[Candidates, NearestMargins]:
+        source_mean, target_mean = (
+            near.cosines[:, : self.n_neighbors].mean(axis=1) for near in (of_source, of_target)
         )
-        best_source, _ = _best(
-            self.of_target, target_mean, source_mean, target_hidden, source_hidden
-        )
-        i = np.flatnonzero(best_target >= 0)
-        i = i[best_source[best_target[i]] == i]
-        return _Candidates(i, best_target[i], score[i])
+        source_margins = _margins(of_source, source_mean, target_mean)
+        target_margins = _margins(of_target, target_mean, source_mean)
+        best_target, score = self._best(of_source, source_margins)
+        best_source, _ = self._best(of_target, target_margins)
+        i = np.flatnonzero(best_source[best_target] == np.arange(len(best_target)))
+        margins = NearestMargins(-np.sort(-source_margins), -np.sort(-target_margins))
+        return Candidates(i, best_target[i], score[i]), margins
 
-    def _mean_cosine(self, nearest: _Nearest, hidden: NDArray) -> NDArray:
-        """Mean cosine to the nearest rows that are not hidden."""
-        counted = ~hidden[nearest.positions]
-        counted &= np.cumsum(counted, axis=1) <= self.n_neighbors
-        return (nearest.cosines * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
-
-
-def _nearest(Q: NDArray, D: NDArray, k: int, backend: Index) -> _Nearest:
-    backend.build(Rows([D]))
-    return _Nearest(*backend.search(Q, min(k, len(D))))
+    def _best(self, nearest: _Nearest, margins: NDArray) -> tuple[NDArray[np.intp], NDArray]:
+        """The row of the other side with the highest margin, and the margin."""
+        column = margins[:, : 2 * self.n_neighbors].argmax(axis=1)[:, None]
+        found = np.take_along_axis(nearest.positions, column, axis=1)[:, 0]
+        return found, np.take_along_axis(margins, column, axis=1)[:, 0]
 
 
-def _mask(rows: NDArray | None, n: int) -> NDArray:
-    mask = np.zeros(n, dtype=bool)
-    mask[rows if rows is not None else []] = True
-    return mask
-
-
-def _best(
-    nearest: _Nearest, mean: NDArray, other_mean: NDArray, hidden: NDArray, other_hidden: NDArray
-) -> tuple[NDArray[np.intp], NDArray]:
-    """The row of the other side with the highest margin, or -1, and the margin."""
-    positions, cosines = nearest
-    means = (mean[:, None] + other_mean[positions]) / 2
-    margins = np.where(other_hidden[positions], -np.inf, cosines / np.maximum(means, _LEAST_MEAN))
-    column = margins.argmax(axis=1)[:, None]
-    margin = np.take_along_axis(margins, column, axis=1)[:, 0]
-    found = np.take_along_axis(positions, column, axis=1)[:, 0]
-    return np.where(hidden | np.isneginf(margin), -1, found), margin
+def _margins(nearest: _Nearest, mean: NDArray, other_mean: NDArray) -> NDArray:
+    """Margins of the nearest rows."""
+    means = (mean[:, None] + other_mean[nearest.positions]) / 2
+    return np.asarray(nearest.cosines / np.maximum(means, _LEAST_MEAN))
 
 
 class _Estimate(NamedTuple):
@@ -389,67 +395,62 @@ class _Estimate(NamedTuple):
     recall: float
 
 
+_UNKNOWN = _Estimate(1.0, np.nan, np.nan)
+
+
 def _estimate_threshold(
-    neighbors: _Neighbors, candidates: _Candidates, rng: np.random.RandomState
+    collections: tuple[NDArray, NDArray],
+    candidates: Candidates,
+    margins: NearestMargins,
+    search: _Search,
 ) -> _Estimate:
     """Threshold of the highest expected F1."""
     n_candidates = len(candidates.score)
-    estimate = _Estimate(1.0, np.nan, np.nan)
     if n_candidates < _MIN_CANDIDATES:
         warn_user(
             f"{n_candidates} candidates are too few to estimate a threshold on: 1.0 is used. Pass "
             "threshold= to choose one."
         )
-        return estimate
-    likely = np.arange(n_candidates)
-    # Hiding a row of a wrong candidate tells nothing, so that each pass hides likely ones only.
-    for _ in range(_MAX_PASSES):
-        wrong = _wrong_scores(neighbors, candidates, likely, rng)
-        if len(wrong) < _ROUNDS:
-            break
-        previous, estimate = estimate, _best_threshold(candidates.score, wrong)
-        likely = np.flatnonzero(candidates.score >= estimate.threshold)
-        if estimate.threshold == previous.threshold or len(likely) < _MIN_CANDIDATES // 2:
-            break
-    if len(likely) < _FEW_PAIRS * neighbors.n_smaller or estimate.precision < _LOW_PRECISION:
+        return _UNKNOWN
+    within = [search.within(rows) for rows in collections]
+    mixture = fit_mixture(
+        margins, candidates.score, [(near, pairs.score) for pairs, near in within]
+    )
+    if mixture is None:
         warn_user(
-            f"{len(likely)} pairs were found, {estimate.precision:.0%} of them expected to be right, "
-            "as if the collections had hardly a sentence in common. Such estimates are too optimistic: "
-            "look at the pairs."
+            "Rows hardly differ from their neighbours, so that no threshold can be estimated: 1.0 is "
+            "used. Look at the encoder, or pass threshold= to choose one."
+        )
+        return _UNKNOWN
+    n_smaller = min(map(len, collections))
+    if not mixture.shares_sentences:
+        warn_user(
+            f"None of the {n_candidates} candidates stands out more than chance allows, as if the "
+            "collections had hardly a sentence in common: no pair is returned. Pass threshold= to "
+            "look at candidates nevertheless."
+        )
+        return _Estimate(np.inf, 0.0, 0.0)
+    n_pairs, estimate = _best_threshold(candidates.score, mixture.right)
+    if n_pairs < _FEW_PAIRS * n_smaller or estimate.precision < _LOW_PRECISION:
+        warn_user(
+            f"{n_pairs} pairs were found, {estimate.precision:.0%} of them expected to be right, "
+            "as if the collections had hardly a sentence in common: look at the pairs."
         )
     return estimate
 
 
-def _wrong_scores(
-    neighbors: _Neighbors, candidates: _Candidates, likely: NDArray, rng: np.random.RandomState
-) -> NDArray:
-    """Scores of candidates that form when the right partners are hidden, in ascending order."""
-    n_hidden = int(len(likely) * _HIDDEN_SHARE)
-    wrong = []
-    for _ in range(_ROUNDS):
-        order = likely[rng.permutation(len(likely))]
-        without_target, without_source = order[:n_hidden], order[n_hidden : 2 * n_hidden]
-        found = neighbors.mutual_best(
-            candidates.source[without_source], candidates.target[without_target]
-        )
-        bereft = np.isin(found.source, candidates.source[without_target])
-        bereft |= np.isin(found.target, candidates.target[without_source])
-        wrong.append(found.score[bereft])
-    return np.sort(np.concatenate(wrong))
-
-
-def _best_threshold(score: NDArray, wrong: NDArray) -> _Estimate:
-    """Score of a candidate that gives the highest expected F1, by the scores of wrong ones."""
-    ordered = np.sort(score)
-    n = len(ordered)
-    n_wrong = min(n, 2 * int(np.count_nonzero(score <= float(np.median(wrong)))))
-    n_above = n - np.arange(n)
-    wrong_above = n_wrong * (1 - np.searchsorted(wrong, ordered) / len(wrong))
-    right_above = n_above - np.minimum(wrong_above, n_above)
-    n_right = max(n - n_wrong, 1)
-    best = int(np.argmax(2 * right_above / (n_above + n_right)))
-    return _Estimate(
+def _best_threshold(score: NDArray, right: NDArray) -> tuple[int, _Estimate]:
+    """Number of pairs and score of the highest expected F1, by probabilities of being right."""
+    order = np.argsort(-score, kind="stable")
+    ordered, n_right = score[order], np.cumsum(right[order])
+    n_pairs = np.arange(1, len(score) + 1)
+    # Equal scores are accepted together.
+    last = np.append(ordered[:-1] > ordered[1:], True)
+    f1 = np.where(last, 2 * n_right / (n_pairs + n_right[-1]), -1)
+    best = int(f1.argmax())
+    estimate = _Estimate(
         threshold=float(ordered[best]),
-        precision=float(right_above[best] / n_above[best]),
-        recall=float(min(right_above[best] / n_right, 1)),
+        precision=float(n_right[best] / n_pairs[best]),
+        recall=float(n_right[best] / n_right[-1]),
     )
+    return best + 1, estimate
