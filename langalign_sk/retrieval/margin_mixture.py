@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import xlog1py, xlogy
 from scipy.stats import gamma, gumbel_r
 
-__all__ = ["N_MARGINS", "Candidates", "Mixture", "NearestMargins", "fit_mixture"]
+__all__ = ["N_MARGINS", "N_MEAN", "Mixture", "NearestMargins", "fit_mixture"]
 
 
 # Chosen on sources of pairs that `python -m benchmarks mining` does not report.
@@ -28,28 +29,24 @@ _SHARES = np.linspace(0, 1, 51)
 _BINS = 400  # of standardised scores
 _FIRST, _LAST = 3, 7  # spacings that the scale is taken from; translations may be the first two
 N_MARGINS = _LAST + 1  # of the nearest rows that a fit looks at
+N_MEAN = 4  # neighbours that margins are taken over
 _LEAST_LOG, _MOST_LOG = -40.0, 40.0
 
 
 class NearestMargins(NamedTuple):
-    """Margins of the nearest rows of every row on the other side, or on its own.
+    """Margins of the nearest rows of every row, by means of N_MEAN neighbours.
 
     Attributes
     ----------
     of_source, of_target : ndarray of shape (n_rows, k)
         Margins by row, in descending order.
+    of_pairs : ndarray of shape (n_candidates,)
+        Margins of the candidates.
     """
 
     of_source: NDArray
     of_target: NDArray
-
-
-class Candidates(NamedTuple):
-    """Candidate pairs: row numbers of both sides, and margins."""
-
-    source: NDArray[np.intp]
-    target: NDArray[np.intp]
-    score: NDArray
+    of_pairs: NDArray
 
 
 @dataclass(frozen=True)
@@ -73,20 +70,14 @@ class Mixture:
         return self.gain >= _CHANCE
 
 
-def fit_mixture(
-    margins: NearestMargins,
-    scores: NDArray,
-    within: list[tuple[NearestMargins, NDArray]],
-) -> Mixture | None:
+def fit_mixture(margins: NearestMargins, within: Sequence[NearestMargins]) -> Mixture | None:
     """Mixture of the scores of candidates, fitted by maximum likelihood without a label.
 
     Parameters
     ----------
     margins : NearestMargins
-        Margins of both sides.
-    scores : ndarray of shape (n_candidates,)
-        Margins of the mutual best rows.
-    within : list of (NearestMargins, ndarray)
+        Margins of both sides, and of the mutual best rows, of which there is at least one.
+    within : sequence of NearestMargins
         The same of each collection with itself, where no candidate is a translation.
 
     Returns
@@ -107,7 +98,7 @@ def fit_mixture(
     Near duplicates stand out as well. Those between a collection and itself show how many there are
     by chance.
     """
-    standard = _standardised(margins, scores)
+    standard = _standardised(margins)
     if standard is None:
         return None
     centres, counts, bins = _binned(standard)
@@ -115,7 +106,7 @@ def fit_mixture(
     share, mean = _near_duplicates(within)
     duplicates = _log_right(centres, mean)
     n_source, n_target = len(margins.of_source), len(margins.of_target)
-    rights, evidence = _mutual_shares(n_source, n_target, len(scores))
+    rights, evidence = _mutual_shares(n_source, n_target, len(standard))
 
     def fitted(duplicate_share: float) -> tuple[float, NDArray]:
         with np.errstate(divide="ignore"):
@@ -129,10 +120,10 @@ def fit_mixture(
     return Mixture(gain, right[bins])
 
 
-def _standardised(margins: NearestMargins, scores: NDArray) -> NDArray | None:
+def _standardised(margins: NearestMargins) -> NDArray | None:
     """Scores less the typical second margin, over the scale of the spacings."""
     spacings, locations = [], []
-    for rows in margins:
+    for rows in margins[:2]:
         k = rows.shape[1]
         if k <= _FIRST:
             return None
@@ -144,7 +135,7 @@ def _standardised(margins: NearestMargins, scores: NDArray) -> NDArray | None:
         return None
     # From the third nearest one to the second.
     second = max(locations) + scale / (_FIRST - 1)
-    return np.minimum((scores.astype(np.float64) - second) / scale, _MOST)
+    return np.minimum((margins.of_pairs.astype(np.float64) - second) / scale, _MOST)
 
 
 def _binned(values: NDArray) -> tuple[NDArray, NDArray, NDArray[np.intp]]:
@@ -156,9 +147,9 @@ def _binned(values: NDArray) -> tuple[NDArray, NDArray, NDArray[np.intp]]:
     return low + (np.arange(_BINS) + 0.5) * width, counts, bins
 
 
-def _near_duplicates(within: list[tuple[NearestMargins, NDArray]]) -> tuple[float, float]:
+def _near_duplicates(within: Sequence[NearestMargins]) -> tuple[float, float]:
     """Share of near duplicates among the candidates of collections with themselves, and their mean."""
-    parts = [_standardised(margins, scores) for margins, scores in within]
+    parts = [_standardised(margins) for margins in within]
     known = [part for part in parts if part is not None and len(part)]
     if not known:
         return 0.0, float(_MEANS[0])

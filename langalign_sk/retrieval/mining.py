@@ -21,8 +21,8 @@ from ..languages import script_of, scripts_of_language
 from .backends import CompleteSearch, Index, make_index
 from .exact import Rows
 from .index import check_width, unit
+from .margin_mixture import N_MARGINS, N_MEAN, NearestMargins, fit_mixture
 from .view import text_rows
-from .margin_mixture import N_MARGINS, Candidates, NearestMargins, fit_mixture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -322,6 +322,14 @@ def _distinct(rows: NDArray, texts: list[str] | None) -> NDArray[np.intp]:
     return np.fromiter(first.values(), dtype=np.intp, count=len(first))
 
 
+class _Candidates(NamedTuple):
+    """Candidate pairs: row numbers of both sides, and margins."""
+
+    source: NDArray[np.intp]
+    target: NDArray[np.intp]
+    score: NDArray
+
+
 class _Nearest(NamedTuple):
     """Nearest rows of the other side, per row: ndarrays of shape (n_rows, k), nearest first."""
 
@@ -335,12 +343,13 @@ class _Search:
     def __init__(self, n_neighbors: int, new_backend: Callable[[], Index]) -> None:
         self.n_neighbors, self.new_backend = n_neighbors, new_backend
 
-    def across(self, S: NDArray, T: NDArray) -> tuple[Candidates, NearestMargins]:
+    def across(self, S: NDArray, T: NDArray) -> tuple[_Candidates, NearestMargins]:
         """Candidates of two collections, and the margins of all near rows."""
-        return self._candidates(self._nearest(S, T, self._n_near), self._nearest(T, S, self._n_near))
+        of_source, of_target = (self._nearest(Q, D, self._n_near) for Q, D in ((S, T), (T, S)))
+        return self._candidates(of_source, of_target)
 
-    def within(self, X: NDArray) -> tuple[Candidates, NearestMargins]:
-        """Candidates of a collection of at least two rows with itself, each pair once."""
+    def within(self, X: NDArray) -> NearestMargins:
+        """Margins of a collection of at least two rows with itself, and of each candidate once."""
         positions, cosines = self._nearest(X, X, self._n_near + 1)
         own = positions == np.arange(len(X))[:, None]
         own[:, -1] |= ~own.any(axis=1)  # rows that are equal but for rounding may crowd it out
@@ -348,7 +357,7 @@ class _Search:
         near = _Nearest(positions[~own].reshape(shape), cosines[~own].reshape(shape))
         candidates, margins = self._candidates(near, near)
         once = candidates.source < candidates.target
-        return Candidates(*(each[once] for each in candidates)), margins
+        return margins._replace(of_pairs=margins.of_pairs[once])
 
     @property
     def _n_near(self) -> int:
@@ -362,29 +371,38 @@ class _Search:
 
     def _candidates(
         self, of_source: _Nearest, of_target: _Nearest
-    ) -> tuple[Candidates, NearestMargins]:
-        source_mean, target_mean = (
-            near.cosines[:, : self.n_neighbors].mean(axis=1) for near in (of_source, of_target)
-        )
-        source_margins = _margins(of_source, source_mean, target_mean)
-        target_margins = _margins(of_target, target_mean, source_mean)
-        best_target, score = self._best(of_source, source_margins)
-        best_source, _ = self._best(of_target, target_margins)
+    ) -> tuple[_Candidates, NearestMargins]:
+        n = self.n_neighbors
+        source_margins, target_margins = _margins(of_source, of_target, n)
+        column = source_margins[:, : 2 * n].argmax(axis=1)[:, None]
+        best_target = np.take_along_axis(of_source.positions, column, axis=1)[:, 0]
+        best = target_margins[:, : 2 * n].argmax(axis=1)[:, None]
+        best_source = np.take_along_axis(of_target.positions, best, axis=1)[:, 0]
         i = np.flatnonzero(best_source[best_target] == np.arange(len(best_target)))
-        margins = NearestMargins(-np.sort(-source_margins), -np.sort(-target_margins))
-        return Candidates(i, best_target[i], score[i]), margins
+        score = np.take_along_axis(source_margins, column, axis=1)[i, 0]
+        margins = source_margins, target_margins
+        if n != N_MEAN:
+            margins = _margins(of_source, of_target, N_MEAN)
+        of_pairs = np.take_along_axis(margins[0], column, axis=1)[i, 0]
+        of_source_rows, of_target_rows = (
+            -np.sort(-each[:, :N_MARGINS], axis=1) for each in margins
+        )
+        candidates = _Candidates(i, best_target[i], score)
+        return candidates, NearestMargins(of_source_rows, of_target_rows, of_pairs)
 
-    def _best(self, nearest: _Nearest, margins: NDArray) -> tuple[NDArray[np.intp], NDArray]:
-        """The row of the other side with the highest margin, and the margin."""
-        column = margins[:, : 2 * self.n_neighbors].argmax(axis=1)[:, None]
-        found = np.take_along_axis(nearest.positions, column, axis=1)[:, 0]
-        return found, np.take_along_axis(margins, column, axis=1)[:, 0]
 
-
-def _margins(nearest: _Nearest, mean: NDArray, other_mean: NDArray) -> NDArray:
-    """Margins of the nearest rows."""
-    means = (mean[:, None] + other_mean[nearest.positions]) / 2
-    return np.asarray(nearest.cosines / np.maximum(means, _LEAST_MEAN))
+def _margins(of_source: _Nearest, of_target: _Nearest, n_neighbors: int) -> tuple[NDArray, NDArray]:
+    """Margins of the nearest rows of both sides, by means of so many neighbours."""
+    both = of_source, of_target
+    source_mean, target_mean = (near.cosines[:, :n_neighbors].mean(axis=1) for near in both)
+    out = []
+    for near, mean, other in (
+        (of_source, source_mean, target_mean),
+        (of_target, target_mean, source_mean),
+    ):
+        means = (mean[:, None] + other[near.positions]) / 2
+        out.append(near.cosines / np.maximum(means, _LEAST_MEAN))
+    return out[0], out[1]
 
 
 class _Estimate(NamedTuple):
@@ -400,7 +418,7 @@ _UNKNOWN = _Estimate(1.0, np.nan, np.nan)
 
 def _estimate_threshold(
     collections: tuple[NDArray, NDArray],
-    candidates: Candidates,
+    candidates: _Candidates,
     margins: NearestMargins,
     search: _Search,
 ) -> _Estimate:
@@ -413,9 +431,7 @@ def _estimate_threshold(
         )
         return _UNKNOWN
     within = [search.within(rows) for rows in collections]
-    mixture = fit_mixture(
-        margins, candidates.score, [(near, pairs.score) for pairs, near in within]
-    )
+    mixture = fit_mixture(margins, within)
     if mixture is None:
         warn_user(
             "Rows hardly differ from their neighbours, so that no threshold can be estimated: 1.0 is "
