@@ -14,6 +14,7 @@ BENCHMARKS = {
     "heads": "scores.heads",
     "layers": "scores.layers",
     "maps": "scores.maps",
+    "mining": "scores.mining",
     "peers": "peers.run",
     "quality": "scores.quality",
     "quickstart": "costs.quickstart",

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._utils.containers import plain_values
 from .backends import CompleteSearch, Index
 from .exact import Rows
 from .hubness import Hubness
+from .identifiers import kept_ids
 
 __all__ = ["DocumentIndex", "check_width", "checked_ids", "unit"]
 
@@ -201,17 +201,13 @@ def checked_ids(
         if not all(isinstance(key, int) for key in present):
             raise ValueError("The index has identifiers of its own: pass ids= for new documents.")
         return list(range(start, start + n))
-    if isinstance(ids, str):
-        raise ValueError("ids is one str: pass one identifier per document.")
-    ids = plain_values(ids)
-    if len(ids) != n:
-        raise ValueError(f"There are {len(ids)} ids for {n} documents.")
+    ids = kept_ids(ids, n)
     seen = set(present)
-    for key in ids:
+    for row, key in enumerate(ids):
         if key in seen:
             raise ValueError(
-                f"The id {key!r} stands for two documents: every id must be unique. To replace a "
-                "document, remove it first."
+                f"The id {key!r} stands for two documents, one of which is document {row}: every id "
+                "must be unique. To replace a document, remove it first."
             )
         seen.add(key)
-    return list(ids)
+    return ids

@@ -2,7 +2,7 @@
 
 A view alone, neither centred nor fused, is written in format version 1, which the first releases
 read. Whatever else there is, is written in version 2: a list of views, of which each has files of
-its own, and the documents once.
+its own, and the documents once. Version 3 is version 2 with identifiers that are neither str nor int.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from .centring import Centring
 from .exact import Rows
 from .fusion import Fusion, Joined, coefficients_of
 from .hubness import Hubness
+from .identifiers import from_json, is_plain, to_json
 from .index import DocumentIndex
 from .lexical import LexicalIndex
 from .report import SearchReport
@@ -47,7 +48,7 @@ __all__ = [
 
 
 _MANIFEST = "index.json"
-_VERSIONS = (1, 2)
+_VERSIONS = (1, 2, 3)
 _NEEDED = {
     "n_documents": int,
     "next_id": int,
@@ -97,6 +98,8 @@ class IndexContents:
     @property
     def version(self) -> int:
         """Least format version that holds it."""
+        if not all(map(is_plain, self.views[0].index.ids)):
+            return 3
         alone = len(self.views) == 1 and self.fusion is None
         return 1 if alone and self.views[0].centring is None else 2
 
@@ -177,16 +180,13 @@ def checked_contents(
     Raises
     ------
     TypeError
-        If an identifier is neither a str nor an int.
+        If an identifier is of a kind that could not be restored.
     ValueError
         If there are no documents.
     """
     index = views[0].index
     for key in index.ids:
-        if not isinstance(key, str | int):
-            raise TypeError(
-                f"The id {key!r} is {type(key).__name__}; a saved index keeps str and int ids only."
-            )
+        to_json(key)  # the index of an old pickle may have others
     if not index.n_documents:
         raise ValueError(
             "The index is empty, as all documents were removed: there is nothing to save."
@@ -618,7 +618,7 @@ def _places_of(languages: Sequence[str], codes: list[str]) -> Iterator[bytes]:
 
 def _lines(ids: list[Any], texts: list[str] | None) -> Iterator[bytes]:
     for i, key in enumerate(ids):
-        row = [key] if texts is None else [key, texts[i]]
+        row = [to_json(key)] if texts is None else [to_json(key), texts[i]]
         # ASCII escapes: a text from a broken file may hold half a surrogate pair.
         yield json.dumps(row).encode("ascii") + b"\n"
 
@@ -629,15 +629,18 @@ def _read_lines(saved: Bundle, n: int, is_text: bool) -> tuple[list[Any], list[s
             rows = [json.loads(line) for line in file]
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise saved.damaged from error
-    kinds = [str | int, str] if is_text else [str | int]
     for row in rows:
-        if not isinstance(row, list) or len(row) != len(kinds):
+        if not isinstance(row, list) or len(row) != 1 + is_text:
             raise saved.damaged
-        if not all(isinstance(cell, kind) for cell, kind in zip(row, kinds, strict=True)):
+        if not all(isinstance(text, str) for text in row[1:]):
             raise saved.damaged
     if len(rows) != n:
         raise saved.damaged
-    return [row[0] for row in rows], [row[1] for row in rows] if is_text else None
+    try:
+        ids = [from_json(row[0]) for row in rows]
+    except ValueError as error:
+        raise saved.damaged from error
+    return ids, [row[1] for row in rows] if is_text else None
 
 
 def _build_params(params: dict[str, Any], backend: Index) -> dict[str, Any]:

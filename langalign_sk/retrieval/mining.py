@@ -22,6 +22,7 @@ from .backends import CompleteSearch, Index, make_index
 from .exact import Rows
 from .index import check_width, unit
 from .margin_mixture import N_MARGINS, N_MEAN, NearestMargins, fit_mixture
+from .tables import as_column
 from .view import text_rows
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class MinedPairs:
             "score": self.score,
         }
         if self.source is not None:
-            columns |= {"source": list(self.source), "target": list(self.target or ())}
+            columns |= {"source": as_column(self.source), "target": as_column(self.target or ())}
         return pd.DataFrame(columns)
 
     def to_corpus(self, name: str | None = "mined") -> ParallelCorpus:

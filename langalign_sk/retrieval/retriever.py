@@ -19,7 +19,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .._utils.bundle import Bundle
-from .._utils.containers import opened, plain_values
+from .._utils.containers import opened
 from .._utils.idle import say_idle
 from .._utils.lineage import LineageMixin
 from .._utils.stamp import VersionStampMixin
@@ -46,6 +46,7 @@ from .build import (
 from .centring import Centring, prior_means
 from .fusion import FUSIONS, Fusion, Joined, lexical_weight
 from .hubness import SCORINGS, Hubness
+from .identifiers import listed_ids
 from .idle import idle_of_retriever
 from .index import DocumentIndex, checked_ids
 from .index_folder import (
@@ -60,6 +61,7 @@ from .judged import Judged, weights_by_judgements
 from .lexical import LexicalIndex, lexical_evidence
 from .report import SearchReport, SearchViewReport
 from .selection import LEAST_BANK, BankMatch, ScoringChoice, choose_centring, choose_scoring
+from .tables import as_column
 from .view import (
     QueryRows,
     SearchView,
@@ -261,7 +263,8 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         y : None
             Ignored.
         ids : sequence of hashable, default=None
-            Unique identifiers. None numbers the documents from 0.
+            Unique identifiers, each a str, int, float, bool, bytes, tuple, UUID, Path, Decimal, date or
+            time, which a saved index keeps. None numbers the documents from 0.
         parallel : as in CrossLingualAligner.fit, default=None
             Translation pairs for the aligner.
         query_bank : one column of text, or array-like of shape (n_queries, n_features), default=None
@@ -282,8 +285,10 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are no documents, an identifier is not unique, a parameter is out of its
-            range, or a `scoring` that needs a query bank has none.
+            If there are no documents, an identifier is missing or not unique, a parameter is out of
+            its range, or a `scoring` that needs a query bank has none.
+        TypeError
+            If an identifier is of another kind.
         ImportError
             If the package of the backend is not installed.
         """
@@ -421,11 +426,11 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         columns: dict[str, Any] = {
             "query": np.repeat(np.arange(len(indices)), indices.shape[1]),
             "rank": np.tile(np.arange(1, indices.shape[1] + 1), len(indices)),
-            "id": [self.ids_[i] for i in found],
+            "id": as_column([self.ids_[i] for i in found]),
             "score": scores.ravel(),
         }
         if self.documents_ is not None:
-            columns["text"] = [self.documents_[i] for i in found]
+            columns["text"] = as_column([self.documents_[i] for i in found])
         return pd.DataFrame(columns)
 
     @one_report()
@@ -495,7 +500,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         """
         check_is_fitted(self)
         many = not isinstance(ids, str | bytes | tuple) and hasattr(ids, "__iter__")
-        gone = plain_values(ids) if many else [ids]
+        gone = listed_ids(list(ids) if isinstance(ids, set | frozenset) else ids if many else [ids])
         before = self._document_index.rows.alive.copy()
         for view in self._views:
             kept = view.index.remove(gone)
@@ -512,7 +517,8 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
 
         A former index in the folder stays whole until all files of the new one are there. The
         aligners are not part of the index. A view alone that is not centred is written in format
-        version 1, and everything else in version 2, which earlier releases refuse.
+        version 1, and everything else in version 2, or, with identifiers that are neither str nor int,
+        in version 3; earlier releases refuse what they do not know.
 
         Parameters
         ----------
@@ -522,7 +528,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If an identifier is neither a str nor an int.
+            If an identifier is of a kind that could not be restored, as in an old pickle.
         ValueError
             If the index is empty.
         """
@@ -971,7 +977,7 @@ def index_contents(retriever: CrossLingualRetriever) -> IndexContents:
     Raises
     ------
     TypeError
-        If an identifier is neither a str nor an int.
+        If an identifier is of a kind that could not be restored.
     ValueError
         If the index is empty.
     """
@@ -1156,7 +1162,7 @@ def _two_sides(judgements: Any) -> tuple[Any, Any]:
 def _places(right: Any, ids: list[Any]) -> NDArray[np.intp]:
     """Places of the documents of judgements."""
     place = {key: i for i, key in enumerate(ids)}
-    right = plain_values(right)
+    right = listed_ids(right)
     unknown = [key for key in right if key not in place]
     if unknown:
         raise ValueError(

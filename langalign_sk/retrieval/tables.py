@@ -1,0 +1,32 @@
+"""Columns of the tables that a search and mining return."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["as_column"]
+
+
+def as_column(values: Sequence[Any]) -> pd.Series:
+    """Column of identifiers or texts, of the dtype that pandas infers.
+
+    Parameters
+    ----------
+    values : sequence
+        Identifiers or texts.
+
+    Returns
+    -------
+    pandas.Series
+        Of dtype object where a text has half a surrogate pair, which no column of strings holds.
+    """
+    import pandas as pd
+
+    try:
+        return pd.Series(list(values))
+    except UnicodeEncodeError:
+        return pd.Series(list(values), dtype=object)

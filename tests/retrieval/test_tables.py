@@ -1,0 +1,27 @@
+"""Columns of tables: any text, whatever a broken file holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_series_equal
+
+from langalign_sk.retrieval import MinedPairs
+from langalign_sk.retrieval.tables import as_column
+
+
+@pytest.mark.parametrize(
+    "values", [["a", "b"], [1, 2], [1, "1"], [("a", 1)], [], ["\x00", "\U0001f600"]], ids=repr
+)
+def test_columns_are_those_of_pandas(values):
+    assert_series_equal(as_column(values), pd.Series(values))
+
+
+def test_half_a_surrogate_pair_is_kept():
+    texts = ["\ud83d broken", "whole"]
+    assert as_column(texts).tolist() == texts
+    zero = np.zeros(1, dtype=np.intp)
+    score = np.ones(1, dtype=np.float32)
+    mined = MinedPairs(zero, zero, score, 1.0, 1, 1.0, 1.0, ("a\udc00",), ("b",), "ko")
+    assert mined.to_frame()["source"].tolist() == ["a\udc00"]
