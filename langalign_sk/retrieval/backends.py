@@ -195,6 +195,11 @@ class _Faiss:
         self._add(rows, first + np.arange(len(rows)))
 
     def remove(self, positions: NDArray[np.intp], rows: Rows) -> None:
+        faiss = self._faiss
+        inner = faiss.downcast_index(getattr(self._index, "index", self._index))
+        if isinstance(inner, faiss.IndexPreTransform):  # it would end the process
+            self.build(rows)
+            return
         try:
             self._index.remove_ids(positions.astype(np.int64))
         except RuntimeError:  # graphs cannot remove a row

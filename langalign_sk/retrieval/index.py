@@ -114,7 +114,11 @@ class DocumentIndex:
         removed = {place[key] for key in ids}
         positions = self._positions[sorted(removed)]
         self.rows.alive[positions] = False
-        self.backend.remove(positions, self.rows)
+        try:
+            self.backend.remove(positions, self.rows)
+        except ValueError:  # too few rows stay for a backend that must be built again
+            self.rows.alive[positions] = True
+            raise
         kept = [i for i in range(len(self.ids)) if i not in removed]
         self._set_ids([self.ids[i] for i in kept])
         if self.hubness is not None and kept:

@@ -22,10 +22,13 @@ def as_column(values: Sequence[Any]) -> pd.Series:
     Returns
     -------
     pandas.Series
-        Of dtype object where a text has half a surrogate pair, which no column of strings holds.
+        Of str where it is empty, and of object where a text has half a surrogate pair, which no
+        column of strings holds.
     """
     import pandas as pd
 
+    if not len(values):
+        return pd.Series([], dtype=str)
     try:
         return pd.Series(list(values))
     except UnicodeEncodeError:

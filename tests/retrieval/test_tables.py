@@ -12,10 +12,14 @@ from langalign_sk.retrieval.tables import as_column
 
 
 @pytest.mark.parametrize(
-    "values", [["a", "b"], [1, 2], [1, "1"], [("a", 1)], [], ["\x00", "\U0001f600"]], ids=repr
+    "values", [["a", "b"], [1, 2], [1, "1"], [("a", 1)], ["\x00", "\U0001f600"]], ids=repr
 )
 def test_columns_are_those_of_pandas(values):
     assert_series_equal(as_column(values), pd.Series(values))
+
+
+def test_an_empty_column_is_one_of_strings():
+    assert_series_equal(as_column(()), pd.Series(["a"]).iloc[:0], check_index_type=False)
 
 
 def test_half_a_surrogate_pair_is_kept():
