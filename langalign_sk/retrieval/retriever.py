@@ -127,7 +127,8 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
     backend : {"exact", "faiss", "hnswlib"}, default="exact"
         "exact" compares each query with every document, in blocks. The others are extras. An
         approximate index finds candidates by cosine, 100 or ten times `n_neighbors`, whichever is
-        more; hubness is corrected among them.
+        more; hubness is corrected among them. A query for which it finds fewer is searched for more
+        widely, and compared with every document in the end.
     backend_params : dict, default=None
         For "faiss" ``{"factory": "Flat", "search": ""}``: a string of FAISS's index factory, and
         one of its search parameters, such as "nprobe=16" or "efSearch=64"; for "hnswlib"

@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from langalign_sk import CrossLingualAligner, LinearAligner, ParallelCorpus
+from langalign_sk.datasets import load_starter_corpus
 from langalign_sk.retrieval import MinedPairs, exact, mine_pairs
 from tests.retrieval.references import cosine_error
 from tests.retrieval.toy import aligner
@@ -461,3 +462,39 @@ def test_shuffled_halves_of_real_text(embedded, language):
     assert f1(mined, truth) >= 0.93
     precision = len(pairs_of(mined) & truth) / len(mined.score)
     assert mined.expected_precision == pytest.approx(precision, abs=0.04)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["ko", "ja", "zh"])
+@pytest.mark.parametrize("n", [50, 100, 300])
+def test_text_of_one_kind_that_shares_no_sentence(language, n):
+    pairs = load_starter_corpus()
+    fitted = CrossLingualAligner(language, method="identity", corpus=None).fit(["."])
+    english, target = (fitted.transform(pairs[side].tolist()) for side in ("en", language))
+    for seed in range(4):
+        order = np.random.default_rng(seed).permutation(len(english))
+        mined, messages = claimed(english[order[:n]], target[order[n : 2 * n]])
+        assert not mined.expected_precision > 0.2
+        assert HARDLY in messages[0]
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize("language", ["ko", "ja", "zh"])
+@pytest.mark.parametrize("removed", [0.0, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("same_size", [True, False], ids=["same size", "smaller"])
+def test_claims_where_translations_are_removed(embedded, language, removed, same_size):
+    """`python -m benchmarks mining` measures more of them."""
+    english, target = embedded("ntrex", language, 1997)
+    n = len(english)
+    order = np.random.default_rng(0).permutation(n)
+    left, right = order, order[: round(n * (1 - removed))]
+    if same_size:
+        size = int(n / (1 + removed))
+        shared = round((1 - removed) * size)
+        left, right = order[:size], np.r_[order[:shared], order[size : 2 * size - shared]]
+    mined, _ = claimed(english[left], target[right])
+    precision = np.mean(left[mined.source_index] == right[mined.target_index])
+    # A tenth of either collection is some hundred pairs, whose share varies by some points.
+    tolerance = 0.15 if same_size and removed == 0.9 else 0.1
+    assert mined.expected_precision == pytest.approx(precision, abs=tolerance)
