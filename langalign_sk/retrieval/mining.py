@@ -358,7 +358,8 @@ class _Search:
         near = _Nearest(positions[~own].reshape(shape), cosines[~own].reshape(shape))
         candidates, margins = self._candidates(near, near)
         once = candidates.source < candidates.target
-        return margins._replace(of_pairs=margins.of_pairs[once])
+        of_source, of_target, of_pairs = margins
+        return NearestMargins(of_source, of_target, of_pairs[once])
 
     @property
     def _n_near(self) -> int:
