@@ -98,7 +98,9 @@ class Shift:
     offset: int
 
 
-def score_agreement(Z: NDArray, T: NDArray, seed: int) -> Agreement:
+def score_agreement(
+    Z: NDArray, T: NDArray, seed: int, folds: NDArray[np.intp] | None = None
+) -> Agreement:
     """Agreement of the scores of linear heads, and its permutation test.
 
     A linear head is a weighted sum of the rows that it was fitted on, and scores a row ``z`` by
@@ -114,26 +116,41 @@ def score_agreement(Z: NDArray, T: NDArray, seed: int) -> Agreement:
         Moved rows and their counterparts.
     seed : int
         Draws the shuffles.
+    folds : ndarray of shape (n_rows,), dtype int, default=None
+        Rows of one fold were moved by a map that saw none of their counterparts. Heads are made of
+        rows of the same fold then, and shuffles stay in it, since what a map has seen of the other
+        folds agrees with them by itself. None: one map moved all rows.
 
     Returns
     -------
     Agreement
         The correlation, 0 where a side does not vary, and its p-value.
     """
-    Z, T = Z - Z.mean(axis=0), T - T.mean(axis=0)
-    own, moved = T @ T.T, Z @ T.T
-    np.fill_diagonal(own, 0)
-    of_moved = np.square(moved).sum() - np.square(np.diagonal(moved)).sum()
-    size = np.linalg.norm(own) * np.sqrt(max(float(of_moved), 0.0))
-    M, order, draw = moved @ own, np.arange(len(Z)), np.random.RandomState(seed)
+    folds = np.zeros(len(Z), dtype=np.intp) if folds is None else folds
+    Z, T = _centred(Z, folds), _centred(T, folds)
+    compared = folds[:, None] == folds
+    np.fill_diagonal(compared, False)
+    own, moved = (T @ T.T) * compared, Z @ T.T
+    size = np.linalg.norm(own) * np.linalg.norm(moved * compared)
+    M, draw = moved @ own, np.random.RandomState(seed)
+    order = np.argsort(folds, kind="stable")
     observed = float(np.trace(M))
     if not size > 0:
         return Agreement(0.0, 1.0)
     # Another order of the same rows differs by a rounding error.
     least = observed - 1e-6 * abs(observed)
-    reached = sum(M[draw.permutation(order), order].sum() >= least for _ in range(_PERMUTATIONS))
+    shuffles = (np.lexsort((draw.random_sample(len(Z)), folds)) for _ in range(_PERMUTATIONS))
+    reached = sum(M[shuffle, order].sum() >= least for shuffle in shuffles)
     value = float(np.clip(observed / size, -1, 1))
     return Agreement(value, (1 + int(reached)) / (1 + _PERMUTATIONS))
+
+
+def _centred(rows: NDArray, folds: NDArray[np.intp]) -> NDArray:
+    """Rows less the mean of their fold."""
+    out = rows.copy()
+    for fold in np.unique(folds):
+        out[folds == fold] -= rows[folds == fold].mean(axis=0)
+    return out
 
 
 def mismatch(S: NDArray, groups: NDArray[np.intp]) -> Mismatch:

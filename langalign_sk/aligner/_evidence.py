@@ -23,6 +23,7 @@ __all__ = [
     "check_pairing",
     "doubts",
     "failures",
+    "folds_of",
     "measure_pairs",
     "measured",
     "scores_of_pairs",
@@ -32,6 +33,7 @@ __all__ = [
 _PERMUTATIONS = 999
 _MAX_PAIRS = 2_000
 _MAX_HEAD_ROWS = 500  # more change a correlation by less than it has to say
+_LEAST_IN_FOLDS = 40  # rows; those of smaller folds have few orders
 _SHOWN = 10  # suspect pairs
 _FLAWED = 0.02  # of the rows of a corpus, which is still a sound one
 # On sound pairs, recall of the two directions differs by less, and hubness is lower
@@ -54,7 +56,8 @@ def measured(
         return {"n_held_out": 0, "unaligned": None, "aligned": None}
     indices, moved, counterparts, groups = found
     before = (rows.X[indices], rows.Y[indices]) if same_space and rows.square else None
-    scores = scores_of_pairs(before, (moved, counterparts), groups, seed)
+    folds = folds_of(rows, indices, seed)
+    scores = scores_of_pairs(before, (moved, counterparts), groups, seed, folds)
     if language is not None:
         scores |= check_pairing(moved, counterparts, groups, indices, language, seed)
     return scores
@@ -65,6 +68,7 @@ def scores_of_pairs(
     after: tuple[NDArray, NDArray],
     groups: NDArray,
     seed: int,
+    folds: NDArray[np.intp] | None = None,
 ) -> dict[str, Any]:
     """Scores of an Evaluation for both sides of pairs, without a map and with it."""
     return {
@@ -73,8 +77,18 @@ def scores_of_pairs(
         "aligned": retrieval_scores(*after, groups=groups),
         "unaligned_hubness": before and hubness_of_pairs(*before, seed),
         "unaligned_agreement": before and _agreement(*before, seed)[0],
-        **vars(measure_pairs(*after, groups, seed)),
+        **vars(measure_pairs(*after, groups, seed, folds)),
     }
+
+
+def folds_of(rows: PairedRows, indices: NDArray[np.intp], seed: int) -> NDArray[np.intp] | None:
+    """Fold of every held-out row; None where one map moved them all, or folds are small."""
+    held_out = rows.held_out(seed)
+    if held_out is None or len(held_out.folds) == 1 or len(indices) < _LEAST_IN_FOLDS:
+        return None
+    if not np.array_equal(held_out.indices, indices):
+        return None
+    return np.repeat(np.arange(len(held_out.folds)), [len(fold) for fold in held_out.folds])
 
 
 def check_pairing(
@@ -198,7 +212,13 @@ class PairChecks:
     agreement_p_value: float | None = None
 
 
-def measure_pairs(Z: NDArray, T: NDArray, groups: NDArray[np.intp], seed: int) -> PairChecks:
+def measure_pairs(
+    Z: NDArray,
+    T: NDArray,
+    groups: NDArray[np.intp],
+    seed: int,
+    folds: NDArray[np.intp] | None = None,
+) -> PairChecks:
     """Recall and agreement of scores, against those of shuffled pairs, and hubness.
 
     The p-value is that of a permutation test of the pairing (Phipson and Smyth, "Permutation
@@ -213,6 +233,8 @@ def measure_pairs(Z: NDArray, T: NDArray, groups: NDArray[np.intp], seed: int) -
         Rows with one label are right answers for each other.
     seed : int
         Draws 2,000 of more pairs, and the shuffles.
+    folds : ndarray of shape (n_pairs,), dtype int, default=None
+        Rows of one fold were moved by one map, of the pairs of the other folds.
     """
     draw = np.random.RandomState(seed)
     drawn = _drawn_rows(len(Z), seed)
@@ -231,14 +253,16 @@ def measure_pairs(Z: NDArray, T: NDArray, groups: NDArray[np.intp], seed: int) -
         float(backward.mean()),
         (1 + reached) / (1 + _PERMUTATIONS),
         hubness_of_pairs(Z, T, seed),
-        *_agreement(Z, T, seed),
+        *_agreement(Z, T, seed, folds if folds is None else folds[drawn]),
     )
 
 
-def _agreement(Z: NDArray, T: NDArray, seed: int) -> tuple[float, float]:
+def _agreement(
+    Z: NDArray, T: NDArray, seed: int, folds: NDArray[np.intp] | None = None
+) -> tuple[float, float]:
     """Agreement of scores and its p-value, of 500 of more pairs."""
     drawn = _drawn_rows(len(Z), seed, _MAX_HEAD_ROWS)
-    found = score_agreement(Z[drawn], T[drawn], seed)
+    found = score_agreement(Z[drawn], T[drawn], seed, folds if folds is None else folds[drawn])
     return found.value, found.p_value
 
 

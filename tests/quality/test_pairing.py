@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from langalign_sk import LinearAligner
 from langalign_sk._quality import mismatch, misplaced_copies, score_agreement, shift
 
 
@@ -34,6 +35,36 @@ def test_agreement_is_the_correlation_of_the_scores_of_heads():
                 scored.append(own[j] @ moved[i])
     expected = np.dot(right, scored) / np.sqrt(np.dot(right, right) * np.dot(scored, scored))
     assert score_agreement(Z, T, 0).value == pytest.approx(expected, rel=1e-12)
+
+
+def test_heads_of_folds_are_made_of_rows_of_the_same_fold():
+    rng = np.random.default_rng(0)
+    T = rng.normal(size=(10, 4))
+    Z, folds = T + rng.normal(size=T.shape), np.array([0, 1] * 5)
+    right, scored = [], []
+    for fold in (0, 1):
+        own, moved = T[folds == fold], Z[folds == fold]
+        own, moved = own - own.mean(axis=0), moved - moved.mean(axis=0)
+        for i in range(5):
+            right += [own[j] @ own[i] for j in range(5) if j != i]
+            scored += [own[j] @ moved[i] for j in range(5) if j != i]
+    expected = np.dot(right, scored) / np.sqrt(np.dot(right, right) * np.dot(scored, scored))
+    assert score_agreement(Z, T, 0, folds).value == pytest.approx(expected, rel=1e-12)
+
+
+def test_cross_validated_rows_of_a_map_without_meaning_agree_with_nothing():
+    values = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        rows = LinearAligner().check_rows(rng.normal(size=(100, 16)), rng.normal(size=(100, 8)))
+        aligner = LinearAligner("spectral", alpha=1.0, power=0.5).fit_rows(rows)
+        held_out = aligner.held_out(rows, 0)
+        folds = np.repeat(np.arange(5), [len(fold) for fold in rows.held_out(0).folds])
+        found = score_agreement(held_out.moved, held_out.counterparts, 0, folds)
+        values.append(found.p_value)
+    # 12 even numbers: their mean lies within four standard errors of a half.
+    assert abs(np.mean(values) - 0.5) < 4 / np.sqrt(12 * 12)
+    assert min(values) > 0.002
 
 
 def test_heads_do_not_feel_scale_or_shift():
