@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 from sklearn.decomposition import TruncatedSVD
@@ -49,8 +50,16 @@ ORDERS = {
 }
 TEXTS = ("another language", "English on both sides", "30 % swapped", "target side cut")
 DRAWN, FILED = "drawn", "in the order of the file"
-SYSTEMS = ("USE itself", "MiniLM", "e5", "TF-IDF, words", "TF-IDF, letters", "TF-IDF and SVD")
-SYSTEMS += ("counts and SVD (LSA)", "hashing")
+SYSTEMS = (
+    "USE itself",
+    "MiniLM",
+    "e5",
+    "TF-IDF, words",
+    "TF-IDF, letters",
+    "TF-IDF and SVD",
+    "counts and SVD (LSA)",
+    "hashing",
+)
 OF_EMBEDDINGS = ("anki_tatoeba", "xpersona", "mozilla_www", "debian_desc")
 GAINS = ("served", "straight")
 STRANGE = ("rows in another order", "random vectors")
@@ -91,7 +100,9 @@ def checked(X, Y, method, language):
     """What a fit says about its pairs: whether they are noticed, and the evidence of a mismatch."""
     aligner = LinearAligner(**method)
     rows = aligner.check_rows(X, Y)
-    indices, moved, counterparts, groups = aligner.fit_rows(rows).held_out(rows, SEED)
+    held_out = aligner.fit_rows(rows).held_out(rows, SEED)
+    assert held_out is not None
+    indices, moved, counterparts, groups = held_out
     evaluation = Evaluation(
         "language map",
         language,
@@ -104,13 +115,13 @@ def checked(X, Y, method, language):
         **check_pairing(moved, counterparts, groups, indices, language, SEED),
     )
     wrong = mismatch(normalize_rows(moved) @ normalize_rows(counterparts).T, groups)
-    recall = (evaluation.forward_recall + evaluation.backward_recall) / 2
+    both = np.array([evaluation.forward_recall, evaluation.backward_recall], dtype=float)
     return {
         "noticed": evaluation.failed or bool(evaluation.faults),
         "share": float(np.nan_to_num(wrong.share, nan=-1.0)),
         "at_least": wrong.at_least,
         "sharp": wrong.sharp,
-        "recall": recall,
+        "recall": float(both.mean()),
         "agreement": evaluation.score_agreement,
         # Whether the pairs would be noticed whatever the bounds are.
         "otherwise": evaluation.failed
@@ -153,13 +164,14 @@ def text_fits():
                 swapped = list(target), list(english)
                 for i in swap[swap < len(target)]:
                     swapped[0][i], swapped[1][i] = english[i], target[i]
-                sides = {
+                sides: dict[str, Any] = {
                     "English on both sides": (english, english),
                     "30 % swapped": swapped,
                     "target side cut": ([text[:length] for text in target], english),
                 }
                 if origin in theirs:
-                    sides["another language"] = tuple(zip(*theirs[origin][:n], strict=True))
+                    foreign = zip(*theirs[origin][:n], strict=True)
+                    sides["another language"] = tuple(list(side) for side in foreign)
                 for kind, (left, right) in sides.items():
                     noticed = bool(faults_of_sides(left, right, language))
                     cells.append(

@@ -38,7 +38,7 @@ __all__ = ["load", "save"]
 
 
 MANIFEST = "langalign_sk.json"
-_VERSIONS = (1, 2)
+_VERSIONS = (1, 2, 3)
 _CHECKED = ("kind", "given", "estimator", "index")
 _NEEDED = {
     "kind": str,
@@ -358,7 +358,8 @@ def _version(estimator: Any, index: IndexContents | None) -> int:
         return 1
     later = {*complete_state(CrossLingualRetriever, {})} & {*_params(estimator)}
     several = isinstance(estimator.aligner_, list)
-    return 2 if later or several or estimator.scoring == "auto" else index.version
+    least = 2 if later or several or estimator.scoring == "auto" else 1
+    return max(least, index.version)
 
 
 def _retriever(saved: Bundle, tree: dict[str, Any]) -> Any:

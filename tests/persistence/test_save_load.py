@@ -228,10 +228,13 @@ def test_what_is_no_model_of_this_package(tmp_path):
 
     with pytest.raises(NotFittedError):
         save(LinearAligner(), tmp_path / "never-made")
-    retriever = CrossLingualRetriever().fit(Y, ids=[(i, i) for i in range(80)])
-    with pytest.raises(TypeError, match="keeps str and int ids only"):
-        save(retriever, tmp_path / "never-made")
     assert not (tmp_path / "never-made").exists()
+
+
+def test_identifiers_of_tuples(tmp_path):
+    retriever = CrossLingualRetriever().fit(Y, ids=[(i, str(i)) for i in range(80)])
+    again = there_and_back(retriever, tmp_path)
+    assert again.search(Y[:3], 1)["id"].tolist() == [(0, "0"), (1, "1"), (2, "2")]
 
 
 @pytest.mark.slow
