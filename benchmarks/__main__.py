@@ -34,6 +34,7 @@ SCORES = tuple(name for name, module in BENCHMARKS.items() if module.startswith(
 ONLY = {
     "scale": ("fit",),
     "adapters": ("USE", "e5", "search"),
+    "retrieval": ("mining",),
     "training": ("networks", "speed"),
     "scores": SCORES,
 }
@@ -51,8 +52,8 @@ def main() -> None:
         "--only",
         choices=[part for parts in ONLY.values() for part in parts],
         help="measure one part alone; scale: the fits beside bare products and scipy, in a minute "
-        "or two; adapters: an encoder, or the maps for search; training: the networks of the paper, or "
-        "the speed beside plain loops; scores: one of them",
+        "or two; adapters: an encoder, or the maps for search; retrieval: mining; training: the "
+        "networks of the paper, or the speed beside plain loops; scores: one of them",
     )
     arguments = parser.parse_args()
     if arguments.smoke and arguments.name != "run":

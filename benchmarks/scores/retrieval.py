@@ -17,7 +17,7 @@ from .._lib.data import LANGUAGES, SETS, data_folder, read_rows
 from .._lib.encoders import encoder
 from .._lib.machine import machine, resident_bytes
 from .._lib.paths import CACHE
-from .._lib.tables import publish, to_markdown, to_rst, written_by
+from .._lib.tables import publish, read_results, to_markdown, to_rst, written_by
 from .._lib.timing import in_own_process, seconds
 
 N_PAIRS, N_BANK = 20_000, 5_000
@@ -240,13 +240,16 @@ def tuning(use):
     }
 
 
-def main():
+def main(only=None):
+    """Measure everything, or mining alone, beside what the other parts have recorded."""
     print(machine(), "\n")
     use = encoder("use-multilingual")
-    # Those that measure time come first.
-    results = {"index": indexes(), "tuning": tuning(use)}
+    results = read_results("retrieval")
+    if only is None:
+        # Those that measure time come first.
+        results = {"index": indexes(), "tuning": tuning(use)}
+        results["recall"] = [row for language in LANGUAGES for row in recalls(use, language)]
     results["mining"] = {language: mining(use, language) for language in LANGUAGES}
-    results["recall"] = [row for language in LANGUAGES for row in recalls(use, language)]
     publish("retrieval", results, pages, readme)
 
 
