@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from langalign_sk._utils.normalization import normalize_texts
 from langalign_sk.languages import LanguageRouter
 
 from .._lib.data import LANGUAGES, SETS, data_folder, read_rows
@@ -17,6 +18,7 @@ OURS, PEERS = "langalign_sk", ("py3langid", "lingua")
 CODES = ("en", *LANGUAGES)
 MIXED = Path(__file__).with_name("mixed_rows.tsv")
 N_ROWS, SEED = 20_000, 0  # drawn rows per language, where there are more
+NORMALIZATION = "normalization of langalign_sk"
 SHARED, TUNED, ASIDE = "shared rows", "mixed rows, tuned on", "mixed rows, kept aside"
 
 
@@ -130,6 +132,11 @@ def main():
             if part == ASIDE:
                 results["kinds"][name] = by_kind(parts[part], found)
     results["absent"] = [name for name in PEERS if name not in results["speed"]]
+    before = time.process_time()
+    normalize_texts(texts)
+    results["speed"][NORMALIZATION] = speed(
+        texts, rows[SHARED][1], normalize_texts, time.process_time() - before
+    )
     publish("routing", results, pages)
 
 
@@ -166,7 +173,7 @@ def pages(results):
             rows.append([part, name, *shown, " / ".join(f"{n[code]:,}" for code in CODES)])
     speeds = [
         [name, *(f"{results['speed'][name][what]:.3g}" for what in ("all", *CODES))]
-        for name in names
+        for name in (*names, NORMALIZATION)
     ]
     kinds = [
         [kind, str(n), *(str(results["kinds"][name][kind][0]) for name in names)]
@@ -184,7 +191,7 @@ def pages(results):
         + "\nRows of the mixed kinds kept aside that are told right:\n\n"
         + to_rst(["Kind", "number of rows", *names], kinds)
         + "\nMillion characters a second of processor time, on one core:\n\n"
-        + to_rst(["Detector", "all rows", *CODES], speeds)
+        + to_rst(["", "all rows", *CODES], speeds)
         + "\n"
         + written_by("scores --only routing", results)
     )
