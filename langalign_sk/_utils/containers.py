@@ -103,6 +103,8 @@ def opened(X: Any, what: str = "X") -> Any:
     """
     if X is None or isinstance(X, str | bytes | Table) or hasattr(X, "tocsr"):
         return X
+    if type(X) is list or type(X) is tuple:
+        return _opened_rows(X, what)
     _refuse_unread(X, what)
     if isinstance(X, Mapping):
         return _table_of_dict(X, what)

@@ -82,7 +82,17 @@ def check_form(form: Any, name: str = "normalize") -> None:
 
 def normalize_texts(texts: Sequence[str], form: str | None = "auto") -> list[str]:
     """Texts in one form; see `normalize_text`."""
-    return [normalize_text(text, form) for text in texts] if form is not None else list(texts)
+    if form is None:
+        return list(texts)
+    if form == "html":
+        return [normalize_text(text, form) for text in texts]
+    # Printable ASCII that does not begin with a blank is in every form already.
+    return [
+        text
+        if text[:1] > " " and text.isascii() and text.isprintable()
+        else normalize_text(text, form)
+        for text in texts
+    ]
 
 
 def normalize_text(text: str, form: str | None = "auto") -> str:
@@ -214,7 +224,9 @@ def _joiner(run: re.Match[str]) -> str:
 
 def _marks_cut(text: str) -> str:
     """Text with at most 30 marks in a row."""
-    return _MARK_RUN.sub(r"\1", text) if len(text) > _N_MARKS else text
+    if len(text) <= _N_MARKS or not _POSSIBLE_RUN.search(text):
+        return text
+    return _MARK_RUN.sub(r"\1", text)
 
 
 def _sets_of(codes: Iterable[int]) -> str:
@@ -292,8 +304,12 @@ _WIDE = {
 _SPECIAL = re.compile(
     f"[{_in_first_plane(_FOLDED)}{_FILLERS}{_JOINERS}\ud800-\udfff\U00010000-\U0010ffff]"
 )
-_marks = _sets_of(code for code in range(0x300, 0x1F000) if unicodedata.combining(chr(code)))
+_mark_codes = [code for code in range(0x300, 0x1F000) if unicodedata.combining(chr(code))]
+_marks = _sets_of(_mark_codes)
 _MARK_RUN = re.compile(f"([{_marks}]{{{_N_MARKS}}})[{_marks}]+")
+# The same, but for characters beyond the first plane that are not marks; fast.
+_possible = f"[{_in_first_plane(_mark_codes)}\U00010000-\U0001efff]"
+_POSSIBLE_RUN = re.compile(f"{_possible}{_possible}{{{_N_MARKS}}}")
 _invisible = f"{_FILLERS}{_JOINERS}\\s{_sets_of(_CLEANING)}"
 _BLANK = re.compile(f"[{_invisible}]*")
 _SEEN = re.compile(f"[^{_invisible}{_TAGS}]")

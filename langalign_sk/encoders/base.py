@@ -249,8 +249,8 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         if not given:
             return np.empty((0, model.width), dtype=np.float32)
         read = self._read(given)
-        limit = model.limit
-        starts = read if limit is None else [limit.start_of(text, self._prompt) for text in read]
+        limit, prompt = model.limit, self._prompt
+        starts = read if limit is None else [limit.start_of(text, prompt) for text in read]
         distinct = dict.fromkeys(starts)
         with numbered_in(starts, given):
             rows = self._rows(model, list(distinct))
@@ -267,8 +267,9 @@ class TextEncoder(TransformerMixin, BaseEstimator):
 
     def _read(self, texts: list[str]) -> list[str]:
         """Texts in the form in which they are encoded and cached."""
-        # No model reads half a surrogate pair.
-        return normalize_texts([joined_surrogates(text) for text in texts], self.normalize_text)
+        if self.normalize_text is None:  # no model reads half a surrogate pair
+            return [joined_surrogates(text) for text in texts]
+        return normalize_texts(texts, self.normalize_text)
 
     @property
     def _prompt(self) -> str | None:

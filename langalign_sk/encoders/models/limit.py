@@ -72,4 +72,4 @@ class Limit:
 
     def was_cut(self, text: str) -> bool:
         """Whether the model has cut a text, now or in an earlier call of this process."""
-        return hash(text) in self._noted
+        return bool(self._noted) and hash(text) in self._noted
