@@ -18,6 +18,7 @@ from .validation import warn_user
 __all__ = [
     "Kin",
     "LineageMixin",
+    "keep_here",
     "kin_of",
     "note_clone",
     "say_once",
@@ -39,8 +40,10 @@ class Kin:
     ----------
     said : set of str
         Keys of the warnings that one of them has given.
-    sent : bool
-        Whether an unfitted clone was pickled, as for a worker process.
+    pickled : bool
+        Whether the estimator itself was pickled before it was fitted here.
+    sent : int
+        Number of clones that were pickled, as for a worker process, and not fitted here.
     compared : OrderedDict
         Settings under which rows were moved, by the rows.
     exempt : bool
@@ -49,7 +52,8 @@ class Kin:
 
     def __init__(self) -> None:
         self.said: set[str] = set()
-        self.sent = False
+        self.pickled = False
+        self.sent = 0
         self.compared: OrderedDict[Any, Any] = OrderedDict()
         self.exempt = False
 
@@ -98,9 +102,7 @@ class LineageMixin:
     def __getstate__(self) -> Any:
         state = super().__getstate__()
         if not any(name.endswith("_") and not name.startswith("_") for name in vars(self)):
-            with _LOCK:
-                for kin in _KIN.get(self, ())[1:]:
-                    kin.sent = True
+            _note_pickled(self, True)
         return state
 
 
@@ -117,6 +119,23 @@ def note_clone(original: Any, twin: Any) -> None:
         for notes in (_VARIED, _SETTLED):
             if original in notes:
                 notes[twin] = notes[original]
+
+
+def keep_here(estimator: Any) -> None:
+    """Note that an estimator is fitted in this process, whatever it was pickled for.
+
+    A Pipeline with a `memory` pickles its steps for the hash, and fits them here.
+    """
+    _note_pickled(estimator, False)
+
+
+def _note_pickled(estimator: Any, pickled: bool) -> None:
+    with _LOCK:
+        own, *others = _KIN.get(estimator) or [Kin()]
+        if own.pickled != pickled:
+            own.pickled = pickled
+            for one in others:
+                one.sent += 1 if pickled else -1
 
 
 def without_kin(estimator: Any) -> Any:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from .._utils.lineage import kin_of, say_once, varied
+from .._utils.lineage import keep_here, kin_of, say_once, varied
 from ..encoders.base import TextEncoder
 
 __all__ = ["exempt_from_tuning", "note_fit", "note_rows"]
@@ -76,6 +76,7 @@ def note_fit(aligner: Any, languages: Sequence[str]) -> None:
     languages : sequence of str
         Of all rows of the fit.
     """
+    keep_here(aligner)
     searched = varied(aligner) & {*_names_of_map(aligner)}
     if not searched or aligner.output_space != "english":
         return

@@ -203,6 +203,17 @@ def test_pairs_are_held_out():
     assert not said(lambda: search(grid, toy(), X=PAIRS, y=None, fit={}, n_jobs=2))
 
 
+def test_a_pipeline_that_remembers_its_steps_is_not_a_search(tmp_path):
+    remembering = pipe().set_params(memory=str(tmp_path))
+    estimator = clone(remembering).set_params(align__alpha=2.0)
+    assert not said(lambda: estimator.fit(TEXTS, CLASSES, **WITH_PAIRS))
+
+
+def test_a_search_of_pipelines_that_remember_their_steps(tmp_path):
+    estimator = pipe().set_params(memory=str(tmp_path))
+    assert said(lambda: search(MAPS, estimator, n_jobs=2))
+
+
 def test_a_scorer_of_target_rows():
     def korean(estimator, X, y):
         return estimator.score(KOREAN[:120], CLASSES)
