@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
+from .._utils.containers import check_column_names
 from .._utils.optional import import_extra
 from .._utils.validation import shorten
-from ._columns import MissingLanguageError, Sides, find_sides, mapping_remedy, need_sides
+from ..languages import script_of
+from ._columns import (
+    MissingLanguageError,
+    Sides,
+    column_of,
+    find_sides,
+    mapping_remedy,
+    need_sides,
+)
 from ._files import PairFile, split_lines
 
 __all__ = ["read_json", "read_parquet", "records_of_cells", "sides_of_records"]
@@ -19,6 +28,7 @@ __all__ = ["read_json", "read_parquet", "records_of_cells", "sides_of_records"]
 _Records = list[tuple[str, Mapping[str, Any]]]  # where a record is, and its values
 
 _DEEPEST = 3
+_JUDGED = 200  # records that tell which key is English, in a message
 _LANGUAGE_KEYS = ("language", "lang", "locale", "languages")
 _TEXT_KEYS = ("translation", "text", "sentence", "value", "content", "translations")
 
@@ -28,7 +38,10 @@ def read_json(
 ) -> Sides:
     """Read the pairs of JSON lines, of an array of objects, or of an object of columns."""
     text = file.text(encoding, target_lang)
-    records = _records_of_lines(file, text, target_lang)
+    try:
+        records = _records_of_lines(file, text, target_lang)
+    except RecursionError as error:
+        raise ValueError(f"{file.label} is nested too deeply to be records of pairs.") from error
     records = [(place, _renamed(row, columns)) for place, row in records]
     if not records:
         return [], []
@@ -51,6 +64,7 @@ def read_parquet(file: PairFile, target_lang: str, columns: Mapping[str, str] | 
         records: _Records = [(f"row {n}", _renamed(row, columns)) for n, row in enumerate(rows)]
         return sides_of_records(file.label, records, target_lang)
     at = need_sides(renamed, target_lang, file.label, _remedy(stored, target_lang))
+    check_column_names(renamed, file.label, [renamed[side] for side in at])
     read = table.read(columns=[stored[side] for side in at])
     # NaN is the one value that differs from itself.
     target, source = (
@@ -64,10 +78,15 @@ def sides_of_records(label: str, records: _Records, target_lang: str) -> Sides:
     found = _level(records, target_lang, 0)
     if found is None:
         keys = list(dict.fromkeys(key for _, row in records for key in row))
-        need_sides(keys, target_lang, label, _remedy(keys, target_lang))
+        need_sides(keys, target_lang, label, _remedy(keys, target_lang, _order(keys, records)))
         raise MissingLanguageError  # need_sides raises
     rows, names = found
-    target, source = ([_text(label, place, row, name) for place, row in rows] for name in names)
+    for keys in dict.fromkeys(tuple(row) for _, row in rows):
+        check_column_names(keys, label, names)
+    target, source = (
+        [_text(label, place, row, _key_of(row, name, language)) for place, row in rows]
+        for name, language in zip(names, (target_lang, "en"), strict=True)
+    )
     return target, source
 
 
@@ -107,17 +126,26 @@ def _renamed(row: Mapping[str, Any], columns: Mapping[str, str] | None) -> Mappi
     return row if columns is None else {columns.get(key, key): row[key] for key in row}
 
 
-def _remedy(keys: list[str], target_lang: str) -> str:
-    return (
-        f"Rename the columns to these language codes. {mapping_remedy(keys, target_lang)}".strip()
-    )
+def _remedy(keys: list[str], target_lang: str, order: Sequence[int] = ()) -> str:
+    mapping = mapping_remedy(keys, target_lang, order)
+    return f"Rename the columns to these language codes. {mapping}".strip()
+
+
+def _order(keys: list[str], records: _Records) -> list[int]:
+    """Positions of the keys with text, those in Latin script first."""
+    latin = []
+    for key in keys:
+        texts = [row[key] for _, row in records[:_JUDGED] if isinstance(row.get(key), str)]
+        latin.append(sum(script_of(text) == "Latin" for text in texts) if texts else -1)
+    at = [at for at in range(len(keys)) if latin[at] >= 0]
+    return sorted(at, key=lambda at: -latin[at])
 
 
 def _records_of_lines(file: PairFile, text: str, target_lang: str) -> _Records:
     whole = text.lstrip()
     if file.suffix == ".json" or whole.startswith("["):
         try:
-            records = _records_of_value(json.loads(text, strict=False))
+            records = _records_of_value(file.label, json.loads(text, strict=False), target_lang)
         except json.JSONDecodeError as error:
             if file.suffix == ".json" and error.msg != "Extra data":  # JSON lines in a .json file
                 raise ValueError(
@@ -143,22 +171,47 @@ def _records_of_lines(file: PairFile, text: str, target_lang: str) -> _Records:
     return records
 
 
-def _records_of_value(value: Any) -> _Records | None:
+def _records_of_value(label: str, value: Any, target_lang: str) -> _Records | None:
     """Records of an array of objects, of an object that holds one, or of an object of columns."""
     if isinstance(value, dict):
-        columns = {k: list(v.values()) if isinstance(v, dict) else v for k, v in value.items()}
-        lists = {k: v for k, v in columns.items() if isinstance(v, list)}
-        of_records = [v for v in lists.values() if v and all(isinstance(row, dict) for row in v)]
-        if len(of_records) == 1:
-            value = of_records[0]
-        elif len(lists) > 1 and len({len(v) for v in lists.values()}) == 1:
-            rows = zip(*lists.values(), strict=True)
-            value = [dict(zip(lists, row, strict=True)) for row in rows]
-        else:
-            value = [value]
+        value = _rows_of_object(label, value, target_lang)
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
         return None
     return [(f"record {n}", row) for n, row in enumerate(value)]
+
+
+def _rows_of_object(label: str, value: dict[str, Any], target_lang: str) -> list[Any]:
+    """Rows of an object, in the forms that pandas and translators of programs write."""
+    if isinstance(value.get("columns"), list) and _is_list_of(value.get("data"), list):
+        return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
+    of_records = {k: v for k, v in value.items() if _is_list_of(v, dict)}
+    if len(of_records) > 1:
+        told = [k for k, v in of_records.items() if find_sides(list(v[0]), target_lang)]
+        if len(told) > 1:
+            raise ValueError(
+                f"{label} holds several lists of records, {told}. Write each of them to a file of its "
+                "own."
+            )
+        of_records = {k: of_records[k] for k in told} or of_records
+    if len(of_records) == 1:
+        return next(iter(of_records.values()))
+    objects = {k: v for k, v in value.items() if isinstance(v, dict)}
+    if len(objects) > 1 and find_sides(list(objects), target_lang):
+        # Rows have the same key in all columns, in whatever order.
+        keys = dict.fromkeys(key for column in objects.values() for key in column)
+        return [{name: column.get(key) for name, column in objects.items()} for key in keys]
+    if objects and len(objects) == len(value) and not find_sides(list(value), target_lang):
+        rows = list(value.values())
+        if find_sides(list(rows[0]), target_lang):
+            return rows  # by their index
+    lists = {k: v for k, v in value.items() if isinstance(v, list)}
+    if len(lists) > 1 and len({len(v) for v in lists.values()}) == 1:
+        return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+    return [value]
+
+
+def _is_list_of(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, kind) for row in value)
 
 
 def _level(
@@ -207,13 +260,26 @@ def _as_mapping(value: Any) -> Mapping[str, Any]:
     return texts_by_code
 
 
+def _key_of(row: Mapping[str, Any], usual: str, language: str) -> str:
+    """Key of a language in a record, which may differ from that of the others."""
+    if usual in row:
+        return usual
+    names = list(row)
+    at = column_of(names, language)
+    return usual if at is None else names[at]
+
+
 def _text(label: str, place: str, row: Mapping[str, Any], key: str) -> str:
     value = row.get(key)
     if value is None or value != value:
         return ""
     if not isinstance(value, str):
         raise ValueError(
-            f"{label}, {place}: the value of {key!r} is {shorten(repr(value))}, not text. Put it in "
-            "double quotes."
+            f"{label}, {place}: the value of {key!r} is {shorten(repr(value))}, not text. "
+            + (
+                "Write one record for each sentence."
+                if isinstance(value, list)
+                else "Put it in double quotes."
+            )
         )
     return value

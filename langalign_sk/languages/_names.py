@@ -116,15 +116,15 @@ COUNTRY_CODES: dict[str, str] = {
 }
 
 _NAMES = """
-en: English, Eng, 영어, 英語, 英语, 英文, Anglais, Englisch, Inglés, Inglese, Inglês, Engels, Engelska,
+en: English, Eng, 영어, 영문, 英語, 英语, 英文, Anglais, Englisch, Inglés, Inglese, Inglês, Engels, Engelska,
     Engelsk, Englanti, Angielski, Angličtina, Английский, Англійська, İngilizce, tiếng Anh, อังกฤษ,
     ภาษาอังกฤษ, الإنجليزية, انگلیسی, אנגלית, अंग्रेज़ी, Inggris, Bahasa Inggris, Αγγλικά, Angol, Engleză
 ko: Korean, Kor, 한국어, 한국말, 조선말, 조선어, 한글, 국문, 韓国語, 朝鮮語, 韩语, 韩文, 韓語, 韓文,
-    朝鲜语, Coréen, Koreanisch, Coreano, Корейский, Hangul
-ja: Japanese, Jpn, 日本語, にほんご, 일본어, 일어, 日语, 日文, 日語, 日本语, Japonais, Japanisch,
+    朝鲜语, North Korean, South Korean, Coréen, Koreanisch, Coreano, Корейский, Hangul
+ja: Japanese, Jpn, 日本語, にほんご, 일본어, 일어, 일문, 和文, 邦文, 日语, 日文, 日語, 日本语, Japonais, Japanisch,
     Japonés, Giapponese, Японский, Nihongo
 zh: Chinese, Mandarin, Mandarin Chinese, Putonghua, 中文, 汉语, 漢語, 国语, 國語, 华语, 華語, 普通话,
-    普通話, 中国語, 중국어, 한어, Chinois, Chinesisch, Chino, Cinese, Китайский
+    普通話, 中国語, 중국어, 중문, 한어, Chinois, Chinesisch, Chino, Cinese, Китайский
 zh-Hans: 简体中文, 中文简体, 简体, 简中, 簡体字, 簡体中国語, 簡体字中国語, 중국어 간체, 간체,
     간체 중국어, 중국어간체, 간체자
 zh-Hant: 繁體中文, 繁体中文, 中文繁體, 中文繁体, 正體中文, 繁體, 繁体, 正體, 繁中, 繁体字, 繁体字中国語,
@@ -134,7 +134,61 @@ yue: Cantonese, 粤语, 粵語, 广东话, 廣東話, 広東語, 광둥어
 nan: Min Nan, Hokkien, 闽南语, 閩南語, 台語
 wuu: Wu Chinese, 吴语, 吳語
 lzh: Classical Chinese, Literary Chinese, 文言, 文言文
+ab: Abkhaz, Abkhazian
 af: Afrikaans
+ak: Akan
+an: Aragonese
+ay: Aymara
+ba: Bashkir
+bho: Bhojpuri
+bm: Bambara
+br: Breton, Brezhoneg
+ce: Chechen
+ceb: Cebuano
+ckb: Central Kurdish, Sorani
+co: Corsican
+cv: Chuvash
+dv: Dhivehi, Divehi, Maldivian
+dz: Dzongkha
+ee: Ewe
+ff: Fula, Fulah
+fj: Fijian
+fo: Faroese, Føroyskt
+fy: Frisian, Western Frisian, Frysk
+gd: Scottish Gaelic, Gàidhlig
+gn: Guarani, Guaraní
+haw: Hawaiian
+hmn: Hmong
+ht: Haitian Creole, Haitian, Kreyòl ayisyen
+ilo: Ilocano, Iloko
+jv: Javanese, Basa Jawa
+kok: Konkani
+lb: Luxembourgish, Lëtzebuergesch
+lg: Luganda, Ganda
+ln: Lingala
+mai: Maithili
+mg: Malagasy
+mi: Maori, Māori
+ny: Chichewa, Nyanja, Chewa
+oc: Occitan
+om: Oromo
+os: Ossetian, Ossetic
+qu: Quechua
+rw: Kinyarwanda
+sa: Sanskrit
+sat: Santali
+sc: Sardinian
+sm: Samoan
+sn: Shona
+st: Sotho, Sesotho
+su: Sundanese, Basa Sunda
+ti: Tigrinya
+tn: Tswana, Setswana
+to: Tongan
+ts: Tsonga
+tw: Twi
+war: Waray
+wo: Wolof
 am: Amharic, አማርኛ
 ar: Arabic, العربية, عربي, 아랍어, アラビア語, 阿拉伯语, 阿拉伯文, Arabe, Arabisch
 as: Assamese, অসমীয়া
@@ -155,7 +209,7 @@ es: Spanish, Castilian, Español, Castellano, 스페인어, スペイン語, 西
     Spanisch
 et: Estonian, Eesti
 eu: Basque, Euskara
-fa: Persian, Farsi, فارسی, 페르시아어
+fa: Persian, Farsi, Dari, فارسی, 페르시아어
 fi: Finnish, Suomi
 fr: French, Français, 프랑스어, 불어, フランス語, 法语, 法文, 法語, Französisch, Francés, Francese
 ga: Irish, Gaeilge
@@ -189,7 +243,7 @@ ms: Malay, Bahasa Melayu, 말레이어
 mt: Maltese, Malti
 my: Burmese, Myanmar, မြန်မာ, မြန်မာဘာသာ, 미얀마어, ミャンマー語
 ne: Nepali, नेपाली, 네팔어
-nl: Dutch, Nederlands, 네덜란드어, オランダ語
+nl: Dutch, Flemish, Vlaams, Nederlands, 네덜란드어, オランダ語
 no: Norwegian, Norsk
 nb: Norwegian Bokmål, Bokmål
 nn: Norwegian Nynorsk, Nynorsk
@@ -305,7 +359,7 @@ MODIFIERS: dict[str, str] = {
 
 # Words of a column's name that do not say which language it is in.
 _GENERIC_WORDS = """
-column content data expression input lang language line original orig output phrase phrases
+clean cleaned column content data expression input lang language line norm normalized original orig output phrase phrases raw
 segment sent sentence sentences sents source src string target text texts tgt title trans
 translated translation translations trg txt utterance utterances value
 """

@@ -61,6 +61,22 @@ _SAME_SCRIPT = {
 }
 _MODIFIERS_OF_POSIX = {"latin": "Latn", "cyrillic": "Cyrl", "arabic": "Arab"}
 _GENERIC_CJK = re.compile("|".join(sorted(GENERIC_CJK, key=len, reverse=True)))
+# Variants of BCP 47 that occur in tags of text collections; others are words, such as "score".
+_VARIANTS = frozenset(
+    {
+        "arevela",
+        "arevmda",
+        "ekavsk",
+        "fonipa",
+        "hepburn",
+        "ijekavsk",
+        "monoton",
+        "nedis",
+        "oxendict",
+    }
+    | {"pinyin", "polyton", "simple", "tarask", "valencia", "wadegile"}
+)
+_IN_INDONESIA = frozenset({"id", "ms", "jv", "su", "ace", "ban", "bjn", "bug", "min"})
 _NO_REGION = frozenset({"XX", "ZZ", "EN", "KO", "JA", "ZH"})  # mBART writes "en_XX"
 
 
@@ -111,7 +127,7 @@ def parse_code(code: str) -> LanguageTag | None:
     """
     spelled = same_spelling(code)
     spelled, _, modifier = spelled.partition("@")
-    spelled = spelled.partition(".")[0]
+    spelled = re.sub(r"\.[a-z].*", "", spelled)  # the codeset of POSIX; "No." is a number
     spelled = same_spelling(ALIASES.get(spelled, spelled))
     first, *rest = spelled.split("-")
     if not re.fullmatch("[a-z]{2,3}", first) or (len(first) == 2 and first not in TWO_LETTER):
@@ -125,10 +141,12 @@ def parse_code(code: str) -> LanguageTag | None:
         script = rest.pop(0).title()
     if rest and re.fullmatch("[a-z]{2}|[0-9]{3}", rest[0]):
         region = rest.pop(0).upper()
+        if region == "ID" and language not in _IN_INDONESIA and code.strip().endswith("id"):
+            return None  # "en_id" holds identifiers
         if region in _NO_REGION - {"XX", "ZZ"}:
             return None  # "ko-en" names a pair of languages
         region = None if region in _NO_REGION else region
-    while rest and re.fullmatch("[a-z0-9]{5,8}|[0-9][a-z0-9]{3}", rest[0]):
+    while rest and (rest[0] in _VARIANTS or re.fullmatch("[0-9][a-z0-9]{3}", rest[0])):
         rest.pop(0)
     if rest and not re.fullmatch("[a-z0-9]", rest[0]):
         return None

@@ -220,3 +220,72 @@ def test_control_characters_in_json(tmp_path):
     path = write(tmp_path / "x.jsonl", '{"en": "A\tB", "ko": "가\x1f나"}\n')
     corpus = ParallelCorpus.read(path, "ko")
     assert (corpus.source, corpus.target) == (("A\tB",), ("가\x1f나",))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"en": {"a": "one", "b": "two"}, "ko": {"b": "둘", "a": "하나"}}',
+        '{"0": {"en": "one", "ko": "하나"}, "1": {"en": "two", "ko": "둘"}}',
+        '{"columns": ["en", "ko"], "index": [0, 1], "data": [["one", "하나"], ["two", "둘"]]}',
+        '{"by": [{"who": "me"}, {"who": "you"}], "data": [{"en": "one", "ko": "하나"}, '
+        '{"en": "two", "ko": "둘"}]}',
+    ],
+)
+def test_rows_of_an_object(tmp_path, text):
+    corpus = ParallelCorpus.read(write(tmp_path / "x.json", text), "ko")
+    assert (corpus.source, corpus.target) == (("one", "two"), ("하나", "둘"))
+
+
+def test_keys_that_one_language_lacks_are_missing_cells(tmp_path):
+    path = write(
+        tmp_path / "x.json", '{"en": {"a": "one", "b": "two"}, "ko": {"b": "둘", "c": "셋"}}'
+    )
+    corpus = ParallelCorpus.read(path, "ko")
+    assert list(zip(corpus.source, corpus.target, strict=True)) == [
+        ("one", ""),
+        ("two", "둘"),
+        ("", "셋"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "second", ['{"English": "two", "ko-KR": "둘"}', '{"ko": "둘", "eng": "two"}']
+)
+def test_records_may_differ_in_their_keys(tmp_path, second):
+    corpus = ParallelCorpus.read(
+        write(tmp_path / "x.jsonl", f'{{"en": "one", "ko": "하나"}}\n{second}\n'), "ko"
+    )
+    assert (corpus.source, corpus.target) == (("one", "two"), ("하나", "둘"))
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (
+            '{"train": [{"en": "a", "ko": "가"}], "test": [{"en": "b", "ko": "나"}]}',
+            "'train', 'test'",
+        ),
+        ('[{"en": "a", "EN": "b", "ko": "가"}]', "the same name"),
+        ('[{"en": ["a", "b"], "ko": "가"}]', "one record for each sentence"),
+        ("[" * 100_000 + "]" * 100_000, "nested too deeply"),
+    ],
+)
+def test_errors_of_objects(tmp_path, text, match):
+    with pytest.raises(ValueError, match=match):
+        ParallelCorpus.read(write(tmp_path / "x.json", text), "ko")
+
+
+def test_the_advice_for_other_keys_follows_the_script(tmp_path):
+    path = write(tmp_path / "x.jsonl", '{"src": "하나", "tgt": "one"}\n')
+    with pytest.raises(ValueError, match=r"columns=\{'tgt': 'en', 'src': 'ko'\}"):
+        ParallelCorpus.read(path, "ko")
+
+
+def test_parquet_with_a_name_twice(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    columns = [pa.array([text]) for text in ("하나", "uno", "one")]
+    pq.write_table(pa.Table.from_arrays(columns, names=["ko", "en", "en"]), tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match="the same name"):
+        ParallelCorpus.read(tmp_path / "x.parquet", "ko")

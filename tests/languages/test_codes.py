@@ -291,3 +291,35 @@ def test_script_of_chinese(texts, script):
 
 def test_script_of_the_starter_corpus():
     assert chinese_script(load_starter_corpus("zh").target) == "Hans"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["en_score", "english_score", "en_tokens", "en_id", "english length", "score_en", "en_len"],
+)
+def test_measures_of_a_column_are_not_the_column(name):
+    assert match_rank("en", name) is None
+
+
+@pytest.mark.parametrize("name", ["en_clean", "en_raw", "English text (normalized)", "en-simple"])
+def test_names_of_processed_text(name):
+    assert match_rank("en", name) is not None
+
+
+def test_locales_of_indonesia_are_codes():
+    assert parse_code("id_id") == parse_code("id-ID")
+    assert parse_code("en-ID").region == "ID"
+    assert parse_code("ko_KR.UTF-8").region == "KR"
+    assert parse_code("No.") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        *(("영문", "en"), ("중문", "zh"), ("일문", "ja"), ("和文", "ja"), ("South Korean", "ko")),
+        *(("Javanese", "jv"), ("Haitian Creole", "ht"), ("Scottish Gaelic", "gd"), ("Māori", "mi")),
+        *(("Cebuano", "ceb"), ("Tigrinya", "ti"), ("Sorani", "ckb"), ("Flemish", "nl")),
+    ],
+)
+def test_names_of_further_languages(name, code):
+    assert named_language(name)[0].language == code
