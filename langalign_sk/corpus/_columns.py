@@ -62,7 +62,7 @@ def check_named_once(names: Sequence[str], sides: tuple[int, int], where: str) -
         if spelled.count(spelled[at]) > 1:
             raise ValueError(
                 f"{where} has two columns named {names[at]!r}, of {list(names)}. Say which is meant by "
-                "position, such as columns={0: 'en', 1: ...}."
+                f"position, such as columns={{{sides[1]}: 'en', {sides[0]}: {names[sides[0]]!r}}}."
             )
 
 

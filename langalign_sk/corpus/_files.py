@@ -43,6 +43,21 @@ _UNPACK: dict[str, Callable[[bytes], bytes]] = {
 }
 _PACKED = (*_UNPACK, ".zip")
 _MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz", b"PK\x03\x04": ".zip"}
+_EXCEL = (
+    "a workbook of Excel: pass ParallelCorpus.from_frame(pandas.read_excel(path), target_lang), or "
+    "save it as .csv"
+)
+_OTHERS = {
+    b"\xd0\xcf\x11\xe0": _EXCEL,
+    b"PAR1": "a parquet file: name it .parquet",
+    b"ARROW1": "an Arrow file: pass ParallelCorpus.from_frame(pyarrow.feather.read_table(path), ...)",
+    b"%PDF": "a PDF document: save its text",
+    b"SQLite format 3": "a database: pass ParallelCorpus.from_frame(pandas.read_sql(...), target_lang)",
+    b"version https://git-lfs": "a pointer of Git LFS to the file: run git lfs pull",
+    b"<!DOCTYPE html": "a web page, perhaps an error of the server: download the file again",
+    b"<!doctype html": "a web page, perhaps an error of the server: download the file again",
+    b"<html": "a web page, perhaps an error of the server: download the file again",
+}
 # UTF-32 comes first, since its mark begins with that of UTF-16.
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -102,6 +117,9 @@ class PairFile:
         ValueError
             If the contents are in another encoding.
         """
+        other = next((kind for magic, kind in _OTHERS.items() if self.data.startswith(magic)), None)
+        if other is not None or (self.data.startswith(b"PK\x03\x04") and b"xl/" in self.data):
+            raise ValueError(f"{self.label} is {other or _EXCEL}.")
         packed = next((kind for magic, kind in _MAGIC.items() if self.data.startswith(magic)), None)
         if packed is not None:
             raise ValueError(f"{self.label} is compressed: add {packed} to its name.")

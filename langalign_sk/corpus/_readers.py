@@ -11,7 +11,8 @@ from typing import Any
 
 from .._utils.containers import Table, cells_of, check_column_names, opened
 from .._utils.texts import check_texts
-from .._utils.validation import check_choice
+from .._utils.validation import check_choice, shorten, warn_user
+from ..languages import script_of, scripts_of_language
 from ._columns import MissingLanguageError, Sides, check_language, column_of, need_sides
 from ._files import JSON, SUFFIXES, TABLES, open_file, read_lines
 from ._records import read_json, read_parquet
@@ -28,6 +29,9 @@ __all__ = [
     "read_pairs",
     "sides_of_frame",
 ]
+
+
+_JUDGED = 200  # pairs whose scripts are looked at
 
 
 def as_texts(values: Any, side: str) -> tuple[str, ...]:
@@ -93,7 +97,35 @@ def read_pairs(
         )
     if not target:
         raise ValueError(f"{file.label} holds no pairs.")
+    if columns is None:
+        _warn_of_scripts(file.label, target, source, target_lang)
     return (target, source), file.stem
+
+
+def _warn_of_scripts(label: str, target: Any, source: Any, target_lang: str) -> None:
+    """Warn of sentences under the name of a language in whose script none is."""
+    scripts = scripts_of_language(target_lang)
+    step = max(1, len(target) // _JUDGED)
+    pairs = [
+        (ours, theirs)
+        for ours, theirs in zip(target[::step], source[::step], strict=True)
+        if isinstance(ours, str) and any(map(str.isalpha, ours)) and isinstance(theirs, str)
+    ]
+    if not scripts or len(pairs) < 3 or any(script_of(ours) in scripts for ours, _ in pairs):
+        return
+    swapped = sum(script_of(theirs) in scripts for _, theirs in pairs)
+    reason, remedy = "the encoding is another one", 'Pass encoding=, such as "utf-7".'
+    if 2 * swapped > len(pairs):
+        reason, remedy = (
+            "the columns are swapped",
+            "Columns that are named wrongly have to be renamed.",
+        )
+        if any(suffix in label.lower() for suffix in TABLES):
+            remedy = "Pass columns= with the names in their true order, and header=True."
+    warn_user(
+        f"{label}: no sentence of {target_lang!r} is in its script, the first one is "
+        f"{shorten(pairs[0][0])!r}. Check whether {reason}. {remedy}"
+    )
 
 
 def _check_not_table(suffix: str, columns: Any, header: Any, delimiter: str | None) -> None:
@@ -111,6 +143,10 @@ def _other_format(suffix: str) -> str:
     """What to do with a file of a format that is not read."""
     if suffix in (".xlf", ".xliff", ".sdlxliff", ".mqxliff", ".mxliff", ".po", ".sdltm", ".ttx"):
         return "Translation tools export TMX, which is read."
+    if suffix in (".feather", ".arrow"):
+        return "Pass ParallelCorpus.from_frame(pyarrow.feather.read_table(path), target_lang)."
+    if suffix in (".tgz", ".tar", ".gz", ".bz2", ".xz", ".rar", ".7z"):
+        return "Unpack it and pass the file inside."
     if suffix in (".xlsx", ".xls", ".ods"):
         return (
             "Pass ParallelCorpus.from_frame(pandas.read_excel(path), target_lang), or save as .csv."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 
 from .._utils.validation import warn_user
 from ..languages import script_of, scripts_of_language
-from ..languages._names import GENERIC_CJK, GENERIC_WORDS
+from ..languages._names import GENERIC_CJK, GENERIC_WORDS, TWO_LETTER
 from ..languages.codes import base_code, did_you_mean, named_language, same_spelling
 from ._columns import (
     MissingLanguageError,
@@ -34,6 +35,7 @@ __all__ = ["check_columns", "read_table"]
 _Rows = list[tuple[int, list[str]]]  # the line in which a row begins, and its cells
 
 _DETECTION_ROWS = 200
+_HEAD = 100_000  # characters that tell how cells are written
 _CSV_DELIMITERS = ("\t", ",", ";", "|")  # a tab in every row is not part of the text
 _DELIMITERS = ("\t", " ||| ", "|||", "|", ";", ",")
 # Words of headers that name no language.
@@ -100,13 +102,15 @@ def read_table(
     """
     text = file.text(encoding, target_lang)
     quoted = file.suffix == ".csv"
-    if quoted and (line := re.match(r'"?sep=(.)"?\r?(\n|$)', text)):  # how Excel names it
+    _check_not_records(file.label, text)
+    if line := re.match(r'"?sep=(.)"?\r?(\n|$)', text, re.IGNORECASE):  # how Excel names it
         text, delimiter = text[line.end() :], delimiter or line[1]
         first_line = 2
     else:
         first_line = 1
     if delimiter is None:
         delimiter = _sniffed(text, quoted, target_lang)
+    quoted = quoted or _has_quoted_header(text, delimiter, target_lang)
     rows = list(_rows(file.label, text, quoted, delimiter, first_line))
     if not rows:
         return [], []
@@ -119,6 +123,7 @@ def read_table(
         head = rows[0][1]
         # Files that were joined have the header inside, too.
         rows = [row for row in rows[1:] if row[1] != head or find_sides(head, target_lang) is None]
+        rows = _without_second_header(file.label, rows, names, target_lang)
     _check_widths(file.label, rows, len(names or first), columns, target_lang)
     sides = None if names is None else find_sides(names, target_lang)
     if sides is None:
@@ -143,7 +148,12 @@ def _rows(
 
 def _csv_rows(label: str, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     # Strict, since a quote that is never closed would otherwise swallow the rest of the file.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        strict=True,
+        delimiter=delimiter,
+        skipinitialspace=_has_blanks_before_quotes(text, delimiter),
+    )
     line = 1
     try:
         for cells in reader:
@@ -151,7 +161,42 @@ def _csv_rows(label: str, text: str, delimiter: str) -> Iterator[tuple[int, list
                 yield line, cells
             line = reader.line_num + 1
     except csv.Error as error:
-        raise ValueError(f"{label}, row that begins in line {line}: {error}.") from error
+        raise ValueError(
+            f"{label}, row that begins in line {line}: {error}. A quote inside a quoted cell "
+            'stands there twice, as in "say ""yes""".'
+        ) from error
+
+
+def _has_blanks_before_quotes(text: str, delimiter: str) -> bool:
+    """Whether blanks stand after all delimiters, also before the quotes of a cell."""
+    lines = [line for line in text[:_HEAD].splitlines()[:_DETECTION_ROWS] if line.strip()]
+    rows = [line.split(delimiter)[1:] for line in lines]
+    if not delimiter.strip() or not all(rows) or not all(row[0].startswith(" ") for row in rows):
+        return False
+    return any(cell.lstrip().startswith('"') for row in rows for cell in row)
+
+
+def _has_quoted_header(text: str, delimiter: str, target_lang: str) -> bool:
+    """Whether the first line names both languages in quotes, which no text would be in."""
+    first = next((line for line in text[:_HEAD].splitlines() if line.strip()), "")
+    cells = [cell.strip() for cell in first.split(delimiter)]
+    if len(delimiter) != 1 or not all(re.fullmatch('"[^"]+"', cell) for cell in cells):
+        return False
+    return find_sides(cells, target_lang) is not None
+
+
+def _check_not_records(label: str, text: str) -> None:
+    """Raise ValueError for JSON lines in a file that is named as a table."""
+    first = text.lstrip()[:_HEAD].partition("\n")[0]
+    if first.startswith("{") and isinstance(_json_of(first), dict):
+        raise ValueError(f"{label} holds JSON: add .jsonl to its name.")
+
+
+def _json_of(line: str) -> Any:
+    try:
+        return json.loads(line, strict=False)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _sniffed(text: str, quoted: bool, target_lang: str) -> str:
@@ -187,15 +232,40 @@ def _without_empty_columns(rows: _Rows, least: int) -> _Rows:
 
 
 def _names_of_first(rows: _Rows) -> list[str]:
-    """Cells of the first row; "id" and "no" above numbers are not the codes of languages."""
+    """Cells of the first row, of which those above numbers or codes do not name a language."""
     names = list(rows[0][1])
     for at, name in enumerate(names):
-        if same_spelling(name) not in ("id", "no"):
+        number = same_spelling(name).strip(".#") in ("id", "no")
+        if not number and same_spelling(name) not in TWO_LETTER:
             continue
         below = [cells[at] for _, cells in rows[1:] if at < len(cells)]
-        if below and all(cell.strip().isdigit() for cell in below):
+        if number and below and all(cell.strip().isdigit() for cell in below):
+            names[at] = ""
+        if len(names) > 2 and (_are_codes(below) or {*below} == {name}):
             names[at] = ""
     return names
+
+
+def _are_codes(cells: list[str]) -> bool:
+    """Whether most cells are codes of languages, as in exports of Tatoeba."""
+    codes = sum(c == same_spelling(c) and c in TWO_LETTER for c in cells)
+    return len(cells) > 1 and 2 * codes > len(cells)
+
+
+def _without_second_header(
+    label: str, rows: _Rows, names: list[str] | None, target_lang: str
+) -> _Rows:
+    """Rows without a rule (Markdown) or another header below the header."""
+    if rows and all(re.fullmatch(r"\s*(:?-{2,}:?)?\s*", cell) for cell in rows[0][1]):
+        rows = rows[1:]
+    sides = None if names is None else find_sides(names, target_lang)
+    if len(rows) < 2 or sides is None or find_sides(rows[0][1], target_lang) != sides:
+        return rows
+    warn_user(
+        f"{label}, line {rows[0][0]}: {rows[0][1]} is a second header, and is left out. Pass "
+        "header=False with columns= if it is a pair, and remove the first line."
+    )
+    return rows[1:]
 
 
 def _names(
@@ -284,6 +354,9 @@ def _is_header(label: str, first: list[str], target_lang: str) -> bool:
     named = [cell for cell in first if cell.strip()]
     generic = [_is_generic(cell) for cell in named]
     languages = [_is_named(cell, target_lang) for cell in named]
+    numbered = len(named) > 1 and named == [str(at) for at in range(len(named))]  # by pandas
+    if numbered:
+        generic = [True] * len(named)
     different = len({_folded(cell) for cell in named}) > 1
     if not different or not any(generic) or not all(map(max, generic, languages)):
         return False
@@ -336,7 +409,8 @@ def _sides_by_content(
     if width < 2:
         raise ValueError(
             f"{label} has 1 column and no header with 'en' and {target_names(target_lang)}. If "
-            'another sign separates the columns, pass delimiter=, such as delimiter=";".'
+            'another sign separates the columns, pass delimiter=, such as delimiter=";"; if the '
+            "cells are in quotes and have commas between them, name it .csv."
         )
     scripts = scripts_of_language(target_lang)
     if has_header and (named := _one_side_named(first, rows, target_lang)):
@@ -362,6 +436,13 @@ def _sides_by_content(
         )
     else:
         reason = f"{len(english) or 'none'} of its {width} columns may be English"
+    codes = next((at for at in range(width) if width > 2 and _are_codes(_cells(rows, at))), None)
+    if codes is not None and not english:
+        raise ValueError(
+            f"{label} has the language of each row in column {codes + 1}, and one sentence in a row: "
+            "pairs need both sentences in one row. Tatoeba offers sentence pairs as a download of "
+            "their own."
+        )
     remedy = f"Pass {_remedy(rows, target_lang)}, in the order of the file."
     if has_header:
         remedy = mapping_remedy(first, target_lang, [*english, *foreign])
@@ -389,16 +470,20 @@ def _one_side_named(first: list[str], rows: _Rows, target_lang: str) -> tuple[in
     return (left[0], english) if english is not None else (target or 0, left[0])
 
 
+def _cells(rows: _Rows, at: int) -> list[str]:
+    return [cells[at] for _, cells in rows[:_DETECTION_ROWS] if cells[at].strip()]
+
+
 def _share(rows: _Rows, at: int, holds: Any) -> float:
-    cells = [c[at] for _, c in rows[:_DETECTION_ROWS] if c[at].strip()]
+    cells = _cells(rows, at)
     return sum(bool(holds(cell)) for cell in cells) / max(len(cells), 1)
 
 
 def _is_prose(rows: _Rows, at: int) -> bool:
     """Whether the cells of a column may be sentences: neither numbers, identifiers nor labels."""
-    cells = [c[at].strip() for _, c in rows[:_DETECTION_ROWS] if c[at].strip()]
+    cells = [cell.strip() for cell in _cells(rows, at)]
     worded = [c for c in cells if any(map(str.isalpha, c)) and not _IDENTIFIER.fullmatch(c)]
-    few = len(cells) >= 4 and 2 * len(set(cells)) <= len(cells)
+    few = _are_codes(cells) or (len(cells) >= 4 and 2 * len(set(cells)) <= len(cells))
     return bool(cells) and 2 * len(worded) > len(cells) and not few
 
 
@@ -473,6 +558,8 @@ def _remedy(rows: _Rows, target_lang: str) -> str:
     ]
     names = [f"column_{at + 1}" for at in range(width)]
     prose = [at for at in range(width) if at not in foreign[:1] and _is_prose(rows, at)]
+    if scripts:  # what is Latin is English, and a column of another script is not
+        prose.sort(key=lambda at: -_share(rows, at, lambda c: script_of(c) == "Latin"))
     english = next((at for at in prose if at not in foreign), int(foreign == [0]))
     other = next(at for at in (*foreign, *prose, *range(width)) if at != english)
     names[english], names[other] = "en", target_lang

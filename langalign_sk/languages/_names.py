@@ -116,13 +116,14 @@ COUNTRY_CODES: dict[str, str] = {
 }
 
 _NAMES = """
-en: English, Eng, 영어, 영문, 英語, 英语, 英文, Anglais, Englisch, Inglés, Inglese, Inglês, Engels, Engelska,
-    Engelsk, Englanti, Angielski, Angličtina, Английский, Англійська, İngilizce, tiếng Anh, อังกฤษ,
-    ภาษาอังกฤษ, الإنجليزية, انگلیسی, אנגלית, अंग्रेज़ी, Inggris, Bahasa Inggris, Αγγλικά, Angol, Engleză
+en: English, Eng, 영어, 영문, 英語, 英语, 英文, Anglais, Englisch, Inglés, Inglese, Inglês, Engels,
+    Engelska, Engelsk, Englanti, Angielski, Angličtina, Английский, Англійська, İngilizce, tiếng Anh,
+    อังกฤษ, ภาษาอังกฤษ, الإنجليزية, انگلیسی, אנגלית, अंग्रेज़ी, Inggris, Bahasa Inggris, Αγγλικά,
+    Angol, Engleză
 ko: Korean, Kor, 한국어, 한국말, 조선말, 조선어, 한글, 국문, 韓国語, 朝鮮語, 韩语, 韩文, 韓語, 韓文,
     朝鲜语, North Korean, South Korean, Coréen, Koreanisch, Coreano, Корейский, Hangul
-ja: Japanese, Jpn, 日本語, にほんご, 일본어, 일어, 일문, 和文, 邦文, 日语, 日文, 日語, 日本语, Japonais, Japanisch,
-    Japonés, Giapponese, Японский, Nihongo
+ja: Japanese, Jpn, 日本語, にほんご, 일본어, 일어, 일문, 和文, 邦文, 日语, 日文, 日語, 日本语,
+    Japonais, Japanisch, Japonés, Giapponese, Японский, Nihongo
 zh: Chinese, Mandarin, Mandarin Chinese, Putonghua, 中文, 汉语, 漢語, 国语, 國語, 华语, 華語, 普通话,
     普通話, 中国語, 중국어, 중문, 한어, Chinois, Chinesisch, Chino, Cinese, Китайский
 zh-Hans: 简体中文, 中文简体, 简体, 简中, 簡体字, 簡体中国語, 簡体字中国語, 중국어 간체, 간체,
@@ -359,7 +360,8 @@ MODIFIERS: dict[str, str] = {
 
 # Words of a column's name that do not say which language it is in.
 _GENERIC_WORDS = """
-clean cleaned column content data expression input lang language line norm normalized original orig output phrase phrases raw
+clean cleaned column content data expression input lang language line norm normalized original
+orig output phrase phrases raw
 segment sent sentence sentences sents source src string target text texts tgt title trans
 translated translation translations trg txt utterance utterances value
 """

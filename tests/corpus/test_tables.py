@@ -629,3 +629,98 @@ def test_short_first_pairs_of_a_latin_language(tmp_path, first):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert ParallelCorpus.read(path, "de", columns=("en", "de")).n_pairs == 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1\tkor\t하나.\t10\teng\tOne.\n2\tkor\t둘.\t11\teng\tTwo.\n",
+        '"ko"\t"en"\n"하나."\t"One."\n"둘."\t"Two."\n',
+        "sep=\t\nko\ten\n하나.\tOne.\n둘.\tTwo.\n",
+        "SEP=;\nko;en\n하나.;One.\n둘.;Two.\n",
+        "ko_id\tko_text\ten_id\ten_text\ten_score\nk1\t하나.\te1\tOne.\t.5\nk2\t둘.\te2\tTwo.\t.7\n",
+        "국문\t영문\n하나.\tOne.\n둘.\tTwo.\n",
+    ],
+)
+def test_exports_of_other_programs(tmp_path, text):
+    corpus = ParallelCorpus.read(write(tmp_path / "x.tsv", text), "ko")
+    assert (corpus.target, corpus.source) == (("하나.", "둘."), ("One.", "Two."))
+
+
+def test_quoted_header_of_cells_with_line_ends(tmp_path):
+    path = write(tmp_path / "x.tsv", '"한국어"\t"English"\n"하나\n둘"\t"one ""x"""\n')
+    corpus = ParallelCorpus.read(path, "ko")
+    assert (corpus.target, corpus.source) == (("하나\n둘",), ('one "x"',))
+
+
+def test_blanks_after_commas(tmp_path):
+    path = write(tmp_path / "x.csv", 'ko, en\n"하나, 둘", "one, two"\n셋, "a, b"\n')
+    corpus = ParallelCorpus.read(path, "ko")
+    assert (corpus.target, corpus.source) == (("하나, 둘", "셋"), ("one, two", "a, b"))
+
+
+def test_rule_below_the_header_of_markdown(tmp_path):
+    path = write(tmp_path / "x.txt", "| ko | en |\n|:---|---|\n| 하나 | one |\n")
+    assert [text.strip() for text in ParallelCorpus.read(path, "ko").target] == ["하나"]
+
+
+@pytest.mark.parametrize("second", ["한국어\t영어", "ko\ten", "Korean text\tEnglish text"])
+def test_second_header(tmp_path, second):
+    path = write(tmp_path / "x.tsv", f"KO\tEN\n{second}\n하나\tone\n")
+    with pytest.warns(UserWarning, match="line 2: .* is a second header"):
+        assert ParallelCorpus.read(path, "ko").target == ("하나",)
+
+
+def test_a_pair_of_names_is_no_second_header(tmp_path):
+    path = write(tmp_path / "x.tsv", "ko\ten\n한국어\tKorean\n영어\tEnglish\n")
+    assert ParallelCorpus.read(path, "ko").n_pairs == 2
+
+
+def test_numbered_header(tmp_path):
+    path = write(tmp_path / "x.csv", ",0,1\n0,하나,one\n1,둘,two\n")
+    with pytest.warns(UserWarning, match="taken for a header"):
+        assert ParallelCorpus.read(path, "ko").source == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ('{"ko": "하나", "en": "one"}\n{"ko": "둘", "en": "two"}\n', "holds JSON: add .jsonl"),
+        ("1\tkor\t하나\n2\tkor\t둘\n3\teng\tOne.\n", "language of each row in column 2"),
+        ("<!DOCTYPE html>\n<p>404</p>\n", "web page"),
+        ("version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("PAR1PAR1", "name it .parquet"),
+    ],
+)
+def test_other_files_that_are_named_as_tables(tmp_path, text, match):
+    with pytest.raises(ValueError, match=match):
+        ParallelCorpus.read(write(tmp_path / "x.tsv", text), "ko")
+
+
+@pytest.mark.parametrize(
+    ("rows", "match"),
+    [
+        ([("one", "하나"), ("two", "둘"), ("three", "셋")], "columns are swapped"),
+        ([("+1ViwmA-", "one"), ("+tFg-", "two"), ("+wUs-", "three")], "encoding"),
+    ],
+)
+@pytest.mark.parametrize("name", ["x.tsv", "x.jsonl"])
+def test_sentences_under_the_wrong_name(tmp_path, name, rows, match):
+    if name == "x.tsv":
+        text = "ko\ten\n" + "".join("\t".join(row) + "\n" for row in rows)
+    else:
+        text = "".join(f'{{"ko": "{a}", "en": "{b}"}}\n' for a, b in rows)
+    with pytest.warns(UserWarning, match=match):
+        ParallelCorpus.read(write(tmp_path / name, text), "ko")
+
+
+def test_the_remedy_for_swapped_columns(tmp_path):
+    path = write(tmp_path / "x.tsv", "ko\ten\none\t하나\ntwo\t둘\nthree\t셋\n")
+    corpus = ParallelCorpus.read(path, "ko", columns=("en", "ko"), header=True)
+    assert corpus.target == ("하나", "둘", "셋")
+
+
+def test_the_remedy_for_korean_in_hanja_keeps_the_order(tmp_path):
+    path = write(tmp_path / "x.tsv", "大韓民國\tRepublic of Korea\n民主\tdemocracy\n")
+    with pytest.raises(ValueError, match=re.escape('columns=("ko", "en")')):
+        ParallelCorpus.read(path, "ko")
