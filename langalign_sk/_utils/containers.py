@@ -343,9 +343,11 @@ def _unwrapped(X: Any) -> Any:
     """The frame or Series inside a wrapper, or built from an interface between libraries."""
     if hasattr(type(X), "to_native"):  # narwhals
         return X.to_native()
+    if hasattr(X, "read_all") and hasattr(X, "schema"):  # RecordBatchReader
+        return X.read_all()
     if any(hasattr(X, name) for name in ("columns", "column_names", "__len__", "__iter__")):
         return X
-    if hasattr(X, "__arrow_c_stream__"):
+    if hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__"):
         return import_extra(
             "pyarrow", f"Reading {type(X).__name__} needs pyarrow", "parquet"
         ).table(X)
@@ -362,6 +364,10 @@ def _columns_of_frame(X: Any) -> tuple[list[Any], list[Any]] | None:
         return list(X.columns), [X.iloc[:, i] for i in range(len(X.columns))]
     if hasattr(X, "get_columns") and hasattr(X, "columns"):
         return list(X.columns), list(X.get_columns())
+    fields = X.dtype.names if isinstance(X, np.ndarray) and X.ndim == 1 else None
+    if fields:  # structured arrays; those of numbers stay as they are
+        text = any(X.dtype[name].kind not in _NUMBERS for name in fields)
+        return (list(fields), [X[name] for name in fields]) if text else None
     names = getattr(X, "column_names", None)
     if names is not None and hasattr(X, "column"):  # pyarrow
         return list(names), [X.column(i) for i in range(len(names))]
@@ -470,8 +476,9 @@ def _table_of_dict(X: Mapping[Any, Any], what: str) -> Any:
 def _cells(X: Any, what: str) -> Any:
     """List or array of the rows of a container that is not a frame."""
     if isinstance(X, np.ma.MaskedArray) and X.dtype.kind not in _NUMBERS:
-        masked: Any = X.astype(object)
-        return masked.filled(None)
+        cells = np.ma.getdata(X).astype(object)
+        cells[np.ma.getmaskarray(X)] = None  # filled(None) would fill in "?"
+        return cells
     if isinstance(X, list | tuple | np.ndarray):
         return X
     if isinstance(X, io.TextIOBase):

@@ -17,6 +17,7 @@ __all__ = [
     "find_sides",
     "is_language",
     "mapping_remedy",
+    "names_of_text",
     "need_sides",
     "target_names",
 ]
@@ -47,6 +48,18 @@ def column_of(names: Sequence[Any], language: str) -> int | None:
         (rank, at) for at, name in enumerate(names) if (rank := match_rank(language, str(name)))
     ]
     return min(ranks)[1] if ranks else None
+
+
+def names_of_text(names: Sequence[Any], columns: Sequence[Sequence[Any]]) -> list[Any]:
+    """Names of columns; "" for "id" and "no" above numbers, which are not the codes of languages."""
+    return [
+        ""
+        if str(name).strip().casefold() in ("id", "no")
+        and len(cells)
+        and all(str(cell).strip().isdigit() for cell in cells)
+        else name
+        for name, cells in zip(names, columns, strict=True)
+    ]
 
 
 def find_sides(names: Sequence[Any], target_lang: str) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from .._utils.validation import shorten
 from ..languages import LanguageRouter, script_of, scripts_of_language
 from ..languages.codes import declared_language
 from ._corpus import ParallelCorpus
-from ._readers import Sides, column_of
+from ._readers import Sides, column_of, names_of_text
 
 __all__ = [
     "Embeddings",
@@ -177,7 +177,8 @@ def _read_table(
     if len(table.columns) == 1:
         return Text(check_texts(table.columns[0], may_be_empty=True, missing=missing))
     names = [str(name) for name in table.names]
-    found = {lang: at for lang in ("en", *languages) if (at := column_of(names, lang)) is not None}
+    named = [str(name) for name in names_of_text(names, table.columns)]
+    found = {lang: at for lang in ("en", *languages) if (at := column_of(named, lang)) is not None}
     check_column_names(table.names, "X", [names[at] for at in found.values()])
     declared = [lang for lang in languages if lang in found]
     if "en" not in found or not declared:

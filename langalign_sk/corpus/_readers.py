@@ -13,7 +13,14 @@ from .._utils.containers import Table, cells_of, check_column_names, opened
 from .._utils.texts import check_texts
 from .._utils.validation import check_choice, shorten, warn_user
 from ..languages import script_of, scripts_of_language
-from ._columns import MissingLanguageError, Sides, check_language, column_of, need_sides
+from ._columns import (
+    MissingLanguageError,
+    Sides,
+    check_language,
+    column_of,
+    names_of_text,
+    need_sides,
+)
 from ._files import JSON, SUFFIXES, TABLES, open_file, read_lines
 from ._records import read_json, read_parquet
 from ._tables import check_columns, read_table
@@ -25,6 +32,7 @@ __all__ = [
     "as_texts",
     "check_language",
     "column_of",
+    "names_of_text",
     "read_lines",
     "read_pairs",
     "sides_of_frame",
@@ -52,7 +60,9 @@ def sides_of_frame(frame: Any, target_lang: str) -> tuple[Any, Any]:
             "frame must be a table with named columns, such as a pandas or polars DataFrame or a list "
             f"of dicts, got {type(frame).__name__}."
         )
-    target, source = need_sides(table.names, target_lang, "frame")
+    check_column_names(table.names, "frame")
+    names = names_of_text(table.names, table.columns)
+    target, source = need_sides(names, target_lang, "frame")
     check_column_names(table.names, "frame", [table.names[target], table.names[source]])
     return table.columns[target], table.columns[source]
 
