@@ -124,7 +124,8 @@ def _warn_of_scripts(label: str, target: Any, source: Any, target_lang: str) -> 
     if not scripts or len(pairs) < 3 or any(script_of(ours) in scripts for ours, _ in pairs):
         return
     swapped = sum(script_of(theirs) in scripts for _, theirs in pairs)
-    reason, remedy = "the encoding is another one", 'Pass encoding=, such as "utf-7".'
+    reason = "they are romanized, or the encoding is another one"
+    remedy = 'Pass encoding=, such as "cp949", for the latter.'
     if 2 * swapped > len(pairs):
         reason, remedy = (
             "the columns are swapped",

@@ -182,7 +182,12 @@ def _has_quoted_header(text: str, delimiter: str, target_lang: str) -> bool:
     cells = [cell.strip() for cell in first.split(delimiter)]
     if len(delimiter) != 1 or not all(re.fullmatch('"[^"]+"', cell) for cell in cells):
         return False
-    return find_sides(cells, target_lang) is not None
+    if find_sides(cells, target_lang) is None:
+        return False
+    try:
+        return bool(list(_csv_rows("", text, delimiter)))
+    except ValueError:
+        return False  # quotes are text in other rows
 
 
 def _check_not_records(label: str, text: str) -> None:
@@ -239,7 +244,7 @@ def _names_of_first(rows: _Rows) -> list[str]:
         if not number and same_spelling(name) not in TWO_LETTER:
             continue
         below = [cells[at] for _, cells in rows[1:] if at < len(cells)]
-        if number and below and all(cell.strip().isdigit() for cell in below):
+        if number and below and all(_IDENTIFIER.fullmatch(cell.strip()) for cell in below):
             names[at] = ""
         if len(names) > 2 and (_are_codes(below) or {*below} == {name}):
             names[at] = ""

@@ -320,3 +320,37 @@ def test_clean_tells_languages_as_the_router_does(language, target, english, rea
     corpus = ParallelCorpus([target], [english], target_lang=language)
     report = corpus.clean(max_length_ratio=100).cleaning_report
     assert [name for name, n in report.items() if n] == [reason]
+
+
+def test_frames_of_other_kinds():
+    pa = pytest.importorskip("pyarrow")
+    rows = list(zip(KO, EN, strict=True))
+    batch = pa.record_batch({"ko": list(KO), "en": list(EN)})
+
+    class OfC:
+        def __arrow_c_array__(self, requested_schema=None):
+            return batch.__arrow_c_array__(requested_schema)
+
+    structured = np.array(rows, dtype=[("ko", object), ("en", object)])
+    fixed = np.array(rows, dtype=[("ko", "U40"), ("en", "U40")])
+    for frame in (structured, fixed.view(np.recarray), pa.table(batch).to_reader(), OfC()):
+        assert ParallelCorpus.from_frame(frame, "ko") == make()
+
+
+def test_masked_text_is_missing():
+    masked = np.ma.array(["one", "two"], mask=[False, True])
+    with pytest.raises(ValueError, match="row 1 is missing"):
+        ParallelCorpus(["하나", "둘"], masked, target_lang="ko")
+
+
+def test_numbers_named_id_are_not_indonesian():
+    frame = pd.DataFrame({"id": ["1", "2"], "Indonesian": ["satu", "dua"], "en": ["one", "two"]})
+    assert ParallelCorpus.from_frame(frame, "id").target == ("satu", "dua")
+
+
+def test_columns_of_several_levels():
+    frame = pd.DataFrame(
+        [["하나", "one"]], columns=pd.MultiIndex.from_tuples([("t", "ko"), ("t", "en")])
+    )
+    with pytest.raises(ValueError, match="several levels"):
+        ParallelCorpus.from_frame(frame, "ko")

@@ -724,3 +724,15 @@ def test_the_remedy_for_korean_in_hanja_keeps_the_order(tmp_path):
     path = write(tmp_path / "x.tsv", "大韓民國\tRepublic of Korea\n民主\tdemocracy\n")
     with pytest.raises(ValueError, match=re.escape('columns=("ko", "en")')):
         ParallelCorpus.read(path, "ko")
+
+
+def test_quotes_that_are_text_below_a_quoted_header(tmp_path):
+    path = write(tmp_path / "x.tsv", '"ko"\t"en"\n하나\t"x" is one\n')
+    assert ParallelCorpus.read(path, "ko").source == ('"x" is one',)
+
+
+@pytest.mark.parametrize("ids", [("1", "2"), ("A-1", "A-2")])
+def test_identifiers_are_not_indonesian(tmp_path, ids):
+    rows = f"{ids[0]}\tsatu dua\tone two\n{ids[1]}\ttiga\tthree\n"
+    path = write(tmp_path / "x.tsv", "ID\tIndonesian\tEnglish\n" + rows)
+    assert ParallelCorpus.read(path, "id").target == ("satu dua", "tiga")
