@@ -81,8 +81,8 @@ def sides_of_records(label: str, records: _Records, target_lang: str) -> Sides:
         need_sides(keys, target_lang, label, _remedy(keys, target_lang, _order(keys, records)))
         raise MissingLanguageError  # need_sides raises
     rows, names = found
-    for keys in dict.fromkeys(tuple(row) for _, row in rows):
-        check_column_names(keys, label, names)
+    for spelled in dict.fromkeys(tuple(row) for _, row in rows):
+        check_column_names(spelled, label, names)
     target, source = (
         [_text(label, place, row, _key_of(row, name, language)) for place, row in rows]
         for name, language in zip(names, (target_lang, "en"), strict=True)
