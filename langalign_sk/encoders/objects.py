@@ -15,22 +15,26 @@ from sklearn.utils.validation import check_is_fitted
 
 from .base import TextEncoder
 from .models.transformer import one_at_a_time
-from .outputs import as_rows, awaited_error
+from .outputs import as_rows, awaited_error, one_by_one
 from .sentence import SentenceEncoder
 
 __all__ = ["Encoder", "as_encoder", "object_name", "original_object"]
 
 
 # Methods that encode a list of str, behind `encode` and `transform`: of LangChain, LlamaIndex, Milvus,
-# FlagEmbedding, sentence-transformers and FastEmbed.
+# LASER, FlagEmbedding, sentence-transformers and FastEmbed.
 _METHODS = (
     "embed_documents",
     "get_text_embedding_batch",
     "encode_documents",
+    "encode_sentences",
     "encode_corpus",
     "encode_document",
     "embed",
 )
+# Methods of asynchronous clients, and of models that take one text.
+_AWAITED = ("aembed_documents", "aget_text_embedding_batch", "aembed")
+_OF_ONE_TEXT = ("get_sentence_vector", "embed_query", "get_text_embedding", "get_mean_vector")
 _TRIAL = "Good morning."
 # Attributes that say that a transformer was fitted, or on what, and hold nothing that it learned.
 _NOT_LEARNED = ("n_features_in_", "feature_names_in_", "fitted_", "is_fitted_")
@@ -77,8 +81,18 @@ class _ObjectEncoder(_Wrapped):
         """Nothing to do: the object is loaded."""
 
     def encode(self, texts: list[str]) -> NDArray:
-        # A copy, which the object may sort or empty.
-        return as_rows(self._encode([*texts]), texts, self._name, self._call)
+        try:
+            # A copy, which the object may sort or empty.
+            out = self._encode([*texts])
+        except (AttributeError, TypeError, ValueError) as error:
+            if self._call not in "".join(getattr(error, "__notes__", ())):
+                error.add_note(
+                    f"The encoder {self._name} was called with a list of {len(texts)} str, as "
+                    f"{self._call}. If it takes something else, pass a function, such as\n"
+                    f"    {one_by_one(self._call)}"
+                )
+            raise
+        return as_rows(out, texts, self._name, self._call)
 
 
 class _TransformerEncoder(_Wrapped):
@@ -129,11 +143,22 @@ def _check_call(encode: Callable[..., Any], name: str, call: str) -> None:
     try:
         signature.bind([_TRIAL])
     except TypeError:
-        more = call.replace("texts)", "..., texts)")
         raise TypeError(
             f"The encoder {name} takes {signature}, and not a list of str alone. Pass a function that "
-            f"gives it the rest:\n    encoder=lambda texts: {more}"
+            f"gives it the rest:\n    encoder=lambda texts: {_with_the_rest(call, signature)}"
         ) from None
+
+
+def _with_the_rest(call: str, signature: inspect.Signature) -> str:
+    """Call of a function with places for what it needs besides texts."""
+    needed = [p for p in signature.parameters.values() if p.default is p.empty]
+    keywords = [f"{p.name}=..." for p in needed if p.kind is p.KEYWORD_ONLY]
+    if {"task_metadata", "hf_split"} <= signature.parameters.keys():  # of MTEB
+        batches = '[{"text": texts}]'
+        return call.replace("texts)", f"{', '.join([batches, *keywords])})")
+    if not keywords:
+        return call.replace("texts)", "..., texts)")
+    return call.replace("texts)", f"texts, {', '.join(keywords)})")
 
 
 def _not_known_as_fitted(transformer: Any) -> Iterator[Any]:
@@ -189,7 +214,9 @@ def _column(transformer: Any, texts: list[str]) -> Any:
 
 def _is_sentence_transformer(encoder: Any) -> bool:
     """Whether an object is of a class of sentence-transformers, told without importing them."""
-    return any(c.__module__.startswith("sentence_transformers") for c in type(encoder).__mro__)
+    # A class made by `type` where no module is executed has no __module__.
+    modules = (getattr(c, "__module__", "") for c in type(encoder).__mro__)
+    return any(str(module).startswith("sentence_transformers") for module in modules)
 
 
 def original_object(encoder: Any) -> Any:
@@ -213,9 +240,9 @@ def as_encoder(encoder: Any, device: str | None = None) -> Encoder:
     encoder : str, path, SentenceEncoder, object, function or scikit-learn transformer
         See :class:`SentenceEncoder` for names. An object has one of the methods `encode`,
         `transform`, `embed_documents` (LangChain), `get_text_embedding_batch` (LlamaIndex),
-        `encode_documents` (Milvus), `encode_corpus`, `encode_document` or `embed` (FastEmbed), of
-        which the first is called, or can be called itself, with a list of str. A transformer is
-        fitted, or has nothing to fit.
+        `encode_documents` (Milvus), `encode_sentences` (LASER), `encode_corpus`, `encode_document`
+        or `embed` (FastEmbed), of which the first is called, or can be called itself, with a list
+        of str. A transformer is fitted, or has nothing to fit.
     device : str, default=None
         For a name only; a handle or an object has a device of its own.
 
@@ -249,7 +276,7 @@ def as_encoder(encoder: Any, device: str | None = None) -> Encoder:
         return encoder
     if isinstance(encoder, type):
         raise TypeError(f"encoder is the class {encoder.__name__}: pass an instance of it.")
-    if hasattr(encoder, "encode"):
+    if callable(getattr(encoder, "encode", None)):
         return _ObjectEncoder(encoder)
     if hasattr(encoder, "transform"):
         return _TransformerEncoder(encoder)
@@ -258,9 +285,15 @@ def as_encoder(encoder: Any, device: str | None = None) -> Encoder:
             return _ObjectEncoder(encoder, method)
     if callable(encoder) and getattr(encoder, "__module__", None) != "builtins":
         return _ObjectEncoder(encoder, "")
+    for method in _AWAITED:
+        if hasattr(encoder, method):
+            raise awaited_error(object_name(encoder), f"model.{method}(texts)")
+    vector = next(
+        (f"model.{method}(text)" for method in _OF_ONE_TEXT if hasattr(encoder, method)), ""
+    )
     raise TypeError(
         "encoder must be a name, a SentenceEncoder, an object with encode(list of str), a function "
         "of a list of str, or a fitted scikit-learn transformer of text, got "
         f"{type(encoder).__name__}. Around anything else, put a function:\n"
-        "    encoder=lambda texts: [...the vector of text... for text in texts]"
+        f"    encoder=lambda texts: [{vector or '...the vector of text...'} for text in texts]"
     )

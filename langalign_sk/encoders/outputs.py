@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-__all__ = ["RowError", "as_rows", "awaited_error", "numbered_in"]
+__all__ = ["RowError", "as_rows", "awaited_error", "numbered_in", "one_by_one"]
 
 
 # Dense rows of a vectorizer without dimension reduction are wider than any map can learn.
 _MAX_WIDTH = 4096
 # Names under which libraries return sentence embeddings: FlagEmbedding, Milvus,
-# sentence-transformers, ModelScope, transformers, and the HTTP clients.
+# sentence-transformers, ModelScope, transformers, vLLM, and the HTTP clients.
 _NAMES = (
     "dense_vecs",
     "dense",
@@ -32,10 +32,13 @@ _NAMES = (
     "embeddings",
     "embedding",
     "data",
+    "outputs",
     "float",
     "float_",
     "values",
 )
+# Methods of answers that return their rows: of a future, and of Triton's client.
+_METHODS = {"result": ".result()", "as_numpy": ".as_numpy(...)"}
 _SHOWN = 60  # characters of a text in a message
 _DEPTH = 4  # of responses within responses
 _ROW = "{row}"
@@ -143,6 +146,11 @@ def awaited_error(name: str, call: str, *, generator: bool = False) -> TypeError
     )
 
 
+def one_by_one(call: str) -> str:
+    """Function that calls an encoder of one text with each."""
+    return f"encoder=lambda texts: [{call.replace('(texts', '(text')} for text in texts]"
+
+
 class _Output:
     """Reader of what an encoder returned for some texts."""
 
@@ -181,8 +189,10 @@ class _Output:
     def _held(self, out: Any) -> Any:
         """What a dict or a response holds, None if it cannot be told; anything else as it is."""
         for _ in range(_DEPTH):
-            if isinstance(out, Mapping) and self.n and all(text in out for text in self.texts):
-                return [out[text] for text in self.texts]
+            if isinstance(out, Mapping) and self.n:
+                for keys in (self.texts, range(self.n)):
+                    if len(out) <= self.n and all(key in out for key in keys):
+                        return [out[key] for key in keys]
             inner = _inner(out)
             if inner is out or inner is None:
                 return inner
@@ -203,15 +213,8 @@ class _Output:
             whole = _plain(held)
             if whole is not None:
                 return whole
-        if (
-            isinstance(held, tuple)
-            and len(held) != self.n
-            and held
-            and _shape(held[0])[:1] == (self.n,)
-        ):
-            raise self._refused(
-                _described(out), f"Pass a function:\n    encoder=lambda texts: {self.call}[0]"
-            )
+        if isinstance(held, list | tuple) and len(held) not in (1, self.n):
+            self._check_not_several(held, out)
         # One more than there may be, since a generator may never end. Each row is copied before the
         # next is asked for: an encoder may fill one buffer again and again.
         items = held if isinstance(held, list | tuple) else islice(held, self.n + 1)
@@ -233,7 +236,8 @@ class _Output:
                     f"an array of shape {row.shape} for each text, such as "
                     f"{_shown(self.texts[i])},",
                     "These may be rows of tokens: pool them, as\n"
-                    f"    encoder=lambda texts: [rows.mean(axis=0) for rows in {self.call}]",
+                    f"    encoder=lambda texts: [np.mean(rows, axis={_but_last(row.ndim)}) "
+                    f"for rows in {self.call}]",
                 )
             if row.shape != rows[0].shape:
                 raise self._of_row(
@@ -242,6 +246,19 @@ class _Output:
                     i,
                 )
         return np.stack(rows) if rows else np.empty(0, dtype=np.float32)
+
+    def _check_not_several(self, held: Sequence[Any], out: Any) -> None:
+        """Raise ValueError for rows beside other outputs of a model."""
+        shapes = [_shape(item) for item in held]
+        of_texts = [i for i, shape in enumerate(shapes) if len(shape) > 1 and shape[0] == self.n]
+        rows = [i for i in of_texts if len(shapes[i]) == 2]
+        # Batches of rows add up to as many as there are texts.
+        batches = all(len(shape) == 2 for shape in shapes)
+        if of_texts and not (batches and sum(shape[0] for shape in shapes) == self.n):
+            at = (rows or of_texts)[0]
+            raise self._refused(
+                _described(out), f"Pass a function:\n    encoder=lambda texts: {self.call}[{at}]"
+            )
 
     def _numbers(self, out: Any) -> NDArray | None:
         """Array of a tensor, sparse matrix, frame or array of any package; None for others."""
@@ -287,9 +304,10 @@ class _Output:
             found = _plain(held) if isinstance(held, _OF_NUMBERS) else None
         if found is None:
             what = f"{_described(row)} for {_ROW}"
+            remedy = self._remedy_of_kind(row if held is None else held, of_row=True)
             if i >= self.n:
-                raise self._refused(_described(out), self._remedy_of_kind(row))
-            raise self._of_row(f"returned {what}. {self._remedy_of_kind(row)}", i)
+                raise self._refused(_described(out), remedy)
+            raise self._of_row(f"returned {what}. {remedy}", i)
         return self._floats(found, row)
 
     def _floats(self, array: NDArray, out: Any) -> NDArray:
@@ -325,13 +343,31 @@ class _Output:
         rows = f"[row{at} for row in {self.call}]" if of_row else f"{self.call}{at}"
         return f"Pass a function that takes the rows out:\n    encoder=lambda texts: {rows}"
 
-    def _remedy_of_kind(self, held: Any) -> str:
+    def _taken(self, values: str, of_row: bool) -> str:
+        """Function that applies a method to an answer, or to the answer of each text."""
+        one, many = f"[answer{values} for answer in {self.call}]", f"{self.call}{values}"
+        return f"encoder=lambda texts: {one if of_row else many}"
+
+    def _remedy_of_kind(self, held: Any, *, of_row: bool = False) -> str:
         if isinstance(held, Number):
-            return f"It may take one text at a time: pass a function\n    {self._one_by_one()}"
+            return f"It may take one text at a time: pass a function\n    {one_by_one(self.call)}"
         if isinstance(held, Mapping) or hasattr(held, "indices"):
             return self._remedy_of_names(held, of_row=True)
         if held is None:
             return "A return statement or a result may be missing."
+        if isinstance(held, str | bytes):
+            return (
+                "A row holds numbers: ask for them instead of base64, and read an answer in JSON "
+                f"first, as\n    encoder=lambda texts: json.loads({self.call})['embeddings']"
+            )
+        if isinstance(held, list | tuple):
+            return (
+                "A row holds numbers: pass a function that converts them, as\n"
+                f"    encoder=lambda texts: np.array({self.call}, dtype=float)"
+            )
+        for name, values in _METHODS.items():
+            if callable(getattr(held, name, None)):
+                return f"Pass a function that takes the numbers out:\n    {self._taken(values, of_row)}"
         return (
             "Pass a function that returns an array, such as\n"
             f"    encoder=lambda texts: np.array([answer.vector for answer in {self.call}])"
@@ -341,18 +377,21 @@ class _Output:
         if len(shape) > 2 and shape[0] == self.n:
             return (
                 "These may be rows of tokens: pool them, and leave padding out, as\n"
-                f"    encoder=lambda texts: {self.call}.mean(axis=1)"
+                f"    encoder=lambda texts: np.mean({self.call}, axis={_but_last(len(shape), 1)})"
             )
         if len(shape) == 2 and shape[1] == self.n:
             return f"Pass its transpose:\n    encoder=lambda texts: {self.call}.T"
         if len(shape) == 1 and shape[0] not in (0, self.n):
-            return f"It may take one text at a time: pass a function\n    {self._one_by_one()}"
+            return f"It may take one text at a time: pass a function\n    {one_by_one(self.call)}"
         if len(shape) in (1, 2):
             return "Each text must have one row, in the order of the texts, also an empty one."
         return ""
 
-    def _one_by_one(self) -> str:
-        return f"encoder=lambda texts: [{self.call.replace('(texts', '(text')} for text in texts]"
+
+def _but_last(n_axes: int, first: int = 0) -> int | tuple[int, ...]:
+    """Axes between the first ones and the last, as `axis` of numpy."""
+    axes = tuple(range(first, n_axes - 1))
+    return axes[0] if len(axes) == 1 else axes
 
 
 def _plain(rows: Any) -> NDArray | None:

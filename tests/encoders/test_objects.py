@@ -610,3 +610,63 @@ def test_a_saved_model_asks_for_its_function_again(tmp_path):
         load(tmp_path / "model")
     again = load(tmp_path / "model", encoder=lambda texts: lengths(texts))
     np.testing.assert_array_equal(again.transform(["좋은 아침"]), aligner.transform(["좋은 아침"]))
+
+
+def without_a_module(**methods):
+    """Instance of a class that was made where no module is executed."""
+    made = {}
+    exec("Made = type('Made', (), methods)", {"methods": methods}, made)
+    return made["Made"]()
+
+
+def lengths_of(model, texts):
+    return lengths(texts)
+
+
+@pytest.mark.parametrize("method", ["encode", "__call__", "transform", "embed"])
+def test_object_whose_class_has_no_module(method):
+    encoder = as_encoder(without_a_module(**{method: lengths_of}))
+    encoder.load()
+    assert encoder.encode(["a", "bc"]).tolist() == lengths(["a", "bc"]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("method", "remedy"),
+    [
+        ("aembed_documents", "asyncio.run(model.aembed_documents(texts))"),
+        ("aget_text_embedding_batch", "asyncio.run(model.aget_text_embedding_batch(texts))"),
+        ("get_sentence_vector", "[model.get_sentence_vector(text) for text in texts]"),
+        ("embed_query", "[model.embed_query(text) for text in texts]"),
+        ("run", "[...the vector of text... for text in texts]"),
+    ],
+)
+def test_object_with_another_method_is_named_with_a_remedy(method, remedy):
+    model = types.SimpleNamespace(encode=None, **{method: lengths_of})
+    with pytest.raises(TypeError) as raised:
+        as_encoder(model)
+    assert f"encoder=lambda texts: {remedy}" in str(raised.value)
+
+
+@pytest.mark.parametrize("error", [AttributeError, TypeError, ValueError])
+def test_error_of_a_model_of_one_text_has_a_note(error):
+    def vector(text):
+        if not isinstance(text, str):
+            raise error("expected one str")
+        return [1.0, 2.0]
+
+    with pytest.raises(error, match=r"^expected one str") as raised:
+        as_encoder(vector).encode(["a", "b"])
+    (note,) = raised.value.__notes__
+    assert "called with a list of 2 str" in note
+    assert "encoder=lambda texts: [model(text) for text in texts]" in note
+
+
+def test_remedy_for_the_encoder_protocol_of_mteb():
+    class Model:
+        def encode(self, inputs, *, task_metadata, hf_split, prompt_type=None):
+            """Rows of batches of a loader."""
+
+    with pytest.raises(TypeError) as raised:
+        as_encoder(Model())
+    call = 'model.encode([{"text": texts}], task_metadata=..., hf_split=...)'
+    assert str(raised.value).endswith(f"encoder=lambda texts: {call}")

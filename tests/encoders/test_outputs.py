@@ -4,6 +4,8 @@ import array
 import collections
 import pickle
 import types
+from concurrent.futures import Future
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -84,6 +86,8 @@ def reused():
 # Read
 
 LIBRARIES = {
+    "vLLM": lambda: [Answer(outputs=Answer(embedding=[*row]), finished=True) for row in ROWS],
+    "dict by position": lambda: dict(enumerate(ROWS)),
     "BGE-M3": lambda: {"dense_vecs": ROWS, "lexical_weights": [{}] * 3, "colbert_vecs": None},
     "Milvus": lambda: {"dense": [*ROWS], "sparse": sp.csr_array(ROWS)},
     "sentence-transformers, all outputs": lambda: [
@@ -233,7 +237,20 @@ REFUSED = {
     "sparse objects": ([Answer(indices=[1], values=[0.5])] * 3, "SimpleNamespace", "dense ones"),
     "rows and something else": ((ROWS, {"tokens": 3}), "a tuple of dict and ndarray", "(texts)[0]"),
     "None": (None, "returned None", "may be missing"),
-    "str": ("abc", "a str", "np.array"),
+    "str": ("abc", "a str", "json.loads(model.encode(texts))"),
+    "base64": ([Answer(embedding="AAAA")] * 3, "SimpleNamespace for text 0", "instead of base64"),
+    "decimal numbers": ([[Decimal(1)]] * 3, "a list of Decimal for text 0", "dtype=float"),
+    "list of several outputs": (
+        [np.ones((3, 4, 2)), ROWS],
+        "a list of ndarray for 3 texts",
+        "encoder=lambda texts: model.encode(texts)[1]",
+    ),
+    "future": (Future(), "a Future", "encoder=lambda texts: model.encode(texts).result()"),
+    "futures": (
+        [Future()] * 3,
+        "a Future for text 0",
+        "encoder=lambda texts: [answer.result() for answer in model.encode(texts)]",
+    ),
     "int": (3, "an int", "[model.encode(text) for text in texts]"),
     "set": ({1.0, 2.0, 3.0}, "a set", "np.array"),
     "function": (len, "a builtin_function_or_method", "np.array"),
@@ -246,9 +263,10 @@ REFUSED = {
         "a DataFrame of object",
         "Rows hold numbers",
     ),
-    "tokens": (np.ones((3, 4, 2)), "shape (3, 4, 2)", "pool them"),
+    "tokens": (np.ones((3, 4, 2)), "shape (3, 4, 2)", "np.mean(model.encode(texts), axis=1)"),
+    "tokens of a pipeline": (np.ones((3, 1, 4, 2)).tolist(), "shape (3, 1, 4, 2)", "axis=(1, 2)"),
     "tokens of each text": ([np.ones((k, 2)) for k in (2, 3, 4)], "shape (2, 2)", "pool them"),
-    "nested tokens": ([[[[1.0, 2.0]] * k] for k in (2, 3, 4)], "shape (1, 2, 2)", "pool them"),
+    "nested tokens": ([[[[1.0, 2.0]] * k] for k in (2, 3, 4)], "shape (1, 2, 2)", "axis=(0, 1)"),
     "transposed": (np.ones((8, 3)), "shape (8, 3) for 3 texts", "(texts).T"),
     "one row for all": (ROWS[0], "shape (2,)", "[model.encode(text) for text in texts]"),
     "row too few": (ROWS[:2], "shape (2, 2)", "one row, in the order of the texts"),
