@@ -204,7 +204,14 @@ class LinearAligner(PairedMap):
         )
         best = candidates[0]
         self.cv_results_ = None
-        if len(candidates) > 1:
+        constant = [] if self.method == "identity" else rows.constant_sides
+        if constant:
+            warn_user(
+                f"All {len(rows)} rows of {' and '.join(constant)} are the same, so that there is "
+                "nothing to learn from. Check the encoder."
+            )
+            best = cautious_candidate(candidates)
+        elif len(candidates) > 1:
             choice = choose(
                 rows, candidates, random_state=self.random_state, objective=self.objective
             )

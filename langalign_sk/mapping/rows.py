@@ -45,6 +45,17 @@ class PairedRows:
         """Whether both sides have one width."""
         return self.X.shape[1] == self.Y.shape[1]
 
+    @property
+    def constant_sides(self) -> list[str]:
+        """Names of the sides whose rows are all the same: X, y or both."""
+        sides = {"X": self.X, "y": self.Y}
+        # Where they are not, the last row mostly tells.
+        return [
+            name
+            for name, rows in sides.items()
+            if (rows[-1] == rows[0]).all() and (rows == rows[0]).all()
+        ]
+
     @cached_property
     def groups(self) -> NDArray[np.intp]:
         """Labels that rows share which are equal on either side."""

@@ -13,7 +13,10 @@ from .exact import Rows
 from .hubness import Hubness
 from .identifiers import kept_ids
 
-__all__ = ["DocumentIndex", "check_width", "checked_ids", "unit"]
+__all__ = ["DocumentIndex", "all_the_same", "check_width", "checked_ids", "unit"]
+
+
+_SAME = 1e-6  # of numbers of unit rows, that rounding explains
 
 
 class DocumentIndex:
@@ -178,6 +181,13 @@ class DocumentIndex:
         self.next_id = max(self.next_id, max(numbers, default=0))
         self._places = np.cumsum(self.rows.alive) - 1
         self._positions = np.flatnonzero(self.rows.alive)
+
+
+def all_the_same(rows: NDArray) -> bool:
+    """Whether there are several rows, which are equal but for rounding."""
+    if len(rows) < 2 or not np.allclose(rows[-1], rows[0], rtol=_SAME, atol=_SAME):
+        return False  # without a look at all of many rows
+    return bool(np.allclose(rows, rows[0], rtol=_SAME, atol=_SAME))
 
 
 def unit(rows: NDArray) -> NDArray:

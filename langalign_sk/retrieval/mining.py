@@ -20,7 +20,7 @@ from ..encoders import EncodingSession
 from ..languages import script_of, scripts_of_language
 from .backends import CompleteSearch, Index, make_index
 from .exact import Rows
-from .index import check_width, unit
+from .index import all_the_same, check_width, unit
 from .margin_mixture import N_MARGINS, N_MEAN, NearestMargins, fit_mixture
 from .tables import as_column
 from .view import text_rows
@@ -234,6 +234,7 @@ def mine_pairs(
             S, T = _rows_of_embeddings(source_rows, target_rows, aligner)
         case _:
             raise ValueError("One side is text and the other embeddings: pass both alike.")
+    _warn_of_constant_rows(S, T)
     places = _distinct(S, texts and texts[0]), _distinct(T, texts and texts[1])
     search = _Search(n_neighbors, lambda: make_index(backend, backend_params))
     collections = S[places[0]], T[places[1]]
@@ -294,6 +295,15 @@ def _rows_of_embeddings(source: Any, target: Any, aligner: Any) -> tuple[NDArray
     )
     check_width(T, S.shape[1], "Target rows")
     return S, T
+
+
+def _warn_of_constant_rows(S: NDArray, T: NDArray) -> None:
+    constant = [name for name, rows in (("source", S), ("target", T)) if all_the_same(rows)]
+    if constant:
+        warn_user(
+            f"All {' and all '.join(constant)} rows are the same, so that no pair can be told from "
+            "another. Check the encoder."
+        )
 
 
 def _check_not_swapped(source: list[str], target: list[str], language: str) -> None:

@@ -48,7 +48,7 @@ from .fusion import FUSIONS, Fusion, Joined, lexical_weight
 from .hubness import SCORINGS, Hubness
 from .identifiers import listed_ids
 from .idle import idle_of_retriever
-from .index import DocumentIndex, checked_ids
+from .index import DocumentIndex, all_the_same, checked_ids
 from .index_folder import (
     IndexContents,
     Opening,
@@ -641,6 +641,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
     ) -> tuple[list[EncodedView], list[QueryRows | None]]:
         """Rows of every view, and those of the bank that hubness is measured by."""
         rows = _document_rows(aligners, given.documents, session)
+        _warn_of_constant_rows(aligners, rows, given.documents)
         encoded, banks = [], []
         for i, aligner in enumerate(aligners):
             languages = languages_in(aligner, _part(given.documents, i), "en")
@@ -1260,6 +1261,22 @@ def _document_rows(
     maps = [route_of(one) for one in aligners if hasattr(thawed(one), "language_map_")]
     bridged = any(route.bridge is not None for route in maps)
     return document_rows(aligners, documents, session if bridged else None)
+
+
+def _warn_of_constant_rows(
+    aligners: list[Any], rows: list[NDArray], documents: list[str] | list[NDArray]
+) -> None:
+    if isinstance(documents[0], str) and len(set(documents)) < 2:
+        return
+    names = [name_of(one, i) for i, one in enumerate(aligners) if all_the_same(rows[i])]
+    if names:
+        view = (
+            f" in the view{'s' * (len(names) > 1)} {', '.join(names)}" if len(aligners) > 1 else ""
+        )
+        warn_user(
+            f"All {len(rows[0])} documents have the same row{view}, so that a search cannot tell one "
+            "from another. Check the encoder."
+        )
 
 
 def _rows_of_pairs(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -179,3 +181,22 @@ def test_an_aligner_measures_its_map_by_the_sums_of_its_choice(counts):
     assert sum(summed) == 1_500
     assert grouped == [1_500]
     assert len(decomposed) <= 6
+
+
+@pytest.mark.parametrize("method", ["auto", "scale", "centre", "ridge", "procrustes", "spectral"])
+@pytest.mark.parametrize(("X", "Y", "sides"), [(0, 1, "X"), (1, 0, "y"), (0, 0, "X and y")])
+def test_constant_rows_are_named_by_every_method(method, X, Y, sides):
+    rows = np.ones((40, 3)), np.random.default_rng(0).normal(size=(40, 3))
+    with pytest.warns(UserWarning, match="same, so that") as seen:
+        LinearAligner(method).fit(rows[X], rows[Y])
+    (warning,) = seen
+    assert str(warning.message).startswith(f"All 40 rows of {sides} are the same")
+
+
+def test_rows_that_agree_in_the_first_and_the_last_vary():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    X[-1] = X[0]
+    assert PairedRows(X, np.ones((40, 3))).constant_sides == ["y"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LinearAligner("identity").fit(np.ones((2, 3)), np.ones((2, 3)))  # learns nothing

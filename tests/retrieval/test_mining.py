@@ -498,3 +498,17 @@ def test_claims_where_translations_are_removed(embedded, language, removed, same
     # A tenth of either collection is some hundred pairs, whose share varies by some points.
     tolerance = 0.15 if same_size and removed == 0.9 else 0.1
     assert mined.expected_precision == pytest.approx(precision, abs=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "named"),
+    [
+        (0, 1, "All source rows"),
+        (1, 0, "All target rows"),
+        (0, 0, "All source and all target rows"),
+    ],
+)
+def test_rows_that_are_all_the_same_are_named(source, target, named):
+    rows = np.ones((30, 4)), np.random.default_rng(0).normal(size=(30, 4))
+    with pytest.warns(UserWarning, match=rf"^{named} are the same"):
+        mine_pairs(rows[source], rows[target], threshold=1.0)

@@ -265,3 +265,16 @@ def test_an_encoder_of_constant_rows_is_named():
     retriever = CrossLingualRetriever(aligner(encoder=constant, corpus=None))
     with pytest.raises(ValueError, match=r"constant returns the same row for all \d+ texts"):
         retriever.fit(ENGLISH)
+
+
+def test_documents_of_one_row_are_reported():
+    def shouts_are_equal(texts):
+        return np.array([[1, 1] if text.endswith("!") else [len(text), 1] for text in texts])
+
+    one = aligner(encoder=shouts_are_equal, corpus=None)
+    shouts = [f"{text}!" for text in ENGLISH[:5]]
+    reported = r"^All 5 documents have the same row, so"
+    with pytest.warns(UserWarning, match=reported):
+        CrossLingualRetriever().fit(np.ones((5, 3)))
+    with pytest.warns(UserWarning, match=reported):
+        CrossLingualRetriever(one).fit(shouts, parallel=PAIRS)
