@@ -123,7 +123,14 @@ def resolve_short_name(app, env, node, contnode):
     )
 
 
+def keep_signatures(app):
+    """Leave the signatures alone that the examples of the pages read at run time."""
+    if app.builder.name == "doctest":
+        app.config.autodoc_preserve_defaults = False
+
+
 def setup(app):
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.connect("autodoc-process-docstring", tidy_docstring)
+    app.connect("builder-inited", keep_signatures)
     app.connect("missing-reference", resolve_short_name)

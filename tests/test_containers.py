@@ -443,7 +443,7 @@ def test_text_where_embeddings_are_needed(container):
         (dict(TOY_PAIRS), r"dict of single texts.*list\(X\.values\(\)\)"),
         ({"train": pl.DataFrame({"text": KOREAN})}, r"'train' is a table.*X\['train'\]"),
         ({}, "an empty dict"),
-        ("문장", "X is one str: pass a sequence of texts"),
+        ("문장", "X is a single str: pass a sequence of texts"),
     ],
     ids=["lazy", "set", "frozenset", "dict of texts", "dict of splits", "empty dict", "one text"],
 )

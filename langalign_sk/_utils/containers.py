@@ -160,7 +160,7 @@ def cells_of(X: Any, what: str = "X") -> list[Any]:
     """
     if isinstance(X, str | bytes):
         raise ValueError(
-            f"{what} is one {type(X).__name__}: pass a sequence of texts, such as [text]."
+            f"{what} is a single {type(X).__name__}: pass a sequence of texts, such as [text]."
         )
     X = opened(X, what)
     one_column = (

@@ -537,7 +537,7 @@ class CrossLingualAligner(
             what = "texts" if kind == "_text_quality" else "encoded rows"
             raise ValueError(
                 f"There is nothing to compare rows of {language!r} with: the fit saw fewer than "
-                f"{MIN_ROWS} distinct {what} of it. Fit with more pairs, or for text with task text."
+                f"{MIN_ROWS} distinct {what} of it. Fit with more pairs."
             )
         return models[language]
 

@@ -102,19 +102,19 @@ _TABLE = (
     Idle(
         ("alpha",),
         lambda s: s.method in ARCHITECTURES,
-        "it is of closed forms, and method={s.method!r} is trained",
+        "only closed forms have a regularisation strength, and method={s.method!r} is trained",
         ("method",),
     ),
     Idle(
         ("objective",),
         lambda s: s.closed and leaves_no_choice(s.method, s.aligner.alpha),
-        "method={s.method!r} with these settings is one map, and there is nothing to choose",
+        "method={s.method!r} with these settings is a single map, so there is nothing to choose",
         ("method", "alpha"),
     ),
     Idle(
         ("time_budget",),
         lambda s: s.method != "auto",
-        'only method="auto" compares adapters for a time',
+        'only method="auto" compares adapters within a time',
         ("method",),
         (0,),
     ),
@@ -135,8 +135,8 @@ _TABLE = (
     Idle(
         _NETWORKS,
         lambda s: not s.trains and s.learns,
-        'method="auto" trains adapters from 2,000 pairs of a language on, and there are fewer; '
-        'method="contrastive" trains one at once',
+        'method="auto" trains adapters only with 2,000 pairs of a language or more, and there are '
+        'fewer; method="contrastive" trains one with any number',
         _GOVERN_ADAPTERS,
         ({},),
     ),
@@ -163,20 +163,21 @@ _TABLE = (
     Idle(
         ("bridge_alpha",),
         lambda s: s.aligner.bridge_method in ARCHITECTURES,
-        "it is of a spectral bridge, and bridge_method={s.aligner.bridge_method!r} is trained",
+        "only a spectral bridge has a regularisation strength, and "
+        "bridge_method={s.aligner.bridge_method!r} is trained",
         ("bridge_method",),
     ),
     Idle(
         ("corpus",),
         lambda s: s.given,
-        "pairs were passed to fit, and the corpus is not read",
+        "pairs were passed to fit, so the corpus is not read",
         (),
         (None,),
     ),
     Idle(
         ("device",),
         lambda s: s.no_named_encoder and not s.trains,
-        "encoders that are objects have a device of their own, and no adapter is trained",
+        "encoders that are objects choose their own device, and no adapter is trained",
         ("encoder", "english_encoder", *_GOVERN_ADAPTERS),
     ),
 )

@@ -28,13 +28,13 @@ _CROSS_LINGUAL = (
     Idle(
         ("cross_fit",),
         lambda s: not s.bridged,
-        "no view is bridged by a bridge that is fitted here",
+        "no view has a bridge that is fitted here",
         ("views", "aligner"),
     ),
     Idle(
         ("adapt",),
         lambda s: s.classifier.adapt == "co-training" and s.n_views == 1,
-        "there is one view, which has no other to learn from, and trains itself",
+        "co-training needs two views; the only one trains itself",
         ("views", "aligner", "encoder"),
     ),
 )
@@ -45,7 +45,7 @@ _ALIGNED = (
             "prior_shift" not in s.classifier.calibration
             and not (s.classifier.calibration == "auto" and s.labelled)
         ),
-        "calibration={s.classifier.calibration!r} shifts no prior here; "
+        "calibration={s.classifier.calibration!r} does not shift the prior here; "
         '"prior_shift" does, and "auto" may where there are labels',
         ("calibration",),
     ),

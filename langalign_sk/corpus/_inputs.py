@@ -94,8 +94,8 @@ def read_input(
     """
     if isinstance(X, str | bytes):
         raise ValueError(
-            f"X is one {type(X).__name__}: pass a sequence of texts, such as [text]. Expected 2D array "
-            "or a column of text."
+            f"X is a single {type(X).__name__}: pass a sequence of texts, such as [text]. Expected 2D "
+            "array or a column of text."
         )
     if isinstance(X, ParallelCorpus):
         return _from_corpus(X, languages)
@@ -358,7 +358,7 @@ def check_pairs_y(y: Any) -> None:
 def sentences_as_y_error() -> ValueError:
     """Error for a y that consists of sentences."""
     return ValueError(
-        "y holds mostly distinct strings, which look like sentences in another language than their "
-        "rows, and not like class labels; fit ignores class labels and takes no sentences as y. "
+        "y holds mostly distinct strings, which look like sentences in a language other than that of "
+        "their rows, not like class labels. fit does not read translations from y. "
         f"{_HOW_TO_PASS_PAIRS}. If they are labels, pass them as categories, pd.Categorical(y)."
     )

@@ -85,8 +85,8 @@ def read_pairs(
     file = open_file(path)
     if file.suffix not in (*SUFFIXES, ".parquet"):
         raise ValueError(
-            f"{file.label} has no known suffix. Known are {', '.join(SUFFIXES)} (each also with .gz, "
-            f".bz2, .xz or .zip after it) and .parquet. {_other_format(file.suffix)}"
+            f"{file.label} has no known suffix. Known suffixes are {', '.join(SUFFIXES)} (each also "
+            f"with .gz, .bz2, .xz or .zip after it) and .parquet. {_other_format(file.suffix)}"
         )
     if file.suffix not in TABLES:
         _check_not_table(file.suffix, columns, header, delimiter)

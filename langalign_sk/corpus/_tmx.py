@@ -72,9 +72,11 @@ def read_tmx(file: PairFile, target_lang: str) -> Sides:
             f"are: {', '.join(memory.languages) or 'none'}.{did_you_mean(target_lang)}"
         )
     if memory.other_script:
+        n = len(memory.other_script)
+        have = "has" if n == 1 else "have"
         warn_user(
-            f"{file.label}: {len(memory.other_script)} of {len(memory.target)} units have no "
-            f"{target_lang!r}, and their {memory.other_script[0]!r} was taken."
+            f"{file.label}: {n} of {len(memory.target)} units {have} no {target_lang!r}, so "
+            f"{memory.other_script[0]!r} was taken instead."
         )
     return memory.target, memory.source
 

@@ -180,7 +180,7 @@ class _Output:
         if rows.ndim != 2 or len(rows) != self.n:
             raise self._refused(f"shape {rows.shape}", self._remedy_of_shape(rows.shape))
         if not rows.shape[1]:
-            raise self._refused(f"shape {rows.shape}", "There is not a single number in a row.")
+            raise self._refused(f"shape {rows.shape}", "Its rows hold no numbers.")
         if not np.isfinite(rows).all():
             bad = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
             raise self._of_row("returned NaN or infinity for {row}.", bad)
@@ -320,9 +320,7 @@ class _Output:
                     return array.astype(np.float32)
             except (TypeError, ValueError):
                 pass
-        raise self._refused(
-            f"{_described(out)} of {array.dtype}", "Rows hold numbers, and nothing else."
-        )
+        raise self._refused(f"{_described(out)} of {array.dtype}", "Rows must consist of numbers.")
 
     def _refused(self, what: str, remedy: str) -> ValueError:
         return ValueError(

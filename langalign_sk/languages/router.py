@@ -246,7 +246,7 @@ class LanguageRouter:
         if seen is None:
             why = f"is written in the {script_of(texts[i])} script, which no declared language uses"
         else:
-            why = f"is in {seen[i]!r} by detect, which is not declared"
+            why = f"is in {seen[i]!r} according to detect, which is not a declared language"
         return f"{why} (target_lang={self._declared()}): {shorten(texts[i])!r}."
 
     def _warn(
@@ -254,10 +254,11 @@ class LanguageRouter:
     ) -> None:
         rows = ", ".join(map(str, unknown[:_N_NAMED])) + (", ..." if unknown[_N_NAMED:] else "")
         are, row = ("is", "row") if len(unknown) == 1 else ("are", "rows")
+        of = "row" if len(texts) == 1 else "rows"
         by = " or ".join(repr(code) for code in sorted(map(str, served)))
         message = (
-            f"{len(unknown)} of {len(texts)} rows {are} in no declared language and served as the best "
-            f"guess, {by}: {row} {rows}. Row {unknown[0]} {self._why(texts, unknown[0], seen)} Declare "
+            f"{len(unknown)} of {len(texts)} {of} {are} in no declared language and {are} served as "
+            f"the best guess, {by}: {row} {rows}. Row {unknown[0]} {self._why(texts, unknown[0], seen)} Declare "
             'the language in target_lang, take such rows out, or pass on_unknown="raise" for an error '
             'or "english" to serve them as English without a warning.'
         )

@@ -30,13 +30,13 @@ _LINEAR = (
     Idle(
         ("match_scale",),
         lambda s: s.shared,
-        "shared=True moves both sides, and neither has a scale to match",
+        "shared=True moves both sides, so there is no scale to match",
         ("shared",),
     ),
     Idle(
         ("objective",),
         lambda s: s.shared or leaves_no_choice(s.method, s.alpha, s.power, s.rank),
-        "there is one map, and nothing to choose",
+        "there is a single map, so there is nothing to choose",
         ("method", "alpha", "power", "rank", "shared"),
     ),
 )
@@ -46,7 +46,7 @@ _ADAPTER = (
     Idle(
         ("temperature", "hard_negatives", "mse_weight"),
         lambda s: s.loss != "contrastive",
-        "it is of the contrastive loss, and loss={s.loss!r} is used",
+        "only the contrastive loss uses such parameters, and loss={s.loss!r} is set",
         ("loss",),
     ),
     Idle(
@@ -59,13 +59,13 @@ _ADAPTER = (
     Idle(
         ("start", "weight_decay"),
         lambda s: architecture_of(s) != "residual" and s.init == "random",
-        'init="random" starts from no closed form',
+        'init="random" does not start from a closed form',
         ("init", "architecture", "loss"),
     ),
     Idle(
         ("dropout",),
         lambda s: architecture_of(s) == "residual" and not s.adapter_dim,
-        "a linear adapter has no hidden units, and adapter_dim gives it some",
+        "a linear adapter has no hidden units; adapter_dim adds some",
         ("adapter_dim", "architecture", "loss"),
         (0, 0.0),
     ),

@@ -378,7 +378,7 @@ def _column_of_table(X: Any, column: Any) -> Any:
         given = list(column) if np.iterable(column) else [column]
         if len(given) != 1 or not _is_column(given[0]):
             raise ValueError(
-                f"column stands for {given}, and languages are told by one column of text: give its "
+                f"column names {given}, but languages are detected in one column of text: pass its "
                 "name or its position."
             )
         column = given[0]
@@ -388,8 +388,8 @@ def _column_of_table(X: Any, column: Any) -> Any:
         if X.ndim < 2 or isinstance(column, str):
             what = "one column" if X.ndim < 2 else "an array, whose columns have no names"
             raise ValueError(
-                f"column={column!r} is of a table, and X is {what}. Leave column=None for one column "
-                "of text, or pass a DataFrame."
+                f"column={column!r} names a column of a table, but X is {what}. Leave column=None for "
+                "one column of text, or pass a DataFrame."
             )
         names = list(range(X.shape[1]))
     at = (

@@ -89,7 +89,7 @@ def kept_ids(ids: Any, n: int) -> list[Hashable]:
         If there are more or fewer than n, or one is missing.
     """
     if isinstance(ids, str | bytes):
-        raise ValueError(f"ids is one {type(ids).__name__}: pass one identifier per document.")
+        raise ValueError(f"ids is a single {type(ids).__name__}: pass one identifier per document.")
     listed = listed_ids(ids)
     if len(listed) != n:
         raise ValueError(f"There are {len(listed)} ids for {n} documents.")

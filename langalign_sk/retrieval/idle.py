@@ -24,7 +24,7 @@ _TABLE = (
     Idle(
         ("hub_neighbors",),
         lambda s: s.retriever.scoring not in ("csls", "margin", "auto"),
-        'scoring={s.retriever.scoring!r} takes no means of neighbours; "csls" and "margin" do',
+        'scoring={s.retriever.scoring!r} does not look at neighbours; "csls" and "margin" do',
         ("scoring",),
     ),
     Idle(
@@ -33,8 +33,8 @@ _TABLE = (
             s.retriever.scoring not in ("inverted_softmax", "query_bank")
             and not (s.retriever.scoring == "auto" and s.judged)
         ),
-        "scoring={s.retriever.scoring!r} has no softmax here; "
-        '"inverted_softmax" and "query_bank" have',
+        "scoring={s.retriever.scoring!r} does not use a softmax here; "
+        '"inverted_softmax" and "query_bank" do',
         ("scoring",),
     ),
     Idle(

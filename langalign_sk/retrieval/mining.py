@@ -132,7 +132,7 @@ class MinedPairs:
             )
         if not self.source:
             raise ValueError(
-                "No pairs were mined, so that there is no corpus: mine other collections, or pass a "
+                "No pairs were mined, so there is no corpus: mine other collections, or pass a "
                 "lower threshold= and look at the pairs."
             )
         return ParallelCorpus(self.target, self.source, target_lang=self.target_lang, name=name)
@@ -461,8 +461,9 @@ def _estimate_threshold(
     n_pairs, estimate = _best_threshold(candidates.score, mixture.right)
     if n_pairs < _FEW_PAIRS * n_smaller or estimate.precision < _LOW_PRECISION:
         warn_user(
-            f"{n_pairs} pairs were found, {estimate.precision:.0%} of them expected to be right, "
-            "as if the collections had hardly a sentence in common: look at the pairs."
+            f"{n_pairs} {'pairs were' if n_pairs != 1 else 'pair was'} found, and "
+            f"{estimate.precision:.0%} of what was found is expected to be right, as if the "
+            "collections had hardly a sentence in common: look at the pairs."
         )
     return estimate
 

@@ -88,7 +88,7 @@ def test_every_declared_column_of_a_frame_is_paired_with_english():
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        ("하나", "X is one str: pass a sequence of texts"),
+        ("하나", "X is a single str: pass a sequence of texts"),
         (np.array([["a", "b", "c"]]), "X holds text in 3 columns"),
         (pd.DataFrame({"x": KO, "en": EN}), r"columns \['x', 'en'\]. Pairs need a column 'en'"),
         (list(zip(EN, KO, strict=True)), "The pairs look swapped"),

@@ -161,7 +161,7 @@ REMEDY = r'Pass columns=\("en", "ko"\)'
             "x.doc",
             "{}",
             {},
-            r"no known suffix. Known are \.tsv, \.txt, \.csv, .*\.tmx .*\.parquet",
+            r"no known suffix. Known suffixes are \.tsv, \.txt, \.csv, .*\.tmx .*\.parquet",
         ),
         ("x.gz", "", {}, "no known suffix"),
         ("x.parquet.gz", "", {}, "no known suffix"),

@@ -273,7 +273,7 @@ REFUSED = {
     "row too many": (np.ones((4, 2)), "shape (4, 2)", "one row"),
     "list too short": ([*ROWS[:2]], "shape (2, 2)", "one row"),
     "nothing": ([], "shape (0,)", "one row"),
-    "no columns": (np.ones((3, 0)), "shape (3, 0)", "not a single number"),
+    "no columns": (np.ones((3, 0)), "shape (3, 0)", "rows hold no numbers"),
     "wide and sparse": (sp.csr_array((3, 5000)), "sparse rows of width 5000", "TruncatedSVD"),
     "None for a row": ([ROWS[0], None, ROWS[1]], "None for text 1 of the call, 'two'", "missing"),
     "None in a row": ([[1, 2], [None, 1], [2, 2]], "list of NoneType and int for text 1", "array"),

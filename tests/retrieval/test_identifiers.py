@@ -94,7 +94,7 @@ REFUSED = {
     "object in a tuple": ([1, 2, ("a", object())], TypeError, "document 2.*is tuple"),
     "set": ({1, 2, 3}, TypeError, "is a set, which has no order"),
     "number": (7, TypeError, "must be a sequence of identifiers, got 7"),
-    "one str": ("abc", ValueError, "ids is one str"),
+    "one str": ("abc", ValueError, "ids is a single str"),
     "bytes": (b"abc", ValueError, "ids is one bytes"),
     "too few": (["a"], ValueError, "1 ids for 3 documents"),
     "twice": (["a", "b", "a"], ValueError, "'a' stands for two documents.* document 2"),

@@ -306,7 +306,7 @@ def test_no_pairs_are_a_table_and_no_corpus():
     frame = mined.to_frame()
     assert frame.columns.tolist() == ["source_index", "target_index", "score", "source", "target"]
     assert len(frame) == 0
-    with pytest.raises(ValueError, match="No pairs were mined, so that there is no corpus"):
+    with pytest.raises(ValueError, match="No pairs were mined, so there is no corpus"):
         mined.to_corpus()
 
 
@@ -421,7 +421,7 @@ STRICT = aligner(encoder=NeverEncode())
         (ENGLISH, [], {"aligner": STRICT}, "There are no target sentences"),
         ([], KOREAN, {"aligner": STRICT}, "There are no source sentences"),
         (ENGLISH, [*KOREAN, None], {"aligner": STRICT}, "row 200 is missing"),
-        (ENGLISH, "문장", {"aligner": STRICT}, "X is one str"),
+        (ENGLISH, "문장", {"aligner": STRICT}, "X is a single str"),
         (ENGLISH, np.eye(3), {"aligner": STRICT}, "One side is text and the other embeddings"),
         (np.eye(3), KOREAN, {"aligner": STRICT}, "One side is text and the other embeddings"),
         (np.eye(3), np.eye(3), {"aligner": STRICT}, "leave aligner=None"),
