@@ -93,7 +93,7 @@ def lingua_detector():
 
 
 def shares(found, labels):
-    """Share of the rows of each language that were told right."""
+    """Share of the rows of each language whose language was detected correctly."""
     return {
         code: float(
             np.mean([f == code for f, label in zip(found, labels, strict=True) if label == code])
@@ -152,7 +152,7 @@ def speed(texts, labels, detect, seconds):
 
 
 def by_kind(rows, found):
-    """Rows that were told right, and all rows, of each kind."""
+    """Rows whose language was detected correctly, and all rows, of each kind."""
     out: dict[str, list[int]] = {}
     for (language, kind, _), code in zip(rows, found, strict=True):
         counts = out.setdefault(kind, [0, 0])
@@ -181,14 +181,14 @@ def pages(results):
     ]
     absent = "".join(f" {name} was not installed and is absent." for name in results["absent"])
     text = (
-        "Share of the rows of each language whose language is told right, among English, Korean, "
+        "Share of the rows of each language whose language is detected correctly, among English, Korean, "
         f"Japanese and Chinese. Shared rows are those of all pairs and test sets, {N_ROWS:,} drawn "
         "where there are more; mixed rows were written for this benchmark "
         "(``benchmarks/scores/mixed_rows.tsv``) before the rules were tuned on one half of them. "
         "Errors on the shared rows were looked at while the rules were made; those on the rows kept "
         f"aside were not. The packages choose among the same four languages.{absent}\n\n"
         + to_rst(header, rows)
-        + "\nRows of the mixed kinds kept aside that are told right:\n\n"
+        + "\nRows of the mixed kinds kept aside whose language is detected correctly:\n\n"
         + to_rst(["Kind", "number of rows", *names], kinds)
         + "\nMillion characters a second of processor time, on one core:\n\n"
         + to_rst(["", "all rows", *CODES], speeds)

@@ -193,8 +193,8 @@ class AlignedClassifier(LineageMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         Parameters
         ----------
         X : one column of text, or array-like of shape (n_samples, n_features), float
-            Target rows, or their embeddings for a frozen aligner. English rows of text are used by
-            the aligner only.
+            Target rows, in any :ref:`container <what-x-may-be>`, or their embeddings for a frozen
+            aligner. English rows of text are used by the aligner only.
         y : array-like of shape (n_samples,), default=None
             Classes of the rows, if they are known. They replace pairs in the calibration.
         parallel : as in CrossLingualAligner.fit, or (target, english) embeddings, default=None

@@ -219,8 +219,8 @@ class CrossLingualClassifier(
         Parameters
         ----------
         X : one column of text, or array-like of shape (n_samples, n_features), float
-            English text; labelled target rows may be among it, and count like English ones. Or
-            embeddings of English rows in the multilingual encoder.
+            English text, in any :ref:`container <what-x-may-be>`; labelled target rows may be among
+            it, and count like English ones. Or embeddings of English rows in the multilingual encoder.
         y : array-like of shape (n_samples,)
             Class labels.
         target : one column of text, or array-like of shape (n_unlabelled, n_features), default=None

@@ -432,7 +432,7 @@ def _sides_by_content(
     if len(foreign) == len(english) == 1:
         return foreign[0], english[0]
     if not scripts:
-        reason = f"{target_lang!r} cannot be told from English by its script"
+        reason = f"{target_lang!r} cannot be told apart from English by its script"
     elif len(foreign) != 1:
         count = "neither" if width == 2 and not foreign else "none"
         several = "both" if width == 2 else str(len(foreign))

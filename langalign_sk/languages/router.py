@@ -258,9 +258,10 @@ class LanguageRouter:
         by = " or ".join(repr(code) for code in sorted(map(str, served)))
         message = (
             f"{len(unknown)} of {len(texts)} {of} {are} in no declared language and {are} served as "
-            f"the best guess, {by}: {row} {rows}. Row {unknown[0]} {self._why(texts, unknown[0], seen)} "
-            'Declare the language in target_lang, take such rows out, or pass on_unknown="raise" for an error '
-            'or "english" to serve them as English without a warning.'
+            f"the best guess, {by}: {row} {rows}. Row {unknown[0]} "
+            f"{self._why(texts, unknown[0], seen)} Declare the language in target_lang, take such "
+            'rows out, or pass on_unknown="raise" for an error or "english" to serve them as English '
+            "without a warning."
         )
         reported = _REPORTED.get()
         if reported is not None:

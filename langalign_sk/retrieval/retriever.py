@@ -259,8 +259,9 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         Parameters
         ----------
         X : one column of text, or array-like of shape (n_documents, n_features)
-            Documents. Embeddings must be rows of the aligner's output space, which is usually
-            that of the English system; for several views, a list of one array per view.
+            Documents, in any :ref:`container <what-x-may-be>`. Embeddings must be rows of the
+            aligner's output space, which is usually that of the English system; for several views, a
+            list of one array per view.
         y : None
             Ignored.
         ids : sequence of hashable, default=None

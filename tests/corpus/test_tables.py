@@ -176,7 +176,7 @@ def test_table_errors(tmp_path, name, text, params, match):
 
 def test_latin_languages_need_columns(tmp_path):
     path = write(tmp_path / "x.tsv", "Haus\thouse\n")
-    match = r"'de' cannot be told from English by its script.*columns=\(\"en\", \"de\"\)"
+    match = r"'de' cannot be told apart from English by its script.*columns=\(\"en\", \"de\"\)"
     with pytest.raises(ValueError, match=match):
         ParallelCorpus.read(path, "de")
 

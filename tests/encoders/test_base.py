@@ -36,7 +36,7 @@ def test_a_column_of_text_in_any_container(tiny, mean_rows, column):
 
 BAD = [
     ("a text", ValueError, r"X is a single str: pass a sequence of texts, such as \[text\]"),
-    (b"a text", ValueError, "X is one bytes: pass a sequence of texts"),
+    (b"a text", ValueError, "X is a single bytes: pass a sequence of texts"),
     (["a", b"b"], TypeError, r'X row 1 is bytes; decode it first, such as cell.decode\("utf-8"\)'),
     (np.array([b"a"]), TypeError, "X row 0 is bytes; decode it first"),
     (["a", None], ValueError, r"X row 1 is missing \(None\). Take such rows out"),

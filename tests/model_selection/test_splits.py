@@ -338,8 +338,8 @@ def test_pandas_columns_with_ints_as_names_have_positions():
         ("body", r"no column 'body': its columns are \['text', 'n', 'channel'\]"),
         (7, "no column 7"),
         ("n", "'n' of X holds no text"),
-        (lambda X: ["text", "channel"], r"column stands for \['text', 'channel'\]"),
-        (lambda X: None, "told by one column"),
+        (lambda X: ["text", "channel"], r"column names \['text', 'channel'\]"),
+        (lambda X: None, "detected in one column"),
     ],
     ids=["several", "unknown", "out of range", "numbers", "two", "none"],
 )

@@ -95,7 +95,7 @@ REFUSED = {
     "set": ({1, 2, 3}, TypeError, "is a set, which has no order"),
     "number": (7, TypeError, "must be a sequence of identifiers, got 7"),
     "one str": ("abc", ValueError, "ids is a single str"),
-    "bytes": (b"abc", ValueError, "ids is one bytes"),
+    "bytes": (b"abc", ValueError, "ids is a single bytes"),
     "too few": (["a"], ValueError, "1 ids for 3 documents"),
     "twice": (["a", "b", "a"], ValueError, "'a' stands for two documents.* document 2"),
     "1 and True": ([1, 2, True], ValueError, "True stands for two documents"),
