@@ -182,8 +182,8 @@ def pages(results):
     absent = "".join(f" {name} was not installed and is absent." for name in results["absent"])
     text = (
         "Share of the rows of each language whose language is detected correctly, among English, "
-        f"Korean, Japanese and Chinese. Shared rows are those of all pairs and test sets, {N_ROWS:,} drawn "
-        "where there are more; mixed rows were written for this benchmark "
+        f"Korean, Japanese and Chinese. Shared rows are those of all pairs and test sets, {N_ROWS:,} "
+        "drawn where there are more; mixed rows were written for this benchmark "
         "(``benchmarks/scores/mixed_rows.tsv``) before the rules were tuned on one half of them. "
         "Errors on the shared rows were looked at while the rules were made; those on the rows kept "
         f"aside were not. The packages choose among the same four languages.{absent}\n\n"

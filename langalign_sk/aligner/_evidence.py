@@ -110,17 +110,17 @@ def check_pairing(
     if len(copies) >= _FLAWED * len(drawn):
         suspects = indices[drawn][copies[:_SHOWN]]
         faults.append(
-            f"{len(copies)} of {len(drawn)} held-out pairs of {language!r} repeat a sentence of "
-            "another pair that does not suit them, as if it had been filled in: look at the rows "
-            f"{_listed(suspects)} (numbered from 0, the worst first)."
+            f"{len(copies)} of {len(drawn)} held-out pairs of {language!r} "
+            f"{'repeats' if len(copies) == 1 else 'repeat'} a sentence of another pair that is not a "
+            f"translation there, as if it had been filled in: look at {_listed(suspects)}."
         )
     if wrong.evident:
         suspects = indices[drawn][wrong.suspects[:_SHOWN]]
         faults.append(
             f"About {wrong.share:.0%} of {len(drawn)} held-out pairs of {language!r} are mismatched "
             f"(at least {wrong.at_least:.0%}): their sides are no nearer to each other than those of "
-            "random pairs. Check that row i of both sides is one sentence and its translation, first "
-            f"in the rows {_listed(suspects)} (numbered from 0, the worst first)."
+            "random pairs. Check that row i of both sides is a sentence and its translation, starting "
+            f"with {_listed(suspects)}."
         )
     return {
         "mismatched_share": None if np.isnan(wrong.share) else wrong.share,
@@ -131,17 +131,20 @@ def check_pairing(
 
 
 def _listed(rows: NDArray[np.intp]) -> str:
-    return ", ".join(map(str, rows))
+    """Rows in words, the worst first."""
+    if len(rows) == 1:
+        return f"row {rows[0]} (counted from 0)"
+    return f"rows {', '.join(map(str, rows))} (counted from 0, the worst first)"
 
 
 def _shifted(run: tuple[int, int, int], language: str) -> str:
     """What is wrong with a run of pairs, and the remedy."""
     first, last, offset = run
-    where = "after" if offset > 0 else "before"
+    where = f"row{'s' * (abs(offset) != 1)} {'after' if offset > 0 else 'before'}"
     return (
         f"Rows {first} to {last} of the pairs of {language!r} are shifted: their target sentences "
         f"suit the English ones {abs(offset)} {where} their own. Look for a line that is missing or "
-        "doubled on one side."
+        "repeated on one side."
     )
 
 
@@ -173,7 +176,8 @@ def _not_measured(e: Evaluation) -> str:
         )
     if e.n_fit < _LEAST_DISTINCT:
         return (
-            f"{e.n_fit} pairs of {e.language!r} are too few to hold any out and measure: pass "
+            f"{e.n_fit} {'pair' if e.n_fit == 1 else 'pairs'} of {e.language!r} "
+            f"{'is' if e.n_fit == 1 else 'are'} too few to hold any out and measure: pass "
             f"{_LEAST_DISTINCT} or more."
         )
     return (

@@ -98,7 +98,7 @@ ENGLISH_TOO = "not written in the script of 'ko'"
 SABOTAGED = {
     "shuffled": (TARGET, [SOURCE[i] for i in rows_moved(200, 1.0)], "no more than for shuffled"),
     "a third mismatched": (TARGET, [SOURCE[i] for i in rows_moved(200, 0.3)], "mismatched"),
-    "shifted by a row": (TARGET, [*SOURCE[1:], SOURCE[0]], "suit the English ones 1 before"),
+    "shifted by a row": (TARGET, [*SOURCE[1:], SOURCE[0]], "suit the English ones 1 row before"),
     "a line lost in the middle": (
         TARGET[:199],
         [*SOURCE[:80], *SOURCE[81:]],
@@ -107,7 +107,7 @@ SABOTAGED = {
     "a line doubled in the middle": (
         TARGET,
         [*SOURCE[:80], *SOURCE[79:199]],
-        "suit the English ones 1 after",
+        "suit the English ones 1 row after",
     ),
     "every third English sentence repeats the one before": (
         TARGET,
