@@ -414,7 +414,7 @@ def _sides_by_content(
     if width < 2:
         raise ValueError(
             f"{label} has 1 column and no header with 'en' and {target_names(target_lang)}. If "
-            'another sign separates the columns, pass delimiter=, such as delimiter=";"; if the '
+            'another character separates the columns, pass delimiter=, such as delimiter=";"; if the '
             "cells are in quotes and have commas between them, name it .csv."
         )
     scripts = scripts_of_language(target_lang)

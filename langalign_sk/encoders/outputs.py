@@ -136,12 +136,12 @@ def awaited_error(name: str, call: str, *, generator: bool = False) -> TypeError
     """Error about an encoder whose answer must be awaited."""
     if generator:
         return TypeError(
-            f"The encoder {name} returns an asynchronous generator, and no rows. Pass a function that "
-            f"collects them:\n    async def collected(texts): return [row async for row in {call}]\n"
+            f"The encoder {name} returns an asynchronous generator instead of rows. Pass a function "
+            f"that collects them:\n    async def collected(texts): return [row async for row in {call}]\n"
             "    encoder=lambda texts: asyncio.run(collected(texts))"
         )
     return TypeError(
-        f"The encoder {name} is asynchronous: it returns a coroutine, and no rows. Pass a function "
+        f"The encoder {name} is asynchronous: it returns a coroutine instead of rows. Pass a function "
         f"that waits for it:\n    encoder=lambda texts: asyncio.run({call})"
     )
 
