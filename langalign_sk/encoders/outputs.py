@@ -137,7 +137,8 @@ def awaited_error(name: str, call: str, *, generator: bool = False) -> TypeError
     if generator:
         return TypeError(
             f"The encoder {name} returns an asynchronous generator instead of rows. Pass a function "
-            f"that collects them:\n    async def collected(texts): return [row async for row in {call}]\n"
+            "that collects them:\n"
+            f"    async def collected(texts): return [row async for row in {call}]\n"
             "    encoder=lambda texts: asyncio.run(collected(texts))"
         )
     return TypeError(
