@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from langalign_sk import CrossLingualAligner, ParallelCorpus
 from langalign_sk.datasets import load_service_requests
@@ -28,7 +28,7 @@ EXPORT = """\ufeff번호;한국어;영어
 7;비밀번호를 바꾸는 방법을 알려 주세요.;Tell me how to change my password.
 """
 
-ROWS = [
+ROWS: list[str | None] = [
     "I lost my card, please block it!",
     "Ｉ　ｌｏｓｔ　ｍｙ　ｃａｒｄ，　ｐｌｅａｓｅ　ｂｌｏｃｋ　ｉｔ！",  # full-width
     "카드를 잃어버렸어요 ㅠㅠ (╯°□°)╯︵ ┻━┻",
@@ -42,20 +42,20 @@ ROWS = [
 ]
 
 
-def read_pairs(path):
+def read_pairs(path: Path) -> tuple[ParallelCorpus, dict[str, int]]:
     """Pairs of the export that can be learned from, and what was dropped."""
     corpus = ParallelCorpus.read(path, "ko").clean(unescape=True)
     return corpus, {reason: n for reason, n in corpus.cleaning_report.items() if n}
 
 
-def train():
+def train() -> Pipeline:
     """Pipeline for Korean and Japanese that reads a missing cell as an empty text."""
     english, intents = load_service_requests(language="en", return_X_y=True)
     aligner = CrossLingualAligner(["ko", "ja"], corpus=None, missing="empty")
     return make_pipeline(aligner, LogisticRegression(C=10, max_iter=1000)).fit(english, intents)
 
 
-def answer(pipe, rows):
+def answer(pipe: Pipeline, rows: list[str | None]) -> pd.DataFrame:
     """Language and answer of every row; no answer to a blank one, or in an undeclared language."""
     router = LanguageRouter(["ko", "ja"], normalize="auto")
     texts = [row or "" for row in rows]
