@@ -45,7 +45,8 @@ ROWS: list[str | None] = [
 def read_pairs(path: Path) -> tuple[ParallelCorpus, dict[str, int]]:
     """Pairs of the export that can be learned from, and what was dropped."""
     corpus = ParallelCorpus.read(path, "ko").clean(unescape=True)
-    return corpus, {reason: n for reason, n in corpus.cleaning_report.items() if n}
+    counts = corpus.cleaning_report or {}
+    return corpus, {reason: n for reason, n in counts.items() if n}
 
 
 def train() -> Pipeline:
