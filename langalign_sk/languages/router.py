@@ -77,7 +77,8 @@ class LanguageRouter:
     sentence. Han alone is the declared one of Chinese and Japanese; where both are declared, it is
     the language whose character sets hold its characters (GB 2312 and Big5, or JIS X 0208), and
     Chinese if both do. Quoted words, kaomoji, squared signs, addresses, HTML tags and Greek letters of
-    formulas do not decide where there are other letters.
+    formulas do not decide where there are other letters. Of a very long row, the first 16,384
+    characters are read.
 
     Examples
     --------

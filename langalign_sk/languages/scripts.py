@@ -127,16 +127,19 @@ _LETTERS_OF_FACES = str.maketrans("", "", "ಠಥ益皿口ロ彡人ノヾωДз�
 _HANDS = r"[ノヽヾﾉﾍヘ┐┌╮╭へシづつっｼ٩۶งฅლσςԅщᕕᕗᕦᕤ〜~oOΣゞ彡ʅʃ\\/¯_*┻━︵凸✧:･ﾟ]{0,6}"
 _FACES = re.compile(rf"{_HANDS}[(（༼ʕ]([^()（）༼༽ʕʔ\n]{{1,16}})[)）༽ʔ]{_HANDS}")
 _WORD = re.compile(r"[^\W_]{3}|[\u4e00-\u9fff]")
-# What stands for itself in any language: addresses, names of accounts, tags and entities of HTML.
+# What stands for itself in any language: addresses, paths of files, names of accounts, tags and
+# entities of HTML.
 _MARKUP = re.compile(
-    r"(?:[A-Za-z][A-Za-z0-9+.-]{0,15}://|www\.)(?:[!-~]+|(?<=/)\w+)*"
+    r"(?:[A-Za-z][A-Za-z0-9+.-]{0,15}://|www\.)\w*(?:[!-~]+|(?<=[/=])\w+)*"
+    r"|(?<!\w)[A-Za-z]:\\[\w.\\-]+|(?<!\S)~?/\w+(?:/[\w.-]+)+"
     r"|[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]+|@\w+|</?[A-Za-z][^<>]*>|&#?\w{1,31};"
 )
 _SQUARED = re.compile("[\u3200-\u33ff\U0001f100-\U0001f2ff]")  # letters in circles and squares
-_MARKED = re.compile(r"[@<&]|://|www\.")
+_EMOJI = re.compile("[\u3297\u3299\U0001f200-\U0001f265]")  # that are a letter for NFKC
+_MARKED = re.compile(r"[@<&]|://|www\.|:\\|/\w+/")
 _QUOTED = re.compile(
     r"「[^「」]+」|『[^『』]+』|“[^“”]+”|‘[^‘’]+’|《[^《》]+》|〈[^〈〉]+〉|«[^«»]+»|\"[^\"]+\""
-    r"|(?<![^\W_])'[^']+'(?![A-Za-z])"
+    r"|(?<![^\W_])'[^']+'(?![A-Za-z])|`[^`]+`"
 )
 _CODES = re.compile(r"(?<![A-Za-z])(?=[A-Za-z-]{0,31}\d)[A-Za-z0-9-]+")
 _WORDS = re.compile(r"[A-Za-z]+")
@@ -149,13 +152,16 @@ _LONE_KANA = re.compile(
 )
 _HIRAGANA_RUN = re.compile("n*h[hn]*")
 _HANGUL_RUN = re.compile("H+")
+_GRAMMAR = re.compile("[hn]+|H+")  # endings and particles around what is quoted
 # Words that Japanese writes without kana.
 _JAPANESE_WORDS = re.compile(
     "丁目|番地|御中|致し|株式会社|大丈夫|終了|曜日|(?:(?<!命)令和|平成|昭和|大正)[元一二三四五六七八九十0-9]"
 )
 # Characters of Chinese sentences outside the compounds that Japanese uses them in.
 _CHINESE_WORDS = re.compile(
-    "今天|明天|昨天|可以|但是|是(?![非正認])|我(?![慢々が流等])|(?<![終完満修魅校未読受投])了(?![解承知])"
+    "今天|明天|昨天|(?<![許認])可以(?![外上下内前後降来])|但是|(?<![社国校党])是(?![非正認])"
+    "|(?<![怪自無彼没忘])我(?![慢々が流等])|(?<![終完満修魅校未読受投議結])了(?![解承知見簡])"
+    "|(?<=[\u30a1-\u30ff])的(?=[\u4e00-\u9fff]{4})"
 )
 # What is called to people with a greeting and is no name.
 _NO_NAME = re.compile("니다|니까|세요|[에예어아해네]요|죠|안녕|여러분|모두|みな|皆|大家|各位|好")
@@ -182,11 +188,16 @@ _ENGLISH_WORDS = """
 """
 _ENGLISH = frozenset(_ENGLISH_WORDS.split())
 _WORTH_OF_A_WORD = 6
+_N_OF_LABELS = 3  # letters of "IT", "A", "ALL", which in capitals alone are labels and no words
 _GREETINGS_WORDS = """
     bye congrats cool dear doctor dr evening good goodbye great haha hello hey hi madam miss
     morning mr mrs ms nice night omg prof professor sir sorry thank thanks welcome wow you
 """
 _GREETINGS = frozenset(_GREETINGS_WORDS.split())
+_N_OF_NAMES, _N_OF_THINGS = 3, 6  # letters of a name after a greeting, and after English words
+# Characters of a text that are looked at: normal forms of some take quadratic time, and encoders read
+# the start of a text.
+_N_READ = 16_384
 
 
 class Reading(NamedTuple):
@@ -254,11 +265,12 @@ def scripts_of_language(language: str) -> tuple[str, ...]:
 def script_of(text: str) -> str:
     """Name of the main script of a text; "Latin" for text without letters.
 
-    The letters of the whole text decide. Text is Latin if two thirds of its letters are, where a
-    letter of Korean, Japanese or Chinese counts as two or three, and English words count more. What
-    is quoted, kaomoji, addresses, tags of HTML and lone letters of formulas do not decide where
-    there are other letters. Hangul prevails over Han, which Korean borrows, and kana over Han,
-    unless the Han characters or words are Chinese and the kana is a word or an ornament among them.
+    The letters of the whole text decide, or of its first 16,384 characters. Text is Latin if two
+    thirds of its letters are, where a letter of Korean, Japanese or Chinese counts as two or three,
+    and English words count more. What is quoted, kaomoji, addresses, tags of HTML and lone letters of
+    formulas do not decide where there are other letters. Hangul prevails over Han, which Korean
+    borrows, and kana over Han, unless the Han characters or words are Chinese and the kana is a word
+    or an ornament among them.
 
     Parameters
     ----------
@@ -294,9 +306,13 @@ def read(text: str) -> Reading:
     Reading
         Script, and language of its Han characters.
     """
+    text = text[:_N_READ]
     if text.isascii():
         return _ENGLISH_ROW
     normal = unicodedata.normalize("NFKC", text)
+    if normal != text and _EMOJI.search(text):
+        text = _EMOJI.sub(" ", text)
+        normal = unicodedata.normalize("NFKC", text)
     return _quick(normal, normal.translate(_CLASSES)) or _weighed(text)
 
 
@@ -339,7 +355,7 @@ def letters_of(text: str) -> dict[str, float]:
         Weights by name of script; a letter of Korean, Japanese or Chinese counts as two or three of
         Latin.
     """
-    letters = _Letters.of(unicodedata.normalize("NFKC", text).translate(_CLASSES))
+    letters = _Letters.of(unicodedata.normalize("NFKC", text[:_N_READ]).translate(_CLASSES))
     out = {"Latin": float(letters.latin), **letters.others}
     out["Hangul"] = _EAST_WEIGHT * (letters.hangul - letters.jamo) + letters.jamo
     out["Kana"] = _KANA_WEIGHT * letters.kana
@@ -453,7 +469,10 @@ def _weighed(text: str) -> Reading:
         if outside != text:
             _, other_classes, other = _evidence(outside, strip=False)
             inside = _weight(letters) - _weight(other) + (letters.latin - other.latin) / 2
-            if 1.5 * (_weight(other) + _latin_weight(outside)) >= inside:
+            if (
+                1.5 * (_weight(other) + _latin_weight(outside)) >= inside
+                or len(_GRAMMAR.findall(other_classes)) > 1
+            ):
                 text, classes, letters = outside, other_classes, other
     if letters.latin and _is_latin(text, classes, letters):
         return Reading("Latin")
@@ -511,20 +530,33 @@ def _weight(letters: _Letters) -> float:
 
 
 def _words(text: str) -> list[str]:
-    """Latin words of a text in lower case, without codes of products."""
-    return [word.lower() for word in _WORDS.findall(_CODES.sub(" ", text))]
+    """Latin words of a text, without codes of products."""
+    return _WORDS.findall(_CODES.sub(" ", text))
+
+
+def _n_english(words: list[str]) -> int:
+    """Number of the English words; short ones in capitals count beside others alone."""
+    sentence = any(word.islower() for word in words)
+    n = 0
+    for word in words:
+        if word.lower() in _ENGLISH and (
+            sentence or len(word) > _N_OF_LABELS or not word.isupper()
+        ):
+            n += 1
+            sentence = sentence or len(word) > _N_OF_LABELS
+    return n
 
 
 def _latin_weight(text: str) -> int:
     """Latin letters of a text, with English words counting more."""
     words = _words(text)
-    return sum(map(len, words)) + _WORTH_OF_A_WORD * sum(word in _ENGLISH for word in words)
+    return sum(map(len, words)) + _WORTH_OF_A_WORD * _n_english(words)
 
 
 def _is_latin(text: str, classes: str, letters: _Letters) -> bool:
     """Whether Latin letters outweigh the others: two thirds, or more where words are joined."""
     words = _words(text)
-    english = sum(word in _ENGLISH for word in words)
+    english = _n_english(words)
     if _GLUED.search(classes):
         foreign = letters.hangul + letters.kana + letters.han + letters.bopomofo
         # Without English words, a word that has an ending outweighs names that have none.
@@ -537,18 +569,26 @@ def _is_latin(text: str, classes: str, letters: _Letters) -> bool:
         weight *= _LATIN_PER_GLUED / (_LATIN_SHARE * _EAST_WEIGHT)
     if _latin_weight(text) >= _LATIN_SHARE * weight:
         return True
-    # "Hi 김철수": a greeting and a name, or laughter.
-    if letters.jamo and letters.jamo == _weight(letters) and not _GREETINGS.isdisjoint(words):
+    return _is_greeting(text, classes, letters, words)
+
+
+def _is_greeting(text: str, classes: str, letters: _Letters, words: list[str]) -> bool:
+    """Whether a short text is English words and a name: "Hi 김철수", "What is 비빔밥?", or laughter."""
+    lower = [word.lower() for word in words]
+    if letters.jamo and letters.jamo == _weight(letters) and not _GREETINGS.isdisjoint(lower):
         return True
     if (
         not classes.lstrip(_SPACE + _SIGN).startswith(_LATIN)
         or not words
         or letters.chinese
-        or not _GREETINGS.issuperset(words)
         or _NO_NAME.search(text)
     ):
         return False
-    return len(_HONORIFIC.sub("", "".join(_NAME.findall(text)))) <= 3
+    names = _NAME.findall(text)
+    if _GREETINGS.issuperset(lower):
+        return len(_HONORIFIC.sub("", "".join(names))) <= _N_OF_NAMES
+    sentence = len(words) > 1 and _ENGLISH.issuperset(lower) and words[-1].islower()
+    return sentence and len(names) == 1 and len(names[0]) <= _N_OF_THINGS
 
 
 def _main_foreign(text: str, classes: str, letters: _Letters) -> Reading:
@@ -566,10 +606,11 @@ def _main_foreign(text: str, classes: str, letters: _Letters) -> Reading:
     if not letters.han:
         return Reading("Kana", hangul=hangul)
     runs = len(_HIRAGANA_RUN.findall(classes))
+    weak = len(_CHINESE_WORDS.findall(text))
     if runs:
-        chinese = bool(letters.chinese) and letters.chinese + letters.often_chinese / 2 > runs
+        strong = letters.chinese + weak
+        chinese = bool(strong) and strong + letters.often_chinese / 2 + letters.old > runs
     else:
-        weak = len(_CHINESE_WORDS.findall(text))
         chinese = letters.chinese + weak > letters.japanese
     return Reading("Han", "zh", hangul) if chinese else Reading("Kana", "ja", hangul)
 

@@ -259,10 +259,103 @@ def cases(*groups):
                 "ＯＲＤＥＲ ４４８１",
             ],
         ),
+        (
+            ALL,
+            "ko",
+            "labels in capitals beside Korean",
+            [
+                "A 팀",
+                "IT 팀",
+                "AM 9시",
+                "MY 포인트",
+                "NO 답",
+                "A 타입 있나요",
+            ],
+        ),
+        (ALL, "ja", "labels in capitals beside Japanese", ["US ドル", "IT 企業の人"]),
+        (
+            ALL,
+            "zh",
+            "labels in capitals beside Chinese",
+            ["A 股", "IT 男", "US 版", "NO 作 NO DIE"],
+        ),
+        (
+            ALL,
+            "en",
+            "name of a thing after English words",
+            [
+                "I want 김치찌개",
+                "What is 量子力学",
+                "Who is 周杰倫?",
+                "She is 한국인",
+                "I ate 김치 again",
+            ],
+        ),
+        (ALL, "ko", "Korean after English words", ["please 환불해주세요", "HOW TO 설치"]),
+        (("ko",), "en", "emoji that are characters", ["㊗️", "🈵", "㊙️㊗️ 100", "🈶 12", "🈁"]),
+        (ALL, "zh", "emoji that are characters in Chinese", ["🈶折扣吗", "㊗你生日快乐"]),
+        (
+            ALL,
+            "en",
+            "addresses and paths in other scripts",
+            [
+                "Check www.네이버.com",
+                "See https://www.example.com/search?q=안녕하세요&hl=ko for results",
+                "path is C:\\사용자\\문서\\a.txt",
+                "Please rename /home/사용자/바탕화면/a.txt",
+            ],
+        ),
+        (
+            ALL,
+            "ko",
+            "code and addresses quoted in Korean",
+            [
+                "`git push origin main --force` 안 됨",
+                "www.네이버.com 접속 불가",
+                "https://한국.kr/页面/1 이 링크",
+                "“今日はとても良い天気ですね、散歩に行きましょう” 해석해 주세요",
+            ],
+        ),
+        (
+            ALL,
+            "ja",
+            "Korean and Chinese quoted in Japanese",
+            [
+                "「谢谢」と「감사합니다」の違いは？",
+                "「안녕하세요 저는 김민수입니다」と書いてあります",
+                "https://www.example.com/search?q=안녕 を開く",
+            ],
+        ),
+        (
+            ALL,
+            "ja",
+            "characters of Chinese sentences in Japanese compounds",
+            ["怪我の治療", "自我の形成", "無我の境地", "社是の策定", "許可以外の立入", "議了の件"],
+        ),
+        (
+            ALL,
+            "zh",
+            "Japanese names in Traditional Chinese",
+            [
+                "我要預約星のや的房間",
+                "ユニクロ的外套尺寸不合",
+                "我買的ソニー耳機壞了",
+                "在サイゼリヤ吃飯",
+            ],
+        ),
     ),
 )
 def test_language_of_rows_of_mixed_kinds(languages, language, row):
     assert LanguageRouter(languages).identify([row]) == [language]
+
+
+@pytest.mark.parametrize(
+    ("start", "language"), [("가", "ko"), ("a", "en"), ("я", None)], ids=["ko", "en", "ru"]
+)
+@pytest.mark.parametrize("marks", ["\u0301\u0323", "\ufdfa", "\u3042\u0301\u3099"], ids=ascii)
+def test_the_start_of_a_very_long_row_decides(start, language, marks):
+    row = start * 20_000 + marks * 500_000  # whose normal form takes quadratic time, or is long
+    assert LanguageRouter(["ko"]).identify([row]) == [language]
 
 
 def test_rows_do_not_depend_on_others():
