@@ -145,8 +145,10 @@ def normalize_text(text: str, form: str | None = "auto") -> str:
     # Full-width punctuation is the usual one beside letters of East Asia.
     if form == "auto" and _WIDE_PUNCTUATION.search(text) and not _EAST_ASIAN.search(text):
         text = text.translate(_WIDE)
-    if not unicodedata.is_normalized(normal_form, text):
+    while not unicodedata.is_normalized(normal_form, text):
+        # Marks in another order may leave a joiner without its letter.
         text = _marks_cut(unicodedata.normalize(normal_form, text))
+        text = _marks_cut(_JOINER_RUN.sub(_joiner, text))
     return "" if _BLANK.fullmatch(text) else text
 
 

@@ -163,6 +163,15 @@ def test_normal_forms_are_those_of_unicode(form):
     assert normalize_text(text, form) == unicodedata.normalize(form, text)
 
 
+@pytest.mark.parametrize("form", FORMED)
+@pytest.mark.parametrize("n", [1, 30_000])
+def test_joiners_whose_letter_another_order_of_marks_moves(form, n):
+    text = "a" + "\U0001d165\u094d\u200d" * n  # in normal form, U+094D comes first
+    once = normalize_text(text, form)
+    assert normalize_text(once, form) == once
+    assert "\u200d" not in once
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("form", FORMED)
 def test_normalising_again_changes_nothing(form):
