@@ -40,7 +40,7 @@ from ..mapping.candidates import METHODS, OBJECTIVES, linear_candidates
 from ..mapping.settings import ARCHITECTURES
 from ._idle import Situation, idle_settings
 from ._pairs import notes_on_scripts, pairs_of_corpus
-from ._route import encoders_of, read_rows, router_of
+from ._route import MISSING, encoders_of, read_rows, router_of
 from ._tuning import note_fit
 
 __all__ = ["ADAPTERS", "MIN_BRIDGE_ROWS", "Plan", "check_parameters", "plan_fit"]
@@ -301,7 +301,7 @@ def check_parameters(aligner: Any) -> None:
         )
     check_choice("bridge_method", aligner.bridge_method, ("spectral", *ADAPTERS))
     check_form(aligner.normalize)
-    check_choice("missing", aligner.missing, ("error", "empty"))
+    check_choice("missing", aligner.missing, MISSING)
     if aligner.time_budget is not None:
         expected = "a number of seconds or None"
         check_number("time_budget", aligner.time_budget, numbers.Real, lambda v: v >= 0, expected)

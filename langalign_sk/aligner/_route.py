@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._utils.normalization import NORMALIZATION_VERSION, normalize_texts
+from .._utils.validation import check_choice
 from ..corpus._inputs import Embeddings, Pairs, Text, read_input
 from ..encoders import EncodingSession, as_encoder
 from ..encoders.base import TextEncoder, expect_model, seen_model
@@ -24,6 +25,7 @@ from ..mapping._base import PairedMap
 from ._frozen import thawed
 
 __all__ = [
+    "MISSING",
     "Route",
     "RoutedHead",
     "encoder_name",
@@ -38,6 +40,8 @@ __all__ = [
     "transform_pairs",
     "transform_rows",
 ]
+
+MISSING = ("error", "empty")
 
 
 @dataclass(frozen=True)
@@ -236,7 +240,9 @@ def texts_as_read(aligner: Any, texts: Sequence[str]) -> list[str]:
 
 def missing_of(aligner: Any) -> str:
     """What a missing cell of text is for an aligner, frozen or not: "error" or "empty"."""
-    return str(getattr(thawed(aligner), "missing", "error"))
+    missing = getattr(thawed(aligner), "missing", "error")
+    check_choice("missing", missing, MISSING)
+    return str(missing)
 
 
 def models_seen(aligner: Any) -> tuple[Any, ...]:
@@ -252,7 +258,7 @@ def read_rows(aligner: Any, X: Any) -> Text | Pairs | Embeddings:
         router = router_of(aligner)
     except ValueError:
         router = None
-    return read_input(X, router, languages, missing=aligner.missing)
+    return read_input(X, router, languages, missing=missing_of(aligner))
 
 
 def transform_rows(

@@ -326,3 +326,9 @@ def test_missing_cells_of_any_container(X):
     aligner = toy(missing="empty").fit(PAIRS)
     assert_array_equal(aligner.transform(X), aligner.transform(["", "문장 번호 1"]))
     assert_array_equal(aligner.transform([None, None]), aligner.transform(["", ""]))
+
+
+def test_missing_of_another_value_set_after_the_fit():
+    aligner = toy().fit(PAIRS).set_params(missing="drop")
+    with pytest.raises(ValueError, match=r"missing must be one of .*'drop'"):
+        aligner.transform(["hello"])
