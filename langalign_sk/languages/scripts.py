@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from .codes import base_code, parse_code
@@ -198,6 +199,7 @@ _N_OF_NAMES, _N_OF_THINGS = 3, 6  # letters of a name after a greeting, and afte
 # Characters of a text that are looked at: normal forms of some take quadratic time, and encoders read
 # the start of a text.
 _N_READ = 16_384
+_N_SHORT = 16  # characters of a text whose reading is kept
 
 
 class Reading(NamedTuple):
@@ -313,7 +315,8 @@ def read(text: str) -> Reading:
     if normal != text and _EMOJI.search(text):
         text = _EMOJI.sub(" ", text)
         normal = unicodedata.normalize("NFKC", text)
-    return _quick(normal, normal.translate(_CLASSES)) or _weighed(text)
+    quick = _quick(normal, normal.translate(_CLASSES))
+    return quick or (_weighed_short if len(text) <= _N_SHORT else _weighed)(text)
 
 
 def _quick(text: str, classes: str) -> Reading | None:
@@ -477,6 +480,10 @@ def _weighed(text: str) -> Reading:
     if letters.latin and _is_latin(text, classes, letters):
         return Reading("Latin")
     return _main_foreign(text, classes, letters)
+
+
+# Short rows are often the same: thanks, yes and no.
+_weighed_short = lru_cache(maxsize=4096)(_weighed)
 
 
 def _evidence(text: str, strip: bool = True) -> tuple[str, str, _Letters]:
