@@ -205,7 +205,7 @@ class LinearAligner(PairedMap):
         best = candidates[0]
         self.cv_results_ = None
         constant = [] if self.method == "identity" else rows.constant_sides
-        if constant:
+        if constant and len(rows) > 1:
             warn_user(
                 f"All {len(rows)} rows of {' and '.join(constant)} are the same, so that there is "
                 "nothing to learn from. Check the encoder."

@@ -642,7 +642,8 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
     ) -> tuple[list[EncodedView], list[QueryRows | None]]:
         """Rows of every view, and those of the bank that hubness is measured by."""
         rows = _document_rows(aligners, given.documents, session)
-        _warn_of_constant_rows(aligners, rows, given.documents)
+        if len(rows) == 1:  # of several views, one that cannot tell documents apart is left out
+            _warn_of_constant_rows(rows[0], given.documents)
         encoded, banks = [], []
         for i, aligner in enumerate(aligners):
             languages = languages_in(aligner, _part(given.documents, i), "en")
@@ -1264,19 +1265,12 @@ def _document_rows(
     return document_rows(aligners, documents, session if bridged else None)
 
 
-def _warn_of_constant_rows(
-    aligners: list[Any], rows: list[NDArray], documents: list[str] | list[NDArray]
-) -> None:
-    if isinstance(documents[0], str) and len(set(documents)) < 2:
-        return
-    names = [name_of(one, i) for i, one in enumerate(aligners) if all_the_same(rows[i])]
-    if names:
-        view = (
-            f" in the view{'s' * (len(names) > 1)} {', '.join(names)}" if len(aligners) > 1 else ""
-        )
+def _warn_of_constant_rows(rows: NDArray, documents: list[str] | list[NDArray]) -> None:
+    one_text = isinstance(documents[0], str) and len(set(documents)) < 2
+    if not one_text and all_the_same(rows):
         warn_user(
-            f"All {len(rows[0])} documents have the same row{view}, so that a search cannot tell one "
-            "from another. Check the encoder."
+            f"All {len(rows)} documents have the same row, so that a search cannot tell one from "
+            "another. Check the encoder."
         )
 
 
