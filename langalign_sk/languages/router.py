@@ -128,6 +128,10 @@ class LanguageRouter:
                         "language codes."
                     )
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Pickles of earlier releases do not have these.
+        vars(self).update({"on_unknown": "raise", "normalize": None, "_japanese": None, **state})
+
     def _has_chinese(self) -> bool:
         return any("Bopomofo" in scripts_of_language(language) for language in self.languages)
 

@@ -230,3 +230,13 @@ def test_declared_languages(given, expected):
 def test_declared_languages_that_are_wrong(given, message):
     with pytest.raises(ValueError, match=message):
         languages_of(given)
+
+
+def test_a_router_of_an_earlier_release_by_its_state():
+    router = LanguageRouter.__new__(LanguageRouter)
+    by_script = {"Hangul": "ko", "Kana": "ja", "Han": "zh", "Bopomofo": "zh"}
+    state = {"languages": ("ko", "ja", "zh"), "detect": None, "_by_script": by_script}
+    router.__setstate__(state)
+    assert router(["안녕", "おはよう", "你好", "Hello"]) == ["ko", "ja", "zh", "en"]
+    with pytest.raises(ValueError, match="Row 0 is written in the Thai script"):
+        router(["สวัสดี"])
