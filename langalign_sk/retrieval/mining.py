@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state, check_scalar
 
+from .._utils.tables import as_column
 from .._utils.validation import warn_user
 from ..aligner._route import missing_of, router_of
 from ..corpus import ParallelCorpus
@@ -22,7 +23,6 @@ from .backends import CompleteSearch, Index, make_index
 from .exact import Rows
 from .index import all_the_same, check_width, unit
 from .margin_mixture import N_MARGINS, N_MEAN, NearestMargins, fit_mixture
-from .tables import as_column
 from .view import text_rows
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from .._utils.containers import opened
 from .._utils.idle import say_idle
 from .._utils.lineage import LineageMixin
 from .._utils.stamp import VersionStampMixin
+from .._utils.tables import as_column
 from .._utils.validation import check_choice, warn_user
 from ..aligner import CrossLingualAligner
 from ..aligner._frozen import prepared_aligner, thawed
@@ -61,7 +62,6 @@ from .judged import Judged, weights_by_judgements
 from .lexical import LexicalIndex, lexical_evidence
 from .report import SearchReport, SearchViewReport
 from .selection import LEAST_BANK, BankMatch, ScoringChoice, choose_centring, choose_scoring
-from .tables import as_column
 from .view import (
     QueryRows,
     SearchView,

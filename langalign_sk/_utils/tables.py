@@ -1,4 +1,4 @@
-"""Columns of the tables that a search and mining return."""
+"""Columns of the tables that the package returns."""
 
 from __future__ import annotations
 
