@@ -19,6 +19,7 @@ from sklearn.utils import check_random_state
 
 from .._utils.normalization import is_blank
 from .._utils.normalization import unescape as unescaped
+from .._utils.tables import as_column
 from .._utils.validation import check_choice, check_number
 from ..languages import LanguageRouter, scripts_of_language
 from ..languages.scripts import is_latin_only
@@ -194,7 +195,10 @@ class ParallelCorpus:
         import pandas as pd
 
         return pd.DataFrame(
-            {self.target_lang: list(self.target), self.source_lang: list(self.source)}
+            {
+                self.target_lang: as_column(self.target),
+                self.source_lang: as_column(self.source),
+            }
         )
 
     @classmethod

@@ -284,6 +284,11 @@ def test_from_frame_errors():
         ParallelCorpus.from_frame([], "ko")
 
 
+def test_to_frame_of_half_a_surrogate_pair():
+    target = ["카드\ud83d", "안녕"]
+    assert make(target, ["card", "hello"]).to_frame()["ko"].tolist() == target
+
+
 def test_to_frame_and_back():
     frame = make(lang="zh-TW").to_frame()
     assert list(frame.columns) == ["zh-TW", "en"]

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_series_equal
 
-from langalign_sk.retrieval import MinedPairs
 from langalign_sk._utils.tables import as_column
+from langalign_sk.retrieval import MinedPairs
 
 
 @pytest.mark.parametrize(
