@@ -117,13 +117,20 @@ def _narwhals(cells: list[str]) -> Any:
     return pytest.importorskip("narwhals").from_native(pl.DataFrame({"text": cells}))
 
 
+def array_of_strings(cells: list[str]) -> Any:
+    """Array of StringDType, which numpy has since its second release."""
+    if not hasattr(np.dtypes, "StringDType"):
+        pytest.skip("numpy has no StringDType")
+    return np.array(cells, dtype=np.dtypes.StringDType())
+
+
 # What can be read again; scikit-learn indexes some of them.
 TEXT: dict[str, Build] = {
     "list": list,
     "tuple": tuple,
     "list of rows": lambda cells: [[cell] for cell in cells],
     "array of str": np.array,
-    "array of StringDType": lambda cells: np.array(cells, dtype=np.dtypes.StringDType()),
+    "array of StringDType": array_of_strings,
     "array of objects": lambda cells: np.array(cells, dtype=object),
     "array of one column": lambda cells: np.array(cells).reshape(-1, 1),
     "masked array": lambda cells: np.ma.array(cells, mask=[False] * len(cells)),
@@ -143,7 +150,7 @@ TEXT: dict[str, Build] = {
     "arrow large strings": lambda cells: arrow().array(cells, arrow().large_string()),
     "arrow chunks": lambda cells: arrow().chunked_array([cells[:1], cells[1:]]),
     "arrow table": lambda cells: arrow().table({"text": cells}),
-    "arrow batch": lambda cells: arrow().record_batch({"text": cells}),
+    "arrow batch": lambda cells: arrow().RecordBatch.from_pydict({"text": cells}),
     "Hugging Face dataset": _dataset,
     "Hugging Face column": lambda cells: _dataset(cells)["text"],
     "narwhals frame": _narwhals,

@@ -330,7 +330,7 @@ def test_clean_tells_languages_as_the_router_does(language, target, english, rea
 def test_frames_of_other_kinds():
     pa = pytest.importorskip("pyarrow")
     rows = list(zip(KO, EN, strict=True))
-    batch = pa.record_batch({"ko": list(KO), "en": list(EN)})
+    batch = pa.RecordBatch.from_pydict({"ko": list(KO), "en": list(EN)})
 
     class OfC:
         def __arrow_c_array__(self, requested_schema=None):

@@ -21,6 +21,7 @@ from langalign_sk._utils.containers import (
 from langalign_sk.mapping import LinearAligner
 from langalign_sk.metrics import retrieval_recall_score
 from langalign_sk.trust import drift_test
+from tests.containers import array_of_strings
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_labels_of_numpy_and_pandas_stay_as_they_are():
     for y in (None, np.array([1, 2]), pd.Series(["a", "b"]), pd.Categorical(["a", "b"])):
         assert label_column(y) is y
     assert label_column(pl.DataFrame({"y": ["a", "b"]})) == ["a", "b"]
-    assert label_column(np.array(["a"], dtype=np.dtypes.StringDType())).dtype.kind == "U"
+    assert label_column(array_of_strings(["a"])).dtype.kind == "U"
 
 
 @pytest.mark.parametrize("secret", [["비밀"], np.array([["비밀", "b"]]), "비밀", [[1.0, "비밀"]]])
