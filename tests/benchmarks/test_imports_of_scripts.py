@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 # Packages that peers and examples compare with or run on, and that tests can do without.
-OPTIONAL = {"babelvec", "cca_zoo", "faiss", "gensim", "latentis", "ot"}
+OPTIONAL = {"babelvec", "cca_zoo", "faiss", "gensim", "latentis", "lingua", "ot", "py3langid"}
 
 
 def name_of(path: Path) -> str:
