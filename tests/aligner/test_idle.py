@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from langalign_sk import CrossLingualAligner, SentenceEncoder
+from tests.idle import said
 from tests.toy import ENGLISH, KOREAN, PAIRS, EnglishOnly, ToyEncoder, rotated
 
 QUICK = {"max_epochs": 1}
@@ -22,14 +23,6 @@ CLASSES = np.array(["a", "b"] * 100)
 
 def aligner(**parameters):
     return CrossLingualAligner(**{"encoder": ToyEncoder(), "random_state": 0} | parameters)
-
-
-def said(run):
-    """Messages of parameters without effect."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        run()
-    return [str(w.message) for w in caught if "no effect" in str(w.message)]
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -11,17 +9,10 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from langalign_sk import AlignedClassifier, CrossLingualClassifier
 from tests.classifier.toy import LABELS, PAIRS, aligner
+from tests.idle import said
 from tests.toy import ENGLISH, KOREAN, EnglishOnly, ToyEncoder
 
 TEXTS, CLASSES = ENGLISH[:100], LABELS[:100]
-
-
-def said(run):
-    """Messages of parameters without effect."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        run()
-    return [str(w.message) for w in caught if "no effect" in str(w.message)]
 
 
 def classifier(english=None, own=None, **parameters):

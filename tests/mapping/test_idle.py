@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV
 
 from langalign_sk import AdapterAligner, LinearAligner
+from tests.idle import said
 from tests.toy import rotated
 
 X, Y = rotated(60)
 QUICK = {"max_epochs": 1, "random_state": 0, "device": "cpu"}
-
-
-def said(run):
-    """Messages of parameters without effect."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        run()
-    return [str(w.message) for w in caught if "no effect" in str(w.message)]
 
 
 @pytest.mark.parametrize(

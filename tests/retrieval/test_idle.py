@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 
 from langalign_sk import CrossLingualRetriever
+from tests.idle import said
 from tests.retrieval.toy import few
 
 D, Q = few(40, 300)
-
-
-def said(run):
-    """Messages of parameters without effect."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        run()
-    return [str(w.message) for w in caught if "no effect" in str(w.message)]
 
 
 @pytest.mark.parametrize(
