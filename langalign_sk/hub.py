@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ._utils.bundle import STEMS, SUFFIXES
+from ._utils.files import folder_path
 from .encoders.models.hub import failure_of_hub
 from .persistence import save
 from .persistence._card import CARD, merged, write_card
@@ -17,8 +20,12 @@ __all__ = ["from_pretrained", "push_to_hub"]
 
 
 # Names of the files that `save` writes: other files of a repository are left alone.
-_SUFFIXES = ("safetensors", "skops", "npy", "jsonl", "bin")
-_FILES = [f"*-{'[0-9a-f]' * 8}.{suffix}" for suffix in _SUFFIXES]
+_FILES = [
+    f"{stem}{number}-{'[0-9a-f]' * 8}.{suffix}"
+    for stem in STEMS
+    for number in ("", "_[0-9]", "_[0-9][0-9]")
+    for suffix in SUFFIXES
+]
 _COMMIT = re.compile("[0-9a-f]{40}")
 
 
@@ -111,6 +118,7 @@ def from_pretrained(
     encoder: Any = None,
     english_encoder: Any = None,
     detect: Any = None,
+    allow: str | Iterable[str] = (),
 ) -> Any:
     """Load a model from the Hugging Face Hub, or from a folder.
 
@@ -132,6 +140,9 @@ def from_pretrained(
     encoder, english_encoder, detect : object, default=None
         Objects of your own that the aligner was built with, as
         :func:`~langalign_sk.persistence.load` takes them; they are not in the folder.
+    allow : str or iterable of str, default=()
+        Paths, addresses and names of keys that the model may use, as
+        :func:`~langalign_sk.persistence.load` takes them.
 
     Returns
     -------
@@ -159,14 +170,14 @@ def from_pretrained(
     (1, 512)
     """
     passed = {"encoder": encoder, "english_encoder": english_encoder, "detect": detect}
-    folder = Path(repo_id_or_folder).expanduser()
+    folder = folder_path(repo_id_or_folder)
     if folder.is_dir():
         if revision is not None:
             raise ValueError(f"revision= is for repositories, and {str(folder)!r} is a folder.")
-        return load_folder(folder, passed)
+        return load_folder(folder, passed, allow)
     snapshot = _snapshot(os.fspath(repo_id_or_folder), revision, token, local_files_only)
     # The cache keeps the files in a folder beside the snapshots, which are links to them.
-    return load_folder(snapshot, passed, links_into=snapshot.parents[1] / "blobs")
+    return load_folder(snapshot, passed, allow, links_into=snapshot.parents[1] / "blobs")
 
 
 def _snapshot(repo: str, revision: str | None, token: str | None, local: bool) -> Path:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -16,12 +18,50 @@ from typing import Any
 
 from .files import replacing
 
-__all__ = ["Bundle", "BundleWriter", "DamagedError"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = [
+    "STEMS",
+    "SUFFIXES",
+    "Bundle",
+    "BundleWriter",
+    "DamagedError",
+    "checksum",
+    "read_json",
+]
 
 
+# Beginnings and ends of the names of all files that are ever written into a bundle: no other file
+# is removed. A number may follow the beginning.
+STEMS = (
+    "arrays",
+    "bank",
+    "bank_languages",
+    "documents",
+    "faiss",
+    "hnsw",
+    "languages",
+    "lengths",
+    "level",
+    "means",
+    "model",
+    "rows",
+)
+SUFFIXES = ("safetensors", "skops", "npy", "jsonl", "bin")
 _CHUNK = 1 << 22
 _MAX_MANIFEST = 1 << 24
+_MOST_NODES = 200_000  # values in a manifest
+_MOST_LEVELS = 64
+_LONGEST_NUMBER = 64  # characters; float64 needs at most 25
 _NAME = re.compile(r"(?!\.+$)[\w.-]{1,200}", re.ASCII)  # of a file in the folder itself
+_WRITTEN = re.compile(
+    rf"(?:{'|'.join(STEMS)})(?:_\d{{1,6}})?-[0-9a-f]{{8}}\.(?:{'|'.join(SUFFIXES)})"
+)
+_MANIFESTS = ("langalign_sk.json", "index.json")
+_PART = re.compile(r"(?:[\w]+\.json|README\.md)-[0-9a-f]{8}\.part", re.ASCII)
 
 
 class DamagedError(ValueError):
@@ -31,8 +71,10 @@ class DamagedError(ValueError):
 class BundleWriter:
     """Writer of a folder: files under new names, then a manifest that names them.
 
-    The old files are removed once the new manifest is in place. If the block raises, the new ones
-    are removed, and the old bundle stays.
+    The old files are removed once the new manifest is in place, and with them what killed writers
+    left. If the block raises, the new ones are removed, and the old bundle stays. Only files whose
+    names are of the pattern of a bundle are ever removed. Writers of one folder wait for each
+    other, where the system has locks.
 
     Parameters
     ----------
@@ -40,12 +82,19 @@ class BundleWriter:
         Created if it does not exist.
     manifest : str
         Name of the manifest.
+
+    Raises
+    ------
+    NotADirectoryError
+        If the folder, or a part of its path, is a file.
     """
 
     def __init__(self, folder: Path, manifest: str) -> None:
         self.folder = folder
         self._manifest = manifest
         self._token = secrets.token_hex(4)
+        self._lock: int | None = None
+        self._beside: list[Callable[[], None]] = []
         self._files: dict[str, dict[str, Any]] = {}
         self.fields: dict[str, Any] = {}
 
@@ -61,8 +110,24 @@ class BundleWriter:
             os.fsync(file.fileno())
         self._files[kind] = _described(path)
 
+    def write_beside(self, write: Callable[[], None]) -> None:
+        """Let a function replace a file that the manifest does not name, after the manifest."""
+        self._beside.append(write)
+
     def __enter__(self) -> BundleWriter:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise NotADirectoryError(
+                f"{str(self.folder)!r} cannot be made, as it, or a part of its path, is a file: name "
+                "another folder."
+            ) from None
+        if (self.folder / self._manifest).is_dir():
+            raise IsADirectoryError(
+                f"{str(self.folder / self._manifest)!r} is a folder, and a file is to be written "
+                "there: remove it, or name another folder."
+            )
+        self._lock = _locked(self.folder)
         return self
 
     def __exit__(
@@ -71,7 +136,7 @@ class BundleWriter:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        before = _names(self.folder, self._manifest)
+        before = _names(self.folder / self._manifest) or set()
         try:
             if kind is None:
                 text = json.dumps(
@@ -79,12 +144,40 @@ class BundleWriter:
                 )
                 with replacing(self.folder / self._manifest) as part:
                     part.write_bytes(text.encode())
+                for write in self._beside:
+                    write()
         finally:
-            # The manifest names the files of either bundle: those of the other one are removed.
-            mine = [path.name for path in self.folder.glob(f"*-{self._token}.*")]
-            for name in {*before, *mine}.difference(_names(self.folder, self._manifest)):
-                with suppress(OSError):  # Windows removes no file that another process has open
-                    (self.folder / name).unlink()
+            try:
+                self._clean(before, written=kind is None)
+            finally:
+                _unlock(self._lock)
+                self._lock = None
+
+    def _clean(self, before: set[str], written: bool) -> None:
+        """Remove the files of the former bundle, or of this one, and what killed writers left.
+
+        Without a lock, files that are in no bundle may be those of another writer, and stay.
+        """
+        there = {path.name for path in self.folder.iterdir()}
+        candidates = {name for name in there if _WRITTEN.fullmatch(name)}
+        if not (written and self._lock is not None):
+            mine = {name for name in candidates if f"-{self._token}." in name}
+            candidates = mine | (candidates & before)
+        else:
+            candidates |= {name for name in there if _PART.fullmatch(name)}
+        for name in there:
+            if not name.endswith(".json"):
+                continue
+            named = _names(self.folder / name)
+            if named is None and name != self._manifest and name in _MANIFESTS:
+                return  # it cannot be read, and its files may be all that is left of it
+            candidates -= named or set()
+        for name in candidates:
+            path = self.folder / name
+            # Windows removes no file that another process has open.
+            with suppress(OSError):
+                if stat.S_ISREG(path.lstat().st_mode):
+                    path.unlink()
 
 
 class Bundle:
@@ -143,10 +236,12 @@ class Bundle:
         self.damaged = damaged = DamagedError(
             f"{self._name} is damaged. Copy the folder again, or save it anew."
         )
+        if self._leads_out(path):
+            raise self._link(path)
         try:
-            if self._leads_out(path) or path.stat().st_size > _MAX_MANIFEST:
+            if path.stat().st_size > _MAX_MANIFEST:
                 raise damaged
-            fields = json.loads(path.read_bytes())
+            fields = read_json(path.read_bytes())
         except (ValueError, RecursionError):
             raise damaged from None
         if not isinstance(fields, dict) or type(fields.get("format_version")) is not int:
@@ -187,9 +282,33 @@ class Bundle:
         ValueError
             If the file is missing, was cut short or is damaged.
         """
+        path = self._sized(kind)
+        if verify and _described(path)["sha256"] != self.files[kind]["sha256"]:
+            raise self._changed(path)
+        return path
+
+    def content(self, kind: str) -> bytes:
+        """Bytes of a file, whose size and checksum were compared.
+
+        Raises
+        ------
+        ValueError
+            As `path`.
+        """
+        path = self._sized(kind)
+        with path.open("rb") as file:
+            content = file.read(self.files[kind]["size"] + 1)
+        if hashlib.sha256(content).hexdigest() != self.files[kind]["sha256"]:
+            raise self._changed(path)
+        return content
+
+    def _sized(self, kind: str) -> Path:
+        """Path of a file that is there, in the size that it was written in."""
         file = self.files[kind]
         path = self.folder / file["name"]
-        if not path.is_file() or self._leads_out(path):
+        if self._leads_out(path):
+            raise self._link(path)
+        if not path.is_file():
             raise DamagedError(
                 f"{str(path)!r}, which {self._name} names, is missing. Copy the folder again."
             )
@@ -199,12 +318,19 @@ class Bundle:
                 f"{str(path)!r} has {size:,} bytes and should have {file['size']:,}: it was cut short "
                 "or overwritten. Copy the folder again, or save it anew."
             )
-        if verify and _described(path)["sha256"] != file["sha256"]:
-            raise DamagedError(
-                f"{str(path)!r} is damaged: its checksum differs from when it was written. Copy "
-                "the folder again, or save it anew."
-            )
         return path
+
+    def _changed(self, path: Path) -> DamagedError:
+        return DamagedError(
+            f"{str(path)!r} is damaged: its checksum differs from when it was written. Copy the "
+            "folder again, or save it anew."
+        )
+
+    def _link(self, path: Path) -> DamagedError:
+        return DamagedError(
+            f"{str(path)!r} is missing: in its place is a symbolic link, and links are not followed. "
+            "Copy the folder with the files themselves, as cp -L does."
+        )
 
     def _leads_out(self, path: Path) -> bool:
         if not path.is_symlink():
@@ -229,13 +355,110 @@ def _sound(files: Any) -> bool:
     )
 
 
-def _names(folder: Path, manifest: str) -> list[str]:
-    """Files of the bundle that is in the folder, if there is a readable one."""
+def read_json(content: bytes) -> Any:
+    """Value of JSON of limited size, whose numbers are finite.
+
+    Parameters
+    ----------
+    content : bytes
+        UTF-8.
+
+    Returns
+    -------
+    object
+        The value.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, has more than 200,000 values or 64 levels, a number of more than 64
+        characters, NaN or infinity, or a name twice in one object.
+    """
+    # Before anything is built: a list costs many times its two characters.
+    if content.count(b",") + content.count(b"[") + content.count(b"{") > 10 * _MOST_NODES:
+        raise ValueError("there are too many values")
+    value = json.loads(
+        content,
+        parse_int=_short_int,
+        parse_float=_finite,
+        parse_constant=_finite,
+        object_pairs_hook=_distinct,
+    )
+    level, n_nodes = [value], 1
+    for _ in range(_MOST_LEVELS):
+        inner: list[Any] = []
+        for node in level:
+            if isinstance(node, dict):
+                inner += node.values()
+            elif isinstance(node, list):
+                inner += node
+        n_nodes += len(inner)
+        if n_nodes > _MOST_NODES:
+            raise ValueError("there are too many values")
+        if not inner:
+            return value
+        level = inner
+    raise ValueError("there are too many levels")
+
+
+def checksum(fields: Any) -> str:
+    """Checksum of fields of a manifest."""
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def _short_int(text: str) -> int:
+    if len(text) > _LONGEST_NUMBER:
+        raise ValueError("a number is too long")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    if len(text) > _LONGEST_NUMBER or not math.isfinite(float(text)):
+        raise ValueError("a number is too long, or not finite")
+    return float(text)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    if len(out) < len(pairs):
+        raise ValueError("a name is there twice")
+    return out
+
+
+def _names(manifest: Path) -> set[str] | None:
+    """Names of the files that a manifest names; None if it cannot be read."""
     try:
-        files = json.loads((folder / manifest).read_bytes())["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [file["name"] for file in files.values()] if _sound(files) else []
+        if not stat.S_ISREG(manifest.stat().st_mode) or manifest.stat().st_size > _MAX_MANIFEST:
+            return None
+        files = read_json(manifest.read_bytes())["files"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return {file["name"] for file in files.values()} if _sound(files) else None
+
+
+def _locked(folder: Path) -> int | None:
+    """Descriptor of a folder whose lock this process has; None where there are no such locks."""
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:  # some network file systems
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _unlock(descriptor: int | None) -> None:
+    if descriptor is not None:
+        try:
+            # A forked process may have the descriptor too: closing it would not end the lock.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        finally:
+            os.close(descriptor)
 
 
 def _write(path: Path, parts: Iterable[bytes]) -> dict[str, Any]:

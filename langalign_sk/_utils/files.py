@@ -1,4 +1,4 @@
-"""Replacement of a file, whole or not at all."""
+"""Paths of folders as users pass them, and replacement of a file, whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,8 +8,46 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-__all__ = ["replacing"]
+__all__ = ["folder_path", "replacing"]
+
+
+def folder_path(folder: Any) -> Path:
+    """Path of a folder that a user passed, with the home folder in place of "~".
+
+    Parameters
+    ----------
+    folder : str or path
+        The folder; it need not exist.
+
+    Returns
+    -------
+    pathlib.Path
+        The path.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a str nor a path of str.
+    ValueError
+        If it is empty or holds a null character.
+
+    Examples
+    --------
+    >>> from langalign_sk._utils.files import folder_path
+    >>> folder_path("models/korean").name
+    'korean'
+    """
+    text = os.fspath(folder) if isinstance(folder, os.PathLike) else folder
+    if not isinstance(text, str):
+        raise TypeError(
+            f"folder must be a str or a path, got {type(folder).__name__}: pass the name of a folder, "
+            'such as "models/korean".'
+        )
+    if not text or "\0" in text:
+        raise ValueError(f"folder must be the name of a folder, got {text!r}.")
+    return Path(text).expanduser()
 
 
 @contextmanager

@@ -96,11 +96,18 @@ def merged(path: Path, card: str) -> str:
     ------
     OSError
         If the file exists and cannot be read.
+    ValueError
+        If there is something other than a file.
     """
+    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+        raise ValueError(
+            f"{str(path)!r} is not a file, and the model card is to be written there: remove it, or "
+            "save to another folder."
+        )
     try:
         # Unlike read_text, this keeps ends of lines, and bytes that are not UTF-8.
         there = path.read_bytes().decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter is told when the folder is made
         return card
     if not there.strip():
         return card
@@ -170,9 +177,7 @@ def _language_line(languages: Sequence[str]) -> str:
 
 def _generated(card: str) -> str:
     """The part of a new card between the two markers, with them."""
-    found = _PART.search(card)
-    assert found is not None
-    return found[0]
+    return card[card.index(_BEGIN) : card.rindex(_END) + len(_END)]
 
 
 def _languages_in(part: str) -> str:

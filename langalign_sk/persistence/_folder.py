@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,21 @@ from safetensors.numpy import save as content_of
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._utils.bundle import Bundle, BundleWriter, DamagedError
+from .._utils.bundle import Bundle, BundleWriter, DamagedError, checksum
+from .._utils.files import folder_path
 from .._utils.stamp import complete_state
 from .._version import __version__
 from ..aligner._frozen import thawed
-from ..aligner._plan import check_parameters
-from ..aligner._report import AlignmentReport
-from ..aligner._route import route_of
 from ..encoders.base import TextEncoder
-from ..languages.codes import languages_of
-from ..mapping._base import PairedMap
 from ..retrieval import CrossLingualRetriever
 from ..retrieval.index_folder import IndexContents, index_within, write_files
 from ..retrieval.retriever import index_contents, open_files
 from ._card import CARD, merged, model_card, write_card
 from ._codec import decode, encode
 from ._kinds import OWN_OBJECTS, Kind, kind_named, kind_of
+from ._policy import Policy, as_allowed
 from ._skops import dumped, read_dumped
+from ._trial import try_out
 
 __all__ = ["load", "save"]
 
@@ -104,7 +102,7 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
     """
     kind = kind_of(estimator)
     check_is_fitted(estimator)
-    folder = Path(folder).expanduser()
+    folder = folder_path(folder)
     readme = folder / CARD
     index = index_contents(estimator) if kind.writer == "index" else None
     fields: dict[str, Any] = {"kind": kind.name, "given": [], "estimator": None, "index": None}
@@ -130,9 +128,9 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
                 "python": platform.python_version(),
             },
             **fields,
-            "sha256": _checksum(fields),
+            "sha256": checksum(fields),
         }
-    write_card(readme, card)
+        new.write_beside(partial(write_card, readme, card))
 
 
 def load(
@@ -141,12 +139,14 @@ def load(
     encoder: Any = None,
     english_encoder: Any = None,
     detect: Any = None,
+    allow: str | Iterable[str] = (),
 ) -> Any:
     """Load a model that `save` wrote.
 
     Every file is compared with its checksum, only classes of this package (and, in a Pipeline or
     a classifier, types that skops trusts) are built, and no file outside the folder is
-    read.
+    read. Nothing in the folder decides that code runs, that a folder of this machine is opened, or
+    where texts are sent: such models are refused until you allow it, see :doc:`/security`.
 
     Parameters
     ----------
@@ -155,7 +155,14 @@ def load(
     encoder, english_encoder, detect : object, default=None
         Objects of your own that the aligner was built with; they are not in the folder. For a
         retriever of several views, a list of one per view, with None for views that were built
-        without one, or a single object for all views that were built with one.
+        without one, or a single object for all views that were built with one. An encoder also takes
+        the place of one that the folder must not choose: a folder of this machine, an endpoint, or
+        one with ``trust_remote_code=True``.
+    allow : str or iterable of str, default=()
+        What the model may use besides its own files: folders of encoders, addresses of endpoints and
+        names of the environment variables with their keys, and paths of caches, checkpoints and
+        corpora. An error or a warning lists what a model asks for. Allow it only if you trust
+        whoever saved the model.
 
     Returns
     -------
@@ -168,8 +175,8 @@ def load(
     FileNotFoundError
         If there is no model in the folder.
     ValueError
-        If the model is damaged or of another format version, or if it was built with other
-        objects than those passed.
+        If the model is damaged or of another format version, if it was built with other
+        objects than those passed, or if it asks for what `allow` does not name.
     ImportError
         If the model is a Pipeline or a classifier and skops is not installed.
 
@@ -185,10 +192,12 @@ def load(
     True
     """
     passed = {"encoder": encoder, "english_encoder": english_encoder, "detect": detect}
-    return load_folder(Path(folder).expanduser(), passed)
+    return load_folder(folder_path(folder), passed, allow)
 
 
-def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = None) -> Any:
+def load_folder(
+    folder: Path, passed: dict[str, Any], allow: Any = (), links_into: Path | None = None
+) -> Any:
     """Model in a folder, as `load` returns it.
 
     Parameters
@@ -197,6 +206,8 @@ def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = 
         The folder.
     passed : dict
         Objects by the name of the parameter; None where nothing was passed.
+    allow : str or iterable of str, default=()
+        As in `load`.
     links_into : Path, default=None
         Folder into which links in `folder` may lead, see `Bundle`.
 
@@ -205,6 +216,7 @@ def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = 
     FileNotFoundError, ValueError, ImportError
         As `load`.
     """
+    allowed = as_allowed(allow)
     saved = Bundle(
         folder,
         MANIFEST,
@@ -216,26 +228,37 @@ def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = 
     )
     fields = saved.fields
     try:
-        sound = _checksum({name: fields[name] for name in _CHECKED}) == fields["sha256"]
+        sound = checksum({name: fields[name] for name in _CHECKED}) == fields["sha256"]
         kind = kind_named(fields["kind"])
     except (KeyError, RecursionError):
         raise saved.damaged from None
     if not sound or not all(isinstance(name, str) for name in fields["given"]):
         raise saved.damaged
-    objects = _passed_by_place(saved, passed)
+    objects, unasked = _passed_by_place(saved, passed)
     content, _ = _file_of(kind)
     if content not in saved.files:
         raise saved.damaged
-    path = saved.path(content)
+    policy = Policy(saved, kind.name, allowed, passed)
     if kind.writer == "skops":
-        return read_dumped(saved, kind, path)
+        out = read_dumped(saved, kind, saved.content(content))
+        policy.apply(out)
+    else:
+        out = _decoded(saved, _arrays(saved, content), objects)
+        policy.apply(out)
+    useless = [name for name in unasked if name not in policy.used]
+    if useless:
+        raise _unasked(saved, useless[0])
+    return _whole(saved, kind, out)
+
+
+def _whole(saved: Bundle, kind: Kind, out: Any) -> Any:
+    """Model of what the policy let pass, once every method of it was tried."""
     try:
-        out = decode(fields["estimator"], arrays_of(path.read_bytes()), objects)
         if kind.writer == "index":
             return _retriever(saved, out)
         if type(out) is not kind.cls:
             raise TypeError(f"a {type(out).__name__} in place of a {kind.name}")
-        _try_out(out)
+        try_out(out)
     except (DamagedError, ImportError):
         raise
     except Exception as error:  # values of wrong types and sizes raise errors of all kinds
@@ -243,18 +266,33 @@ def load_folder(folder: Path, passed: dict[str, Any], links_into: Path | None = 
     return out
 
 
+def _decoded(saved: Bundle, arrays: dict[str, NDArray], objects: dict[str, Any]) -> Any:
+    try:
+        return decode(saved.fields["estimator"], arrays, objects)
+    except Exception as error:
+        raise saved.damaged from error
+
+
+def _arrays(saved: Bundle, name: str) -> dict[str, NDArray]:
+    content = saved.content(name)
+    try:
+        return arrays_of(content)
+    except Exception as error:
+        raise saved.damaged from error
+
+
 def _file_of(kind: Kind) -> tuple[str, str]:
     """Name and suffix of the file that holds an estimator."""
     return ("model", "skops") if kind.writer == "skops" else ("arrays", "safetensors")
 
 
-def _passed_by_place(saved: Bundle, passed: dict[str, Any]) -> dict[str, Any]:
-    """Objects that were not saved, by their place in the tree.
+def _passed_by_place(saved: Bundle, passed: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Objects that were not saved, by their place in the tree, and names that no place asks for.
 
     Raises
     ------
     ValueError
-        Unless these, and no others, are passed.
+        Unless these are passed.
     """
     folder, given = str(saved.folder), saved.fields["given"]
     places = [name.rpartition(".") for name in given]
@@ -262,11 +300,6 @@ def _passed_by_place(saved: Bundle, passed: dict[str, Any]) -> dict[str, Any]:
         raise saved.damaged
     wanted = {name for _, _, name in places}
     unasked = [name for name in passed if passed[name] is not None and name not in wanted]
-    if unasked:
-        raise ValueError(
-            f"The model in {folder!r} was not built with an object as {unasked[0]}: leave "
-            f"{unasked[0]}= out, and use set_params to change it."
-        )
     out = {}
     for i, _, name in places:
         value = passed.get(name)
@@ -283,7 +316,14 @@ def _passed_by_place(saved: Bundle, passed: dict[str, Any]) -> dict[str, Any]:
         # That of an aligner is its own, or in a retriever.
         out[place] = out[f"aligner.{place}"] = value
     _check_lists(saved, passed)
-    return out
+    return out, unasked
+
+
+def _unasked(saved: Bundle, name: str) -> ValueError:
+    return ValueError(
+        f"The model in {str(saved.folder)!r} was not built with an object as {name}: leave {name}= "
+        "out, and use set_params to change it."
+    )
 
 
 def _check_lists(saved: Bundle, passed: dict[str, Any]) -> None:
@@ -297,11 +337,6 @@ def _check_lists(saved: Bundle, passed: dict[str, Any]) -> None:
                     f"View {i} of the model in {str(saved.folder)!r} was not built with an object as "
                     f"{name}: put None in its place in the list."
                 )
-
-
-def _checksum(fields: dict[str, Any]) -> str:
-    """Checksum of fields of the manifest; each file has a checksum of its own."""
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def _encoded(value: Any) -> tuple[list[str], Any, bytes]:
@@ -369,35 +404,7 @@ def _retriever(saved: Bundle, tree: dict[str, Any]) -> Any:
     frozen = []
     for one in aligner if several else [aligner]:
         if one is not None:
-            _try_out(one)
+            try_out(one)
         frozen.append(one if one is None else FrozenEstimator(one))
     retriever = CrossLingualRetriever(frozen if several else frozen[0], **tree["params"])
     return open_files(retriever, index_within(saved, "index"), verify=True)
-
-
-def _try_out(estimator: Any) -> None:
-    """Raise unless a row can be moved there and back: shapes and types are right."""
-    if isinstance(estimator, PairedMap):
-        row = np.zeros((1, estimator.n_features_in_), dtype=np.float32)
-        there = estimator.move(row)
-        right = there.shape == (1, estimator.n_features_out)
-        if not right or estimator.move_back(there).shape != row.shape:
-            raise ValueError("a map has arrays that do not fit each other")
-        return
-    check_parameters(estimator)
-    maps = estimator.language_map_
-    languages = languages_of(estimator.target_lang)
-    if isinstance(estimator.target_lang, str):
-        maps = {estimator.target_lang: maps}
-    if set(maps) != set(languages) or not isinstance(estimator.alignment_report_, AlignmentReport):
-        raise ValueError("the maps are not those of target_lang")
-    bridge = estimator.bridge_map_
-    for one in (*maps.values(), *([] if bridge is None else [bridge])):
-        if not isinstance(one, PairedMap):
-            raise TypeError("a map is of another type")
-        _try_out(one)
-    route = route_of(estimator)
-    for language, language_map in route.maps.items():
-        row = np.zeros((1, language_map.n_features_in_), dtype=np.float32)
-        if route.there(row, language).shape[0] != 1:
-            raise ValueError("the maps do not fit each other")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Literal
 
 from sklearn.frozen import FrozenEstimator
@@ -23,6 +24,10 @@ from ..metrics import RetrievalScores
 from ..retrieval import CrossLingualRetriever
 
 __all__ = ["KINDS", "OWN_OBJECTS", "Kind", "kind_in_json", "kind_named", "kind_of", "trusted"]
+
+
+# Attributes that scikit-learn sets.
+_OF_ESTIMATORS = ("n_features_in_", "feature_names_in_", "_sklearn_output_config")
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Kind:
         Parameters that take objects of the user's own, which are not saved.
     left_out : tuple of str
         Attributes that are saved as None.
+    fitted : tuple of str
+        Attributes in JSON besides the parameters, those of every estimator aside.
     """
 
     cls: type
@@ -53,6 +60,12 @@ class Kind:
     old_addresses: tuple[str, ...] = ()
     own_objects: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    fitted: tuple[str, ...] = ()
+
+    @property
+    def attributes(self) -> frozenset[str]:
+        """Attributes of an object in JSON; a file that holds others is refused."""
+        return frozenset((*signature(self.cls).parameters, *self.fitted, *_OF_ESTIMATORS))
 
     @property
     def name(self) -> str:
@@ -73,10 +86,56 @@ KINDS = (
         "arrays",
         old_addresses=("langalign_sk.aligner.CrossLingualAligner",),
         own_objects=("encoder", "english_encoder", "detect"),
+        fitted=(
+            "language_map_",
+            "method_",
+            "bridge_map_",
+            "alignment_report_",
+            "_text_quality",
+            "_vector_quality",
+            "_models_seen",
+            "_normalization_version",
+        ),
     ),
-    Kind(LinearAligner, "arrays"),
-    # Only an interrupted training goes on from this state.
-    Kind(AdapterAligner, "arrays", left_out=("_partial_state",)),
+    Kind(
+        LinearAligner,
+        "arrays",
+        fitted=(
+            "coef_",
+            "intercept_",
+            "inverse_coef_",
+            "inverse_intercept_",
+            "counterpart_coef_",
+            "counterpart_intercept_",
+            "method_",
+            "alpha_",
+            "power_",
+            "rank_",
+            "cv_results_",
+            "_n_targets",
+        ),
+    ),
+    Kind(
+        AdapterAligner,
+        "arrays",
+        left_out=("_partial_state",),  # only an interrupted training goes on from this state
+        fitted=(
+            "network_",
+            "inverse_network_",
+            "counterpart_network_",
+            "held_out_indices_",
+            "held_out_recall_",
+            "start_recall_",
+            "start_",
+            "stopped_",
+            "history_",
+            "n_iter_",
+            "best_epoch_",
+            "_n_targets",
+            "_made_of",
+            "_partial_state",
+        ),
+    ),
     Kind(CrossLingualRetriever, "index", inside=()),
     Kind(
         AlignedClassifier,
@@ -98,8 +157,12 @@ KINDS = (
     Kind(PairChecks, old_addresses=("langalign_sk.trust.PairChecks",)),
     Kind(RetrievalScores),
     Kind(Network),
-    Kind(SentenceEncoder, old_addresses=("langalign_sk.encoders.handles.SentenceEncoder",)),
-    Kind(EndpointEncoder),
+    Kind(
+        SentenceEncoder,
+        old_addresses=("langalign_sk.encoders.handles.SentenceEncoder",),
+        fitted=("_seen",),
+    ),
+    Kind(EndpointEncoder, fitted=("_seen",)),
     Kind(TextModel, old_addresses=("langalign_sk._quality.TextModel",)),
     Kind(TextQuality, old_addresses=("langalign_sk._quality.TextQuality",)),
     Kind(VectorModel, old_addresses=("langalign_sk.trust.VectorModel",)),

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 from inspect import isfunction
-from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 from .._utils.bundle import Bundle
 from .._utils.optional import import_extra
@@ -15,6 +13,11 @@ from .._utils.validation import warn_user
 from ._kinds import Kind, trusted
 
 __all__ = ["dumped", "read_dumped"]
+
+
+# Bytes that a file may unpack to: this many, or so many times its own size. Schemas of fitted
+# models shrink to a fifteenth, and arrays hardly.
+_UNPACKED, _TIMES = 1 << 24, 40
 
 
 def dumped(estimator: Any) -> bytes:
@@ -36,6 +39,8 @@ def dumped(estimator: Any) -> bytes:
                 )
     # The schema, which is text, is the larger part of a small model.
     content: bytes = _skops().dumps(estimator, compression=ZIP_DEFLATED)
+    if _unpacks_to_much(content):  # load would refuse it
+        content = _skops().dumps(estimator, compression=ZIP_STORED)
     unknown = _untrusted(content)
     if unknown:
         warn_user(
@@ -46,22 +51,21 @@ def dumped(estimator: Any) -> bytes:
     return content
 
 
-def read_dumped(saved: Bundle, kind: Kind, path: Path) -> Any:
-    """Estimator in a skops file.
+def read_dumped(saved: Bundle, kind: Kind, content: bytes) -> Any:
+    """Estimator in a skops file, which `Policy` has yet to look at.
 
     Raises
     ------
     ImportError
         If skops is not installed.
     ValueError
-        If the file is damaged, or holds types or settings that may execute code.
+        If the file is damaged, unpacks to many times its size, or holds types that may execute code.
     """
     skops = _skops()
     where = f"The {kind.name} in {str(saved.folder)!r}"
     try:
-        content = path.read_bytes()
-        with ZipFile(io.BytesIO(content)) as file:
-            schema = json.loads(file.read("schema.json"))
+        if _unpacks_to_much(content):
+            raise saved.damaged
         types = skops.get_untrusted_types(data=content)
         unknown = _untrusted(content)
     except Exception as error:  # what is not a file of skops raises errors of all kinds
@@ -70,11 +74,6 @@ def read_dumped(saved: Bundle, kind: Kind, path: Path) -> Any:
         raise ValueError(
             f"{where} holds {unknown[0]!r}, which skops does not trust: it may execute any "
             "code. If you trust it, load the file with skops.io.load."
-        )
-    if _trusts_code(schema):
-        raise ValueError(
-            f"{where} has an encoder with trust_remote_code=True, which runs code of its repository. "
-            "If you trust that code, load the file with skops.io.load."
         )
     try:
         estimator = skops.loads(content, trusted=types)
@@ -96,13 +95,9 @@ def _skops() -> Any:
     return import_extra("skops.io", need, "skops")
 
 
-def _trusts_code(node: Any) -> bool:
-    """Whether a schema of skops sets ``trust_remote_code`` to anything but False."""
-    if isinstance(node, list):
-        return any(map(_trusts_code, node))
-    if not isinstance(node, dict):
-        return False
-    flag = node.get("trust_remote_code")
-    if flag is not None and not (isinstance(flag, dict) and flag.get("content") == "false"):
-        return True
-    return any(map(_trusts_code, node.values()))
+def _unpacks_to_much(content: bytes) -> bool:
+    """Whether a file unpacks to more than a model of its size does."""
+    with ZipFile(io.BytesIO(content)) as file:
+        parts = file.infolist()
+    # No part is read beyond the size that is written here.
+    return sum(part.file_size for part in parts) > max(_UNPACKED, _TIMES * len(content))

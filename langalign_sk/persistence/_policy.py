@@ -1,0 +1,333 @@
+"""Policy of loading: what a file may decide, and what only the caller does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.tree._tree import Tree
+from sklearn.utils import get_tags
+
+from .._utils.bundle import Bundle
+from .._utils.validation import warn_user
+from ..aligner import CrossLingualAligner
+from ..aligner._pairs import CORPORA
+from ..encoders import EndpointEncoder, SentenceEncoder
+from ..encoders.base import TextEncoder
+from ..encoders.models.presets import OFFLINE
+from ..mapping import AdapterAligner
+from ._kinds import KINDS
+
+__all__ = ["Policy", "as_allowed"]
+
+
+_ENCODERS = ("encoder", "english_encoder")
+_MOST_DEVICES = 64
+_PLAIN_TYPES = (bool, int, float, str, object)  # as the dtype of a transformer
+_FINITE = ("coef_", "intercept_")
+_REPORTS = ("AdaptationReport", "AlignmentReport", "ClassifierReport", "ViewReport")
+
+
+@dataclass
+class Policy:
+    """Policy of one load, the same for JSON and skops: it looks at the objects that were built.
+
+    Attributes
+    ----------
+    saved : Bundle
+        The folder, for messages.
+    kind : str
+        Name of the class that was saved, for messages.
+    allow : tuple of str
+        Paths, addresses and names of keys that the caller allows.
+    passed : dict
+        Encoders of the caller by the name of the parameter; they replace those that a file may
+        not choose.
+    used : set of str
+        Names of the parameters whose object replaced one.
+    """
+
+    saved: Bundle
+    kind: str
+    allow: tuple[str, ...]
+    passed: dict[str, Any]
+    used: set[str] = field(default_factory=set)
+
+    def apply(self, model: Any) -> None:
+        """Replace or refuse whatever a file must not decide.
+
+        Raises
+        ------
+        ValueError
+            If the model would run code of others, open a folder, or send texts somewhere, and the
+            caller did not allow it; or if it holds numbers or objects that `save` never writes.
+        """
+        objects = [*_reachable(model, {id(one) for one in self.passed.values()})]
+        for one in objects:
+            self._replace_encoders(one)
+        # Once more, without what was replaced.
+        objects = [*_reachable(model, {id(one) for one in self.passed.values()})]
+        try:
+            for one in objects:
+                _check_type(one)
+                _check_numbers(one)
+        except _Unsound as error:
+            raise self.saved.damaged from error
+        self._refuse_code(objects)
+        claims = {claim.value: claim for one in objects for claim in _claims(one)}
+        refused = [claim for claim in claims.values() if not self._allows(claim.value)]
+        if refused:
+            raise self._asking(refused)
+        left_out = [path for one in objects for path in self._without_paths(one)]
+        if left_out:
+            warn_user(
+                f"The {self.kind} in {str(self.saved.folder)!r} names {left_out[0]!r} as a place to "
+                "read or write, which is left out: set it by set_params, or pass "
+                f"load(..., allow={sorted({*left_out})!r}) if you trust whoever saved the model."
+            )
+
+    def _allows(self, value: str) -> bool:
+        if value in self.allow:
+            return True
+        try:
+            path = Path(value).expanduser().resolve()
+            return any(Path(one).expanduser().resolve() == path for one in self.allow)
+        except (OSError, RuntimeError, ValueError):
+            return False
+
+    def _replace_encoders(self, holder: Any) -> None:
+        """Put the encoders of the caller in the place of those that a file may not choose."""
+        if not _has_encoders(holder):
+            return
+        for name in _ENCODERS:
+            mine, value = self.passed.get(name), getattr(holder, name, None)
+            if mine is None or isinstance(mine, list | tuple) or value is mine:
+                continue
+            if isinstance(value, list | tuple):
+                kept = [mine if self._must_not_choose(one) else one for one in value]
+                if any(one is mine for one in kept):
+                    setattr(holder, name, type(value)(kept))
+                    self.used.add(name)
+            elif self._must_not_choose(value):
+                setattr(holder, name, mine)
+                self.used.add(name)
+
+    def _must_not_choose(self, encoder: Any) -> bool:
+        named = [*_claims_of_encoder(encoder)]
+        code = getattr(encoder, "trust_remote_code", False) is not False
+        return code or not all(self._allows(claim.value) for claim in named)
+
+    def _refuse_code(self, objects: list[Any]) -> None:
+        for one in objects:
+            if (
+                isinstance(one, TextEncoder)
+                and getattr(one, "trust_remote_code", False) is not False
+            ):
+                raise ValueError(
+                    f"The {self.kind} in {str(self.saved.folder)!r} has an encoder with "
+                    f"trust_remote_code=True, which runs code of {one.name!r}. If you trust that code, "
+                    "pass the encoder yourself, as load(..., encoder=)."
+                )
+
+    def _asking(self, refused: list[_Claim]) -> ValueError:
+        would = " and ".join(claim.would for claim in refused)
+        values = [claim.value for claim in refused]
+        return ValueError(
+            f"The {self.kind} in {str(self.saved.folder)!r} would {would}. If you trust whoever saved "
+            f"it, pass load(..., allow={values!r}); or use an encoder of your own, by "
+            "load(..., encoder=)."
+        )
+
+    def _without_paths(self, one: Any) -> Iterator[str]:
+        """Paths that a later fit or call would read or write, after they were taken out."""
+        if isinstance(one, TextEncoder):
+            yield from self._unset(one, "cache", "memory", ("memory",))
+        elif isinstance(one, AdapterAligner):
+            yield from self._unset(one, "checkpoint", None)
+        elif isinstance(one, CrossLingualAligner):
+            yield from self._unset(one, "corpus", None, CORPORA)
+            params = one.adapter_params
+            path = params.get("checkpoint") if isinstance(params, dict) else None
+            if path is not None and not self._allows(str(path)):
+                one.adapter_params = {**params, "checkpoint": None}
+                yield str(path)
+        elif isinstance(one, BaseEstimator):
+            yield from self._unset(one, "memory", None)
+
+    def _unset(self, one: Any, name: str, default: Any, known: Iterable[str] = ()) -> Iterator[str]:
+        value = vars(one).get(name)
+        if value is None or value in known or self._allows(str(value)):
+            return
+        setattr(one, name, default)
+        yield str(value)
+
+
+class _Unsound(ValueError):
+    """Error about an object that `save` never writes."""
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """Something that a loaded model would do, and the word that allows it."""
+
+    value: str
+    would: str
+
+
+def as_allowed(allow: Any) -> tuple[str, ...]:
+    """Values of the parameter `allow`, as a tuple.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a str nor an iterable of str.
+    """
+    values = (allow,) if isinstance(allow, str | Path) else tuple(allow or ())
+    if not all(isinstance(value, str | Path) for value in values):
+        raise TypeError(f"allow must be a str or a list of str, got {allow!r}.")
+    return tuple(map(str, values))
+
+
+def _reachable(root: Any, left_out: set[int]) -> Iterator[Any]:
+    """An object and all objects in it, each of them once; those of the caller are left out."""
+    seen, stack = set(left_out), [root]
+    kept = []  # an id is of one object as long as that object lives
+    while stack:
+        one = stack.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        kept.append(one)
+        yield one
+        if isinstance(one, dict):
+            stack += [*one.keys(), *one.values()]
+        elif isinstance(one, list | tuple | set | frozenset):
+            stack += one
+        elif isinstance(one, np.ndarray) and one.dtype == object:
+            stack += one.ravel().tolist()
+        elif not isinstance(one, type):
+            stack += getattr(one, "__dict__", {}).values()
+
+
+def _has_encoders(one: Any) -> bool:
+    own = type(one).__module__.startswith("langalign_sk.")
+    return own and isinstance(one, BaseEstimator) and not isinstance(one, TextEncoder)
+
+
+def _claims(one: Any) -> Iterator[_Claim]:
+    """What an object would do beyond computing."""
+    if isinstance(one, TextEncoder):
+        yield from _claims_of_encoder(one)
+    elif _has_encoders(one):
+        for name in _ENCODERS:
+            value = vars(one).get(name)
+            for encoder in value if isinstance(value, list | tuple) else [value]:
+                yield from _claims_of_encoder(encoder)
+    elif isinstance(one, BaseEstimator):
+        source = vars(one).get("input", "content")
+        if source != "content":
+            yield _Claim(str(source), f"open the files that its input names (input={source!r})")
+
+
+def _claims_of_encoder(encoder: Any) -> Iterator[_Claim]:
+    if isinstance(encoder, EndpointEncoder):
+        where, key = encoder.base_url, str(encoder.api_key_env)
+        if where is not None:
+            yield _Claim(str(where), f"send your texts to {str(where)!r}")
+        to = "" if where is not None else "your texts to OpenAI's API and "
+        yield _Claim(key, f"send {to}the content of the environment variable {key!r} along")
+        return
+    name = encoder.name if isinstance(encoder, SentenceEncoder) else encoder
+    if isinstance(name, str) and _is_local(name):
+        yield _Claim(name, f"open the encoder in the folder {name!r}")
+
+
+def _is_local(name: str) -> bool:
+    """Whether a name of an encoder is, or looks like, a path of this machine."""
+    if name in OFFLINE:  # these are taken from their packages, whatever folders there are
+        return False
+    if name.startswith((".", "~", "/")) or "\\" in name or ":" in name or name.count("/") > 1:
+        return True
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):
+        return True
+
+
+def _check_type(one: Any) -> None:
+    """Raise for objects that are called, and for settings that are not plain values."""
+    if isinstance(one, TextEncoder):
+        _check_settings(one)
+    elif isinstance(one, type):
+        if not (issubclass(one, np.generic) or one in _PLAIN_TYPES):
+            raise _Unsound(f"a class, {one.__name__}")
+    elif callable(one) and not isinstance(one, np.ufunc | BaseEstimator):
+        module = type(one).__module__
+        if type(one) not in _own_classes() and not module.startswith(("sklearn.", "scipy.special")):
+            raise _Unsound(f"something that is called, {type(one).__name__}")
+
+
+def _own_classes() -> set[type]:
+    return {kind.cls for kind in KINDS}
+
+
+def _check_settings(encoder: TextEncoder) -> None:
+    """Raise unless the parameters of an encoder are plain values, none of which starts much."""
+    for name, value in vars(encoder).items():
+        parts = value if type(value) in (list, tuple) else [value]
+        plain = all(one is None or type(one) in (bool, int, float, str) for one in parts)
+        if not plain and name != "_seen":
+            raise _Unsound(f"a setting {name} of the type {type(value).__name__}")
+        if name == "device" and len(parts) > _MOST_DEVICES:
+            raise _Unsound(f"{len(parts)} devices")
+
+
+def _check_numbers(one: Any) -> None:
+    """Raise for arrays with NaN, and for structures whose indices lead out of them."""
+    if sparse.issparse(one):
+        _check_sparse(one)
+    elif isinstance(one, Tree):
+        _check_tree(one)
+    own = type(one) in _own_classes() and not isinstance(one, Pipeline)
+    if type(one).__name__ in _REPORTS or not (own or isinstance(one, BaseEstimator)):
+        return
+    if not own and get_tags(one).input_tags.allow_nan:
+        return
+    for name, value in vars(one).items():
+        strict = own or name in _FINITE
+        for part in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(part, np.ndarray) and part.dtype.kind in "fc":
+                bad = ~np.isfinite(part) if strict else np.isnan(part)
+                if bad.any():
+                    raise _Unsound(f"NaN or infinity in {name}")
+
+
+def _check_sparse(matrix: Any) -> None:
+    try:
+        if hasattr(matrix, "check_format"):
+            matrix.check_format(full_check=True)
+        elif hasattr(matrix, "tocsr"):
+            matrix.tocsr().check_format(full_check=True)
+    except Exception as error:
+        raise _Unsound("a sparse matrix whose indices do not fit") from error
+
+
+def _check_tree(tree: Any) -> None:
+    """Raise unless all children come after their parent and all features exist."""
+    n = tree.node_count
+    left, right, feature = tree.children_left, tree.children_right, tree.feature
+    here = np.arange(n)
+    leaf = left == -1
+    sound = np.array_equal(leaf, right == -1)
+    for children in (left, right):
+        inner = children[~leaf]
+        sound = sound and bool((inner > here[~leaf]).all() and (inner < n).all())
+    used = feature[~leaf]
+    if not (sound and n > 0 and (used >= 0).all() and (used < tree.n_features).all()):
+        raise _Unsound("a tree whose nodes do not fit")

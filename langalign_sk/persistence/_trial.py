@@ -1,0 +1,160 @@
+"""Trial of a loaded model: every method answers with finite rows of the right width."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from .._quality import TextQuality, VectorQuality
+from ..aligner import CrossLingualAligner
+from ..aligner._frozen import thawed
+from ..aligner._plan import check_parameters
+from ..aligner._report import AlignmentReport
+from ..aligner._route import route_of
+from ..classifier import AlignedClassifier, CrossLingualClassifier, KernelRidgeClassifier
+from ..languages.codes import languages_of
+from ..mapping import AdapterAligner, LinearAligner
+from ..mapping._base import PairedMap
+
+__all__ = ["try_out"]
+
+
+_TEXTS = ["Good morning.", "a"]
+
+
+def try_out(model: Any) -> None:
+    """Raise unless the methods of a model answer with finite numbers in the right shapes.
+
+    Encoders are not loaded: what needs one is not tried. Maps, quality models and heads are.
+
+    Parameters
+    ----------
+    model : estimator
+        A model that was loaded.
+
+    Raises
+    ------
+    Exception
+        Of any kind, if its arrays do not fit each other.
+    """
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        _try(thawed(model))
+
+
+def _try(model: Any) -> None:
+    if isinstance(model, PairedMap):
+        _try_map(model)
+    elif isinstance(model, CrossLingualAligner):
+        _try_aligner(model)
+    elif isinstance(model, AlignedClassifier):
+        _try(thawed(model.aligner_))
+        _try_classifier(model, thawed(model.aligner_))
+    elif isinstance(model, CrossLingualClassifier):
+        _try_views(model)
+    elif isinstance(model, KernelRidgeClassifier):
+        _try_probabilities(model, _row(model.n_features_in_))
+    elif isinstance(model, Pipeline):
+        for _, step in model.steps:
+            _try(thawed(step))
+
+
+def _row(width: Any) -> NDArray[np.float32]:
+    """A row that no coefficient leaves out."""
+    return np.linspace(0.5, 1.0, width, dtype=np.float32)[None]
+
+
+def _expect(rows: Any, *shape: int) -> NDArray:
+    if not isinstance(rows, np.ndarray) or rows.shape != shape or not np.isfinite(rows).all():
+        raise ValueError("a method answers with other numbers or shapes")
+    return rows
+
+
+def _try_map(model: PairedMap) -> None:
+    if not isinstance(model, LinearAligner | AdapterAligner):
+        raise TypeError("a map is of another type")
+    width, there = model.n_features_in_, model.n_features_out
+    moved = _expect(model.move(_row(width)), 1, there)
+    _expect(model.move_back(moved), 1, width)
+    _expect(model.move_counterparts(_row(model.n_targets)), 1, there)
+    for network in model.networks().values():
+        if not callable(network):
+            raise TypeError("a network is of another type")
+
+
+def _try_aligner(model: CrossLingualAligner) -> None:
+    check_parameters(model)
+    maps: Any = model.language_map_
+    languages = languages_of(model.target_lang)
+    if isinstance(model.target_lang, str):
+        maps = {model.target_lang: maps}
+    if set(maps) != set(languages) or not isinstance(model.alignment_report_, AlignmentReport):
+        raise ValueError("the maps are not those of target_lang")
+    bridge = model.bridge_map_
+    for one in (*maps.values(), *([] if bridge is None else [bridge])):
+        if not isinstance(one, PairedMap):
+            raise TypeError("a map is of another type")
+        _try_map(one)
+    route = route_of(model)
+    for language, one in route.maps.items():
+        there = _expect(route.there(_row(one.n_features_in_), language), 1, route.n_features_out)
+        _expect(route.back(there, language), 1, one.n_features_in_)
+    if bridge is None and len(route.maps) == 1:
+        english = one.n_features_out if route.output_space == "target" else one.n_targets
+        _expect(route.english(_row(english)), 1, route.n_features_out)
+    str(model.alignment_report_)
+    _try_quality(model)
+
+
+def _try_quality(model: CrossLingualAligner) -> None:
+    """Try the models behind `quality_score`, which early releases did not have."""
+    texts, vectors = (vars(model).get(name, {}) for name in ("_text_quality", "_vector_quality"))
+    for one in {**texts}.values():
+        if one is not None:
+            _expect_type(one, TextQuality)
+            _expect(one.score(_TEXTS), len(_TEXTS))
+    for one in {**vectors}.values():
+        if one is not None:
+            _expect_type(one, VectorQuality)
+            _expect(one.score(_row(len(one.model.mean))), 1)
+
+
+def _expect_type(one: Any, cls: type) -> None:
+    if type(one) is not cls:
+        raise TypeError(f"a {type(one).__name__} in place of a {cls.__name__}")
+
+
+def _try_classifier(model: AlignedClassifier, aligner: Any) -> None:
+    maps = route_of(aligner).maps
+    if len(maps) == 1:
+        (one,) = maps.values()
+        _try_probabilities(model, _row(one.n_features_in_))
+
+
+def _try_views(model: CrossLingualClassifier) -> None:
+    for head in model.routed_heads():
+        for language, one in head.route.maps.items():
+            _try_map(one)
+            rows = head.route.there(_row(one.n_features_in_), language)
+            _try_probabilities(head.model, _expect(rows, 1, head.route.n_features_out))
+
+
+def _try_probabilities(model: Any, rows: NDArray) -> None:
+    """Try what a classifier answers to a row."""
+    if len(model.predict(rows)) != 1:
+        raise ValueError("a classifier answers with other rows")
+    methods: list[Callable[[NDArray], Any]] = [
+        getattr(model, name)
+        for name in ("predict_proba", "decision_function")
+        if hasattr(model, name)
+    ]
+    for method in methods:
+        answers = method(rows)
+        for one in answers if isinstance(answers, list) else [answers]:
+            if len(one) != 1 or not np.isfinite(np.asarray(one, dtype=float)).all():
+                raise ValueError("a classifier answers with other numbers")
