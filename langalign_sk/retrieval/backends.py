@@ -15,6 +15,26 @@ __all__ = ["BACKENDS", "CompleteSearch", "Index", "make_index"]
 
 
 _WIDENING = 4  # factor by which an approximate search that finds too few rows looks at more
+# Header of a file of hnswlib 0.8: offset of level 0, rows that there is space for, rows, bytes per
+# row, offsets of the label and of the data in it, highest level, first row of a search, links per
+# row above level 0 and in it, and three numbers for building.
+_GRAPH = np.dtype(
+    [
+        ("level_0", "<u8"),
+        ("space", "<u8"),
+        ("n", "<u8"),
+        ("size", "<u8"),
+        ("label", "<u8"),
+        ("data", "<u8"),
+        ("levels", "<i4"),
+        ("start", "<u4"),
+        ("most", "<u8"),
+        ("most_0", "<u8"),
+        ("M", "<u8"),
+        ("mult", "<f8"),
+        ("ef_construction", "<u8"),
+    ]
+)
 
 
 class Index(Protocol):
@@ -233,7 +253,14 @@ class _Faiss:
         self._faiss.write_index(self._index, path)
 
     def read(self, path: str, rows: Rows) -> None:
-        self._index = self._faiss.read_index(path)
+        index = self._faiss.read_index(path)
+        found = [self._faiss.vector_to_array(index.id_map)] if hasattr(index, "id_map") else []
+        n = len(rows.alive)
+        if (index.d, index.ntotal) != (rows.width, n) or any(
+            len(ids) != n or ids.min() < 0 or ids.max() >= n for ids in found
+        ):
+            raise RuntimeError("the index is of other rows")
+        self._index = index
         self._set_search()
 
 
@@ -301,8 +328,67 @@ class _Hnswlib:
         self._index.save_index(path)
 
     def read(self, path: str, rows: Rows) -> None:
+        _check_graph(path, len(rows.alive), rows.width)
         self._index = self._hnswlib.Index(space="ip", dim=rows.width)
         self._index.load_index(path, max_elements=len(rows.alive))
+        labels = np.array(self._index.get_ids_list(), dtype=np.int64)
+        if not np.array_equal(np.sort(labels), np.arange(len(rows.alive))):
+            raise RuntimeError("the index is of other rows")
+
+
+def _check_graph(path: str, n: int, width: int) -> None:
+    """Raise RuntimeError unless a file of hnswlib is of so many rows, and all links lead to rows.
+
+    hnswlib follows links and offsets without looking whether they lead out of its memory.
+    """
+    raw = np.fromfile(path, dtype=np.uint8)
+    if len(raw) < _GRAPH.itemsize:
+        raise RuntimeError("the graph is cut short")
+    head = raw[: _GRAPH.itemsize].view(_GRAPH)[0]
+    most, most_0 = int(head["most"]), int(head["most_0"])
+    links_0, links = 4 * most_0 + 4, 4 * most + 4
+    expected = {
+        "level_0": 0,
+        "n": n,
+        "size": links_0 + 4 * width + 8,
+        "label": links_0 + 4 * width,
+        "data": links_0,
+    }
+    end = _GRAPH.itemsize + n * expected["size"]
+    right = all(int(head[name]) == value for name, value in expected.items()) and end <= len(raw)
+    if not right or not 0 < most <= most_0 < 1 << 16 or not 0 <= head["start"] < n:
+        raise RuntimeError("the graph is of other rows")
+    rows = raw[_GRAPH.itemsize : end].reshape(n, expected["size"])
+    _check_links(np.ascontiguousarray(rows[:, :links_0]).view(np.uint32), n)
+    at, levels = end, np.zeros(n, dtype=int)
+    upper = []
+    for i in range(n):
+        size = int.from_bytes(raw[at : at + 4].tobytes(), "little")
+        at += 4 + size
+        if size % links or at > len(raw):
+            raise RuntimeError("the graph is cut short")
+        levels[i] = size // links
+        if size:
+            upper.append(raw[at - size : at].reshape(-1, links))
+    if at != len(raw) or levels.max() != head["levels"] or levels[head["start"]] != levels.max():
+        raise RuntimeError("the graph has other levels")
+    if not upper:
+        return
+    lists = np.ascontiguousarray(np.concatenate(upper)).view(np.uint32)
+    level = np.concatenate([np.arange(1, count + 1) for count in levels[levels > 0]])
+    targets = _check_links(lists, n)
+    too_low = (targets >= 0) & (levels[targets] < level[:, None])
+    if too_low.any():
+        raise RuntimeError("the graph leads to a row that is not in the level")
+
+
+def _check_links(lists: NDArray[np.uint32], n: int) -> NDArray[np.int64]:
+    """Rows that lists of links lead to, -1 where there is no link; all of them are below n."""
+    counts = lists[:, 0] & 0xFFFF  # the other bits mark removed rows
+    used = np.arange(lists.shape[1] - 1) < counts[:, None]
+    if (counts >= lists.shape[1]).any() or (lists[:, 1:][used] >= n).any():
+        raise RuntimeError("the graph leads out of its rows")
+    return np.where(used, lists[:, 1:].astype(np.int64), -1)
 
 
 _MAKERS: dict[str, Any] = {"exact": _Exact, "faiss": _Faiss, "hnswlib": _Hnswlib}

@@ -10,17 +10,18 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._utils.bundle import Bundle, BundleWriter
+from .._utils.bundle import Bundle, BundleWriter, checksum
+from .._utils.files import folder_path
 from .aligner_signature import difference, signature_of
 from .backends import Index, make_index
 from .build import correct_hubness
@@ -49,6 +50,7 @@ __all__ = [
 
 _MANIFEST = "index.json"
 _VERSIONS = (1, 2, 3)
+_UNCHECKED = ("sha256", "files")  # each file has a checksum of its own
 _NEEDED = {
     "n_documents": int,
     "next_id": int,
@@ -63,6 +65,11 @@ _LATER = {**_NEEDED, "views": list, "fusion": dict | None}
 _OF_FUSION = {"weights": list, "spreads": list, "lexical": bool, "lexical_weight": float}
 _OF_CENTRING = {"prior": list, "documents": list, "counts": dict}
 _MOST_QUERIES = 1 << 53  # that a float64 counts
+_MOST_DOCUMENTS = 1 << 40
+_WIDEST = 1 << 16
+_LONG_LINE = 1 << 16
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"')
+_BLOCK = 1 << 22  # numbers that are looked at together
 
 
 @dataclass(frozen=True)
@@ -207,12 +214,13 @@ def _without_removed(index: DocumentIndex) -> Index:
 
 def write_folder(folder: str | os.PathLike[str], contents: IndexContents) -> None:
     """Write an index to a folder, whose former index stays whole until all files are there."""
-    with BundleWriter(Path(folder).expanduser(), _MANIFEST) as new:
-        new.fields = {
+    with BundleWriter(folder_path(folder), _MANIFEST) as new:
+        fields = {
             "format": "langalign_sk retrieval index",
             "format_version": contents.version,
             **write_files(new, contents),
         }
+        new.fields = {**fields, "sha256": checksum(fields)}
 
 
 def write_files(new: BundleWriter, contents: IndexContents) -> dict[str, Any]:
@@ -291,8 +299,8 @@ def _written_view(
         new.write(f"bank_languages_{i}", "npy", _places_of(bank.languages, codes))
     centring = None
     if view.centring is not None:
-        assert view.lengths is not None
-        assert view.languages is not None
+        if view.lengths is None or view.languages is None:
+            raise RuntimeError("A centred view has neither lengths nor languages: fit it again.")
         lengths = view.lengths[rows.alive]
         new.write(f"lengths_{i}", "npy", _npy([lengths], lengths.shape))
         of_documents = view.languages[rows.alive].tolist()
@@ -322,13 +330,17 @@ def open_folder(folder: str | os.PathLike[str]) -> Bundle:
         If the manifest is damaged.
     """
     saved = Bundle(
-        Path(folder).expanduser(),
+        folder_path(folder),
         _MANIFEST,
         versions=_VERSIONS,
         what="index, which save_index makes",
         needed=_NEEDED,
         files=["documents"],
     )
+    fields = {name: value for name, value in saved.fields.items() if name not in _UNCHECKED}
+    # The first releases wrote none.
+    if saved.fields.get("sha256", checksum(fields)) != checksum(fields):
+        raise saved.damaged
     if (saved.fields["format_version"] > 1) != ("views" in saved.fields):
         raise saved.damaged
     _require_views(saved)
@@ -351,12 +363,16 @@ def index_within(saved: Bundle, field: str) -> Bundle:
 def _require_views(saved: Bundle) -> None:
     """Raise ValueError unless the manifest describes a view alone, or a list of views."""
     fields = saved.fields
+    if not (0 < fields["n_documents"] < _MOST_DOCUMENTS and 0 <= fields["next_id"] < _MOST_QUERIES):
+        raise saved.damaged
     if "views" not in fields:
         saved.require(fields, _OF_VIEW, ["rows"])
+        _require_width(saved, fields)
         return
     saved.require(fields, _LATER, [])
     for i, part in enumerate(fields["views"]):
         saved.require(part, _LATER_OF_VIEW, [f"rows_{i}"])
+        _require_width(saved, part)
         if not all(isinstance(code, str) for code in part["languages"]):
             raise saved.damaged
         if part["centring"] is not None:
@@ -371,6 +387,11 @@ def _require_views(saved: Bundle) -> None:
         right = len(fusion["weights"]) == len(fusion["spreads"]) == n_views
         if not finite or not right or not any(fusion["weights"]):
             raise saved.damaged
+
+
+def _require_width(saved: Bundle, part: dict[str, Any]) -> None:
+    if not 0 < part["width"] < _WIDEST:
+        raise saved.damaged
 
 
 def _require_centring(saved: Bundle, centring: Any) -> None:
@@ -489,22 +510,33 @@ def _read_view(saved: Bundle, i: int, ids: list[Any], opening: Opening) -> Searc
     elif backend.file + suffix not in saved.files:
         raise saved.damaged
     else:
-        try:
-            backend.read(os.fspath(saved.path(backend.file + suffix)), rows)
-        except RuntimeError as error:
-            raise saved.damaged from error
+        _read_backend(saved, backend, backend.file + suffix, rows)
     index = DocumentIndex(ids, rows, backend, None, fields["next_id"])
     view = SearchView(name_of(opening.aligners[i], i), opening.aligners[i], index)
     if part.get("centring") is None:
         return view
     view.centring = _read_centring(saved, i, part["centring"], width)
     view.lengths = _load(saved, f"lengths_{i}", (n_documents,))
-    if not (np.isfinite(view.lengths).all() and (view.lengths >= 0).all()):
+    if not (view.lengths >= 0).all():
         raise saved.damaged
     view.languages = np.array(
         _read_languages(saved, f"languages_{i}", part["languages"], n_documents)
     )
     return view
+
+
+def _read_backend(saved: Bundle, backend: Index, kind: str, rows: Rows) -> None:
+    """Read a backend from its file, and search it once: it finds rows that there are."""
+    path = os.fspath(saved.path(kind))
+    try:
+        backend.read(path, rows)
+        query = np.full((1, rows.width), rows.width**-0.5, dtype=np.float32)
+        positions, cosines = backend.search(query, min(3, len(rows.alive)))
+    except Exception as error:  # the libraries raise errors of all kinds for what is not theirs
+        raise saved.damaged from error
+    found = positions >= 0
+    if (positions >= len(rows.alive)).any() or not np.isfinite(cosines[found]).all():
+        raise saved.damaged
 
 
 def _suffix(saved: Bundle, i: int) -> str:
@@ -516,8 +548,6 @@ def _read_centring(saved: Bundle, i: int, described: dict[str, Any], width: int)
     prior, documents, counts = (described[name] for name in _OF_CENTRING)
     codes = [*prior, *documents, *counts]
     vectors = np.array(_load(saved, f"means_{i}", (len(codes), width), np.float64))
-    if not np.isfinite(vectors).all():
-        raise saved.damaged
     ends = np.cumsum([len(prior), len(documents)])
     means, own, sums = np.split(vectors, ends)
     centring = Centring(
@@ -596,7 +626,17 @@ def _load(
         raise saved.damaged
     if any(expected not in (None, n) for expected, n in zip(shape, array.shape, strict=True)):
         raise saved.damaged
+    if verify and array.dtype.kind == "f" and not _is_finite(array):
+        raise saved.damaged
     return array
+
+
+def _is_finite(array: NDArray) -> bool:
+    """Whether all numbers of a mapped array are finite; block by block, as it may be large."""
+    step = max(1, _BLOCK // max(1, array[:1].size))
+    return all(
+        np.isfinite(array[start : start + step]).all() for start in range(0, len(array), step)
+    )
 
 
 def _npy(arrays: Iterable[NDArray], shape: tuple[int, ...], dtype: str = "<f4") -> Iterator[bytes]:
@@ -624,10 +664,14 @@ def _lines(ids: list[Any], texts: list[str] | None) -> Iterator[bytes]:
 
 
 def _read_lines(saved: Bundle, n: int, is_text: bool) -> tuple[list[Any], list[str] | None]:
+    path, rows = saved.path("documents"), []
     try:
-        with saved.path("documents").open(encoding="ascii") as file:
-            rows = [json.loads(line) for line in file]
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        with path.open("rb") as file:
+            for line in file:
+                rows.append(_read_line(line))
+                if len(rows) > n:
+                    raise ValueError("there are more documents")
+    except (ValueError, RecursionError) as error:
         raise saved.damaged from error
     for row in rows:
         if not isinstance(row, list) or len(row) != 1 + is_text:
@@ -638,9 +682,20 @@ def _read_lines(saved: Bundle, n: int, is_text: bool) -> tuple[list[Any], list[s
         raise saved.damaged
     try:
         ids = [from_json(row[0]) for row in rows]
-    except ValueError as error:
+        distinct = len({*ids}) == len(ids)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise saved.damaged from error
+    if not distinct:
+        raise saved.damaged
     return ids, [row[1] for row in rows] if is_text else None
+
+
+def _read_line(line: bytes) -> Any:
+    """Row of the documents: JSON in ASCII, of an identifier and a text, and of little else."""
+    # A list costs many times its two characters, and a text may be of any length.
+    if len(line) > _LONG_LINE and len(_STRING.sub(b"", line)) > _LONG_LINE:
+        raise ValueError("there are too many values")
+    return json.loads(line.decode("ascii"))
 
 
 def _build_params(params: dict[str, Any], backend: Index) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -36,7 +37,16 @@ def change_manifest(folder, change):
     path = folder / "index.json"
     manifest = json.loads(path.read_bytes())
     changed = change(manifest)
-    path.write_text(json.dumps(manifest if changed is None else changed))
+    manifest = manifest if changed is None else changed
+    if isinstance(manifest, dict):
+        manifest["sha256"] = checksum(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def checksum(manifest):
+    """Checksum of a manifest's fields, without those of files, which have their own."""
+    fields = {name: manifest[name] for name in manifest if name not in ("sha256", "files")}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def saved(folder, kind="exact", scoring="csls"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
 import re
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from langalign_sk import CrossLingualRetriever
-from tests.retrieval.folders import BANK, D, Q, change_manifest, file_of, saved
+from tests.retrieval.folders import BANK, D, Q, change_manifest, checksum, file_of, saved
 from tests.retrieval.references import found
 from tests.retrieval.toy import fitted_aligner, of_kind
 from tests.toy import ENGLISH
@@ -187,8 +189,80 @@ def test_a_manifest_that_is_too_large_or_a_link(how, tmp_path):
     else:
         manifest.rename(tmp_path / "elsewhere")
         manifest.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ValueError, match=r"index\.json' is damaged"):
+    match = {"large": r"index\.json' is damaged", "link": r"index\.json' .* is a symbolic link"}[
+        how
+    ]
+    with pytest.raises(ValueError, match=match):
         CrossLingualRetriever().open_index(tmp_path / "index")
+
+
+def test_the_manifest_has_a_checksum_of_its_own(tmp_path):
+    manifest = saved(tmp_path) / "index.json"
+    fields = json.loads(manifest.read_bytes())
+    assert fields["sha256"] == checksum(fields)
+    manifest.write_text(json.dumps({**fields, "next_id": 301}))
+    with pytest.raises(ValueError, match="is damaged"):
+        CrossLingualRetriever(scoring="csls").open_index(tmp_path)
+    del fields["sha256"]  # as the first releases wrote it
+    manifest.write_text(json.dumps(fields))
+    assert CrossLingualRetriever(scoring="csls").open_index(tmp_path).n_documents_ == 300
+
+
+def rewrite(folder, kind, content):
+    """Change a file, and what the manifest says about it."""
+    path = file_of(folder, kind)
+    path.write_bytes(content)
+    described = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    change_manifest(folder, lambda manifest: manifest["files"][kind].update(described))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", ["rows", "bank", "level"])
+def test_numbers_that_are_not_finite_are_refused(kind, value, tmp_path):
+    folder = saved(tmp_path)
+    array = np.array(np.load(file_of(folder, kind)))
+    array.flat[-1] = value
+    content = BytesIO()
+    np.save(content, array)
+    rewrite(folder, kind, content.getvalue())
+    with pytest.raises(ValueError, match="is damaged"):
+        CrossLingualRetriever(scoring="csls").open_index(folder, verify=True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 100_000,
+        b"[[" + b"[]," * 100_000 + b"[]]]",
+        b'["a"]',
+        b"[" + b"9" * 10_000 + b"]",
+        b'[{"tuple": ' + b'[{"tuple": ' * 5000,
+        b"[NaN]",
+        b"[[]]",
+        b"\xff",
+        b"[1]\n[2]",
+    ],
+)
+def test_documents_that_are_none(line, tmp_path):
+    folder = saved(tmp_path)
+    lines = file_of(folder, "documents").read_bytes().splitlines()
+    rewrite(folder, "documents", b"\n".join([b'["a"]', line, *lines[2:]]) + b"\n")
+    with pytest.raises(ValueError, match="is damaged"):
+        CrossLingualRetriever(scoring="csls").open_index(folder)
+
+
+@pytest.mark.parametrize(("kind", "file"), [("flat", "faiss"), ("hnswlib", "hnsw")])
+def test_a_backend_of_other_rows_is_refused(kind, file, tmp_path):
+    folder = saved(tmp_path / "index", kind)
+    of_kind(kind).fit(D[:200]).save_index(tmp_path / "other")
+    of_kind(kind).fit(D[:, :5]).save_index(tmp_path / "narrow")
+    whole = file_of(folder, file).read_bytes()
+    for other in ("other", "narrow"):
+        rewrite(folder, file, file_of(tmp_path / other, file).read_bytes())
+        with pytest.raises(ValueError, match="is damaged"):
+            of_kind(kind, scoring="csls").open_index(folder)
+    rewrite(folder, file, whole)
+    assert of_kind(kind, scoring="csls").open_index(folder).n_documents_ == 300
 
 
 class Evil:
