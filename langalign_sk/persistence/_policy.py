@@ -68,11 +68,10 @@ class Policy:
             If the model would run code of others, open a folder, or send texts somewhere, and the
             caller did not allow it; or if it holds numbers or objects that `save` never writes.
         """
-        objects = [*_reachable(model, {id(one) for one in self.passed.values()})]
-        for one in objects:
+        mine = self._mine()
+        for one in _reachable(model, mine):
             self._replace_encoders(one)
-        # Once more, without what was replaced.
-        objects = [*_reachable(model, {id(one) for one in self.passed.values()})]
+        objects = [*_reachable(model, mine)]  # without those that were replaced
         try:
             for one in objects:
                 _check_type(one)
@@ -80,7 +79,7 @@ class Policy:
         except _Unsound as error:
             raise self.saved.damaged from error
         self._refuse_code(objects)
-        claims = {claim.value: claim for one in objects for claim in _claims(one)}
+        claims = {claim.value: claim for one in objects for claim in _claims(one, mine)}
         refused = [claim for claim in claims.values() if not self._allows(claim.value)]
         if refused:
             raise self._asking(refused)
@@ -91,6 +90,14 @@ class Policy:
                 "read or write, which is left out: set it by set_params, or pass "
                 f"load(..., allow={sorted({*left_out})!r}) if you trust whoever saved the model."
             )
+
+    def _mine(self) -> set[int]:
+        """Identities of the objects of the caller, which may be and do anything."""
+        out = set()
+        for value in self.passed.values():
+            several = isinstance(value, list | tuple)
+            out |= {id(one) for one in ([value, *value] if several else [value])}
+        return out
 
     def _allows(self, value: str) -> bool:
         if value in self.allow:
@@ -220,7 +227,7 @@ def _has_encoders(one: Any) -> bool:
     return own and isinstance(one, BaseEstimator) and not isinstance(one, TextEncoder)
 
 
-def _claims(one: Any) -> Iterator[_Claim]:
+def _claims(one: Any, mine: set[int]) -> Iterator[_Claim]:
     """What an object would do beyond computing."""
     if isinstance(one, TextEncoder):
         yield from _claims_of_encoder(one)
@@ -228,7 +235,8 @@ def _claims(one: Any) -> Iterator[_Claim]:
         for name in _ENCODERS:
             value = vars(one).get(name)
             for encoder in value if isinstance(value, list | tuple) else [value]:
-                yield from _claims_of_encoder(encoder)
+                if id(encoder) not in mine:
+                    yield from _claims_of_encoder(encoder)
     elif isinstance(one, BaseEstimator):
         source = vars(one).get("input", "content")
         if source != "content":
