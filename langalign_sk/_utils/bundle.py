@@ -100,15 +100,24 @@ class BundleWriter:
 
     def write(self, kind: str, suffix: str, parts: Iterable[bytes]) -> None:
         """Write a file of these bytes."""
-        self._files[kind] = _write(self.folder / f"{kind}-{self._token}.{suffix}", parts)
+        self._files[kind] = _write(self._new(kind, suffix), parts)
 
     def let_write(self, kind: str, suffix: str, write: Callable[[str], None]) -> None:
         """Let a library write a file to the path that it is given."""
-        path = self.folder / f"{kind}-{self._token}.{suffix}"
+        path = self._new(kind, suffix)
         write(os.fspath(path))
         with path.open("rb+") as file:
             os.fsync(file.fileno())
         self._files[kind] = _described(path)
+
+    def _new(self, kind: str, suffix: str) -> Path:
+        """Path of a new file, by whose name a later writer knows it again."""
+        name = f"{kind}-{self._token}.{suffix}"
+        if _WRITTEN.fullmatch(name) is None:
+            raise ValueError(
+                f"{name!r} is not of the pattern of a bundle: add to STEMS or SUFFIXES."
+            )
+        return self.folder / name
 
     def write_beside(self, write: Callable[[], None]) -> None:
         """Let a function replace a file that the manifest does not name, after the manifest."""
@@ -159,19 +168,15 @@ class BundleWriter:
         Without a lock, files that are in no bundle may be those of another writer, and stay.
         """
         there = {path.name for path in self.folder.iterdir()}
+        manifests = {name: _names(self.folder / name) for name in there if name.endswith(".json")}
+        # Where a manifest cannot be read, its files may be all that is left of it.
+        readable = all(manifests.get(name, set()) is not None for name in _MANIFESTS)
         candidates = {name for name in there if _WRITTEN.fullmatch(name)}
-        if not (written and self._lock is not None):
-            mine = {name for name in candidates if f"-{self._token}." in name}
-            candidates = mine | (candidates & before)
-        else:
+        if written and readable and self._lock is not None:
             candidates |= {name for name in there if _PART.fullmatch(name)}
-        for name in there:
-            if not name.endswith(".json"):
-                continue
-            named = _names(self.folder / name)
-            if named is None and name != self._manifest and name in _MANIFESTS:
-                return  # it cannot be read, and its files may be all that is left of it
-            candidates -= named or set()
+        else:
+            candidates &= before | {name for name in there if f"-{self._token}." in name}
+        candidates -= set().union(*(named or () for named in manifests.values()))
         for name in candidates:
             path = self.folder / name
             # Windows removes no file that another process has open.

@@ -23,7 +23,16 @@ from ..mapping import AdapterAligner, LinearAligner, Network
 from ..metrics import RetrievalScores
 from ..retrieval import CrossLingualRetriever
 
-__all__ = ["KINDS", "OWN_OBJECTS", "Kind", "kind_in_json", "kind_named", "kind_of", "trusted"]
+__all__ = [
+    "KINDS",
+    "OWN_OBJECTS",
+    "Kind",
+    "classes",
+    "kind_in_json",
+    "kind_named",
+    "kind_of",
+    "trusted",
+]
 
 
 # Attributes that scikit-learn sets.
@@ -261,6 +270,11 @@ def kind_in_json(name: Any) -> Kind:
         if "json" in kind.inside and name == kind.name:
             return kind
     raise KeyError(name)
+
+
+def classes() -> frozenset[type]:
+    """Classes of all kinds."""
+    return frozenset(kind.cls for kind in KINDS)
 
 
 def trusted() -> frozenset[str]:

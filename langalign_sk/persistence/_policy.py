@@ -22,7 +22,7 @@ from ..encoders import EndpointEncoder, SentenceEncoder
 from ..encoders.base import TextEncoder
 from ..encoders.models.presets import OFFLINE
 from ..mapping import AdapterAligner
-from ._kinds import KINDS
+from ._kinds import classes
 
 __all__ = ["Policy", "as_allowed"]
 
@@ -277,12 +277,8 @@ def _check_type(one: Any) -> None:
             raise _Unsound(f"a class, {one.__name__}")
     elif callable(one) and not isinstance(one, np.ufunc | BaseEstimator):
         module = type(one).__module__
-        if type(one) not in _own_classes() and not module.startswith(("sklearn.", "scipy.special")):
+        if type(one) not in classes() and not module.startswith(("sklearn.", "scipy.special")):
             raise _Unsound(f"something that is called, {type(one).__name__}")
-
-
-def _own_classes() -> set[type]:
-    return {kind.cls for kind in KINDS}
 
 
 def _check_settings(encoder: TextEncoder) -> None:
@@ -302,7 +298,7 @@ def _check_numbers(one: Any) -> None:
         _check_sparse(one)
     elif isinstance(one, Tree):
         _check_tree(one)
-    own = type(one) in _own_classes() and not isinstance(one, Pipeline)
+    own = type(one) in classes() and not isinstance(one, Pipeline)
     if type(one).__name__ in _REPORTS or not (own or isinstance(one, BaseEstimator)):
         return
     if not own and get_tags(one).input_tags.allow_nan:

@@ -100,7 +100,8 @@ def test_an_estimator_is_entered_once(entering, tmp_path):
         match=r"save takes one of .*, got tests\.\S*OtherAligner.*another class than langalign_sk\.L",
     ):
         save(fitted, tmp_path)
-    entering(_kinds.Kind(OtherAligner, "arrays"))
+    fitted_attributes = _kinds.kind_named("LinearAligner").fitted
+    entering(_kinds.Kind(OtherAligner, "arrays", fitted=fitted_attributes))
     save(fitted, tmp_path)
     again = load(tmp_path)
     assert type(again) is OtherAligner

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from langalign_sk._utils.bundle import Bundle, BundleWriter, DamagedError
+from langalign_sk._utils.bundle import Bundle, BundleWriter, DamagedError, read_json
 
 MANIFEST = "manifest.json"
 
@@ -21,7 +23,7 @@ class Stop(BaseException):
 def write(folder, content=b"abc", **fields):
     with BundleWriter(folder, MANIFEST) as new:
         new.write("rows", "npy", [content[:1], content[1:]])
-        new.let_write("index", "bin", lambda path: Path(path).write_bytes(content * 2))
+        new.let_write("faiss", "bin", lambda path: Path(path).write_bytes(content * 2))
         new.fields = {"format_version": 1, "n_rows": len(content), **fields}
 
 
@@ -56,7 +58,7 @@ def test_the_manifest_describes_the_files(tmp_path):
     manifest = manifest_of(folder)
     assert manifest.keys() == {"format_version", "n_rows", "files"}
     assert set(os.listdir(folder)) == {MANIFEST, *(f["name"] for f in manifest["files"].values())}
-    for kind, content in (("rows", b"abc"), ("index", b"abcabc")):
+    for kind, content in (("rows", b"abc"), ("faiss", b"abcabc")):
         file = manifest["files"][kind]
         assert (folder / file["name"]).read_bytes() == content
         assert file["size"] == len(content)
@@ -124,7 +126,120 @@ def test_files_outside_the_folder_that_a_manifest_names_are_not_removed(tmp_path
     assert outside.read_text() == "mine"
 
 
+def test_a_file_that_a_manifest_names_is_removed_by_its_pattern_alone(tmp_path):
+    names = [
+        "thesis.docx",
+        "rows.npy",
+        "mine-0123abcd.npy",
+        "rows-0123abcd.txt",
+        "rows-0123ABCD.npy",
+    ]
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    file = {"size": 4, "sha256": "x"}
+    files = {name: {"name": name, **file} for name in names}
+    (tmp_path / MANIFEST).write_text(json.dumps({"files": files}))
+    write(tmp_path)
+    write(tmp_path)
+    assert all((tmp_path / name).read_text() == "mine" for name in names)
+
+
+def test_a_name_of_another_pattern_is_not_written(tmp_path):
+    for kind, suffix in (("thesis", "npy"), ("rows", "docx"), ("../rows", "npy")):
+        with (
+            pytest.raises(ValueError, match="is not of the pattern of a bundle"),
+            BundleWriter(tmp_path, MANIFEST) as new,
+        ):
+            new.write(kind, suffix, [b"abc"])
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks of folders")
+def test_what_killed_writers_left_is_removed(tmp_path):
+    left = ["rows-0123abcd.npy", "bank_languages_12-0123abcd.npy", "model-0123abcd.skops"]
+    left += [f"{MANIFEST}-0123abcd.part", "README.md-0123abcd.part"]
+    for name in left:
+        (tmp_path / name).write_bytes(b"half")
+    (tmp_path / "rows-ffffffff.npy").mkdir()
+    (tmp_path / "rows-eeeeeeee.npy").symlink_to(tmp_path / "nowhere")
+    others = {"rows-ffffffff.npy", "rows-eeeeeeee.npy", "mine.part"}
+    (tmp_path / "mine.part").write_bytes(b"mine")
+    write(tmp_path)
+    named = {file["name"] for file in manifest_of(tmp_path)["files"].values()}
+    assert {*os.listdir(tmp_path)} == {MANIFEST, *named, *others}
+
+
+def test_files_of_another_bundle_in_the_folder_stay(tmp_path):
+    for manifest in ("index.json", MANIFEST, "index.json", MANIFEST):
+        with BundleWriter(tmp_path, manifest) as new:
+            new.write("rows", "npy", [manifest.encode()])
+            new.fields = {"format_version": 1}
+    for manifest in (MANIFEST, "index.json"):
+        (file,) = json.loads((tmp_path / manifest).read_bytes())["files"].values()
+        assert (tmp_path / file["name"]).read_bytes() == manifest.encode()
+    assert len([*tmp_path.iterdir()]) == 4
+    (tmp_path / "index.json").write_bytes(b"{")  # its files may be all that is left of it
+    write(tmp_path)
+    assert (tmp_path / file["name"]).exists()
+    assert len([*tmp_path.glob("rows-*.npy")]) == 2
+
+
+def test_a_writer_has_the_lock_of_its_folder(tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    with BundleWriter(tmp_path, MANIFEST) as new:
+        new.fields = {"format_version": 1}
+        other = os.open(tmp_path, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(other)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks of folders")
+def test_writers_of_one_folder_leave_one_bundle(tmp_path):
+    contents = [bytes([65 + i]) * 3 for i in range(8)]
+    threads = [threading.Thread(target=write, args=(tmp_path, content)) for content in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert read(tmp_path).path("rows").read_bytes() in contents
+    assert len([*tmp_path.iterdir()]) == 3
+
+
 # Reading
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"NaN",
+        b"[Infinity]",
+        b"1e400",
+        b"-1e999",
+        b"9" * 65,
+        b"0." + b"1" * 80,
+        b"[" * 65 + b"]" * 65,
+        b"[" * 100_000,
+        b"[" + b"0," * 200_000 + b"0]",
+        b"[" + b"[]," * 5_000_000 + b"[]]",
+        b'{"a": 1, "a": 2}',
+        b"\xff",
+        b"",
+    ],
+    ids=lambda content: f"{content[:8]!r} {len(content)}",
+)
+def test_json_that_is_refused(content):
+    with pytest.raises((ValueError, RecursionError)):
+        read_json(content)
+
+
+def test_json_that_is_read():
+    nested = 0
+    for _ in range(60):
+        nested = [nested]
+    value = {"a": [1, 2.5, None, True, "[,{" * 10], "b": nested, "n": 2**64, "x": 1e-300}
+    assert read_json(json.dumps(value).encode()) == value
 
 
 def test_what_was_written_is_read(tmp_path):
@@ -132,7 +247,7 @@ def test_what_was_written_is_read(tmp_path):
     bundle = read(tmp_path)
     assert bundle.fields["note"] == "x"
     assert bundle.path("rows").read_bytes() == b"abc"
-    assert bundle.path("index", verify=False).read_bytes() == b"abcabc"
+    assert bundle.path("faiss", verify=False).read_bytes() == b"abcabc"
 
 
 def test_a_folder_without_a_manifest(tmp_path):
@@ -204,15 +319,15 @@ def test_links_lead_only_where_they_may(tmp_path):
         path.symlink_to(elsewhere / path.name)
     assert read(folder, links_into=elsewhere).path("rows").read_bytes() == b"abc"
     for into in (None, folder):
-        with pytest.raises(DamagedError, match="is damaged"):
+        with pytest.raises(DamagedError, match="is a symbolic link, and links are not followed"):
             read(folder, links_into=into)
 
 
 def test_a_part_of_the_manifest(tmp_path):
     write(tmp_path, part={"width": 3}, other={"width": "3"})
     bundle = read(tmp_path)
-    assert bundle.within("part", {"width": int}, ["index"]).fields == {"width": 3}
+    assert bundle.within("part", {"width": int}, ["faiss"]).fields == {"width": 3}
     assert bundle.fields["n_rows"] == 3
-    for field, files in (("other", ["index"]), ("part", ["bank"])):
+    for field, files in (("other", ["faiss"]), ("part", ["bank"])):
         with pytest.raises(DamagedError, match="is damaged"):
             bundle.within(field, {"width": int}, files)
