@@ -159,8 +159,8 @@ class Policy:
             yield from self._unset(one, "checkpoint", None)
         elif isinstance(one, CrossLingualAligner):
             yield from self._unset(one, "corpus", None, CORPORA)
-            params = one.adapter_params
-            path = params.get("checkpoint") if isinstance(params, dict) else None
+            params = one.adapter_params if isinstance(one.adapter_params, dict) else {}
+            path = params.get("checkpoint")
             if path is not None and not self._allows(str(path)):
                 one.adapter_params = {**params, "checkpoint": None}
                 yield str(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Iterator
 from inspect import isfunction
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
@@ -18,6 +20,7 @@ __all__ = ["dumped", "read_dumped"]
 # Bytes that a file may unpack to: this many, or so many times its own size. Schemas of fitted
 # models shrink to a fifteenth, and arrays hardly.
 _UNPACKED, _TIMES = 1 << 24, 40
+_BRACKETS = 200_000  # lists and objects in a schema, or as many as the file has bytes
 
 
 def dumped(estimator: Any) -> bytes:
@@ -97,7 +100,37 @@ def _skops() -> Any:
 
 def _unpacks_to_much(content: bytes) -> bool:
     """Whether a file unpacks to more than a model of its size does."""
+    most = max(_UNPACKED, _TIMES * len(content))
     with ZipFile(io.BytesIO(content)) as file:
-        parts = file.infolist()
-    # No part is read beyond the size that is written here.
-    return sum(part.file_size for part in parts) > max(_UNPACKED, _TIMES * len(content))
+        sizes = {}
+        for part in file.infolist():
+            with file.open(part) as opened:
+                is_archive = opened.read(4) == b"PK\3\4"  # of a sparse matrix
+            sizes[part.filename] = part.file_size
+            # No part is read beyond the size that is written in the archive.
+            if sum(sizes.values()) > most:
+                return True
+            if is_archive:
+                with ZipFile(io.BytesIO(file.read(part))) as inner:
+                    sizes[part.filename] += sum(one.file_size for one in inner.infolist())
+        if len(sizes) < len(file.infolist()) or sum(sizes.values()) > most:
+            return True
+        schema = file.read("schema.json")
+    # Before anything is built: a list costs many times its two characters.
+    if schema.count(b"[") + schema.count(b"{") > max(_BRACKETS, len(content)):
+        return True
+    # Every node that names a part reads it anew.
+    return sum(sizes.get(name, 0) for name in _parts_in(json.loads(schema))) > most
+
+
+def _parts_in(schema: Any) -> Iterator[str]:
+    """Parts that the nodes of a schema name, as often as they do."""
+    stack = [schema]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            if isinstance(node.get("file"), str):
+                yield node["file"]
+            stack += node.values()
+        elif isinstance(node, list):
+            stack += node

@@ -24,6 +24,7 @@ from ..mapping._base import PairedMap
 __all__ = ["try_out"]
 
 
+_HASHES = 1 << 15  # of n-grams in `TextModel`
 _TEXTS = ["Good morning.", "a"]
 
 
@@ -60,8 +61,29 @@ def _try(model: Any) -> None:
     elif isinstance(model, KernelRidgeClassifier):
         _try_probabilities(model, _row(model.n_features_in_))
     elif isinstance(model, Pipeline):
-        for _, step in model.steps:
-            _try(thawed(step))
+        steps = [thawed(step) for _, step in model.steps]
+        for step in steps:
+            _try(step)
+        width = _width(steps[0])
+        if width is not None:
+            _try_steps(model, _row(width))
+
+
+def _width(first: Any) -> int | None:
+    """Width of the rows that a first step takes; None where rows alone do not say where to go."""
+    if isinstance(first, PairedMap):
+        return int(first.n_features_in_)
+    if isinstance(first, CrossLingualAligner):
+        widths = [one.n_features_in_ for one in route_of(first).maps.values()]
+        return int(widths[0]) if len(widths) == 1 else None
+    return None
+
+
+def _try_steps(model: Pipeline, row: NDArray) -> None:
+    if hasattr(model, "predict"):
+        _try_probabilities(model, row)
+    elif hasattr(model, "transform") and len(model.transform(row)) != 1:
+        raise ValueError("a step answers with other rows")
 
 
 def _row(width: Any) -> NDArray[np.float32]:
@@ -117,6 +139,9 @@ def _try_quality(model: CrossLingualAligner) -> None:
     for one in {**texts}.values():
         if one is not None:
             _expect_type(one, TextQuality)
+            odds = (one.model.of_words, one.model.of_letters)
+            if any(table.shape != (_HASHES,) or table.dtype != np.uint8 for table in odds):
+                raise ValueError("a table of n-grams has another shape")
             _expect(one.score(_TEXTS), len(_TEXTS))
     for one in {**vectors}.values():
         if one is not None:
@@ -156,5 +181,9 @@ def _try_probabilities(model: Any, rows: NDArray) -> None:
     for method in methods:
         answers = method(rows)
         for one in answers if isinstance(answers, list) else [answers]:
+            columns: Any = getattr(model, "classes_", None)
+            of_classes = isinstance(columns, np.ndarray) and np.ndim(one) == 2
+            if of_classes and columns.ndim == 1 and one.shape[1] not in (1, len(columns)):
+                raise ValueError("a classifier answers for other classes")
             if len(one) != 1 or not np.isfinite(np.asarray(one, dtype=float)).all():
                 raise ValueError("a classifier answers with other numbers")

@@ -446,6 +446,89 @@ def test_a_file_of_skops_that_unpacks_to_much_more_is_refused(size, tmp_path):
         load(tmp_path)
 
 
+def repack(folder, change):
+    """Change the parts of a file of skops, by their names."""
+    path = folder / manifest_of(folder)["files"]["model"]["name"]
+    with zipfile.ZipFile(path) as old:
+        parts = {name: old.read(name) for name in old.namelist()}
+    change(parts)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as new:
+        for name, data in parts.items():
+            new.writestr(name, data)
+    rewrite(folder, "model", content.getvalue())
+
+
+def zeros(n):
+    content = io.BytesIO()
+    np.save(content, np.zeros(n))
+    return content.getvalue()
+
+
+def test_a_part_that_many_nodes_name_is_refused(tmp_path):
+    save(in_pipeline(), tmp_path)
+
+    def change(parts):
+        parts["big.npy"] = zeros(1_000_000)
+        array = {"__class__": "ndarray", "__module__": "numpy", "__loader__": "NdArrayNode"}
+        array |= {"type": "numpy", "file": "big.npy"}
+        schema = json.loads(parts["schema.json"])
+        nodes = [{**array, "__id__": 10**6 + i} for i in range(100)]
+        many = {"__class__": "list", "__module__": "builtins", "__loader__": "ListNode"}
+        schema["content"]["content"]["zz"] = {**many, "content": nodes, "__id__": 7}
+        parts["schema.json"] = json.dumps(schema).encode()
+
+    repack(tmp_path, change)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)
+
+
+def test_an_archive_in_an_archive_is_refused(tmp_path):
+    save(in_pipeline(), tmp_path)
+
+    def change(parts):
+        inner = io.BytesIO()
+        with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("data.npy", zeros(10_000_000))
+        parts["sparse.npz"] = inner.getvalue()
+
+    repack(tmp_path, change)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)
+
+
+def test_a_schema_of_empty_lists_is_refused(tmp_path):
+    save(in_pipeline(), tmp_path)
+
+    def change(data):
+        schema = json.loads(data)
+        schema["zz"] = [[]] * 3_000_000
+        return json.dumps(schema).encode()
+
+    change_schema(tmp_path, change)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)
+
+
+def test_arrays_that_do_not_fit_each_other_are_refused(tmp_path):
+    changes = {
+        "coef_": lambda model: setattr(model[1], "coef_", model[1].coef_[:, :3]),
+        "classes_": lambda model: setattr(model[1], "classes_", model[1].classes_[:2]),
+        "inverse": lambda model: setattr(
+            model[0].estimator.language_map_, "inverse_coef_", np.eye(4)
+        ),
+        "intercept": lambda model: setattr(
+            model[0].estimator.language_map_, "intercept_", np.zeros(4)
+        ),
+    }
+    for change in changes.values():
+        model = in_pipeline()
+        change(model)
+        save(model, tmp_path)
+        with pytest.raises(ValueError, match="is damaged"):
+            load(tmp_path)
+
+
 def test_a_model_that_packs_well_is_saved_unpacked(tmp_path):
     pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
     wide = np.zeros((12, 700_000))
