@@ -95,12 +95,10 @@ def merged(path: Path, card: str) -> str:
     Raises
     ------
     OSError
-        If the file exists and cannot be read.
-    ValueError
-        If there is something other than a file.
+        If the file exists and cannot be read, or if there is something other than a file.
     """
     if path.exists() and not path.is_file():  # reading a pipe would wait for ever
-        raise ValueError(
+        raise OSError(
             f"{str(path)!r} is not a file, and the model card is to be written there: remove it, or "
             "save to another folder."
         )

@@ -66,6 +66,7 @@ _OF_FUSION = {"weights": list, "spreads": list, "lexical": bool, "lexical_weight
 _OF_CENTRING = {"prior": list, "documents": list, "counts": dict}
 _MOST_QUERIES = 1 << 53  # that a float64 counts
 _MOST_DOCUMENTS = 1 << 40
+_MOST_BITS = 200  # of the next identifier, which a manifest holds in decimal digits
 _WIDEST = 1 << 16
 _LONG_LINE = 1 << 16
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"')
@@ -194,6 +195,11 @@ def checked_contents(
     index = views[0].index
     for key in index.ids:
         to_json(key)  # the index of an old pickle may have others
+    if index.next_id.bit_length() > _MOST_BITS:
+        raise ValueError(
+            f"The largest id has {index.next_id.bit_length():,} bits, and a saved index holds numbers "
+            f"of at most {_MOST_BITS}: pass str(id)."
+        )
     if not index.n_documents:
         raise ValueError(
             "The index is empty, as all documents were removed: there is nothing to save."
@@ -363,7 +369,7 @@ def index_within(saved: Bundle, field: str) -> Bundle:
 def _require_views(saved: Bundle) -> None:
     """Raise ValueError unless the manifest describes a view alone, or a list of views."""
     fields = saved.fields
-    if not (0 < fields["n_documents"] < _MOST_DOCUMENTS and 0 <= fields["next_id"] < _MOST_QUERIES):
+    if not 0 < fields["n_documents"] < _MOST_DOCUMENTS or fields["next_id"] < 0:
         raise saved.damaged
     if "views" not in fields:
         saved.require(fields, _OF_VIEW, ["rows"])

@@ -119,6 +119,7 @@ def only_in(folder):
     if not getattr(_hear, "installed", False):
         sys.addaudithook(_hear)  # there is no way to remove one
         _hear.installed = True
+    repr(LogisticRegression())  # scikit-learn imports what a message with an estimator needs
     _opened = []
     with pytest.MonkeyPatch.context() as patch:
         for name in ("load", "loads", "Unpickler"):

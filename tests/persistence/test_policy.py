@@ -568,7 +568,7 @@ def test_a_pipe_with_a_name_does_not_hang(name, tmp_path):
     os.mkfifo(tmp_path / name)
     fitted = LinearAligner("procrustes").fit(X, Y)
     if name == "README.md":
-        with pytest.raises(ValueError, match="is not a file, and the model card"):
+        with pytest.raises(OSError, match="is not a file, and the model card"):
             save(fitted, tmp_path)
         return
     save(fitted, tmp_path)
@@ -583,7 +583,7 @@ def test_a_file_or_a_folder_in_the_way_is_named(tmp_path):
             save(fitted, folder)
     assert (tmp_path / "file").read_text() == "mine"
     (tmp_path / "a" / "README.md").mkdir(parents=True)
-    with pytest.raises(ValueError, match="is not a file, and the model card"):
+    with pytest.raises(OSError, match="is not a file, and the model card"):
         save(fitted, tmp_path / "a")
     (tmp_path / "b" / "langalign_sk.json").mkdir(parents=True)
     with pytest.raises(IsADirectoryError, match="is a folder, and a file is to be written"):

@@ -163,3 +163,14 @@ def test_a_damaged_identifier_is_told_as_damage(tmp_path):
     path.write_bytes(path.read_bytes().replace(b'"uuid"', b'"guid"'))
     with pytest.raises(ValueError, match=r"damaged|changed"):
         CrossLingualRetriever().open_index(tmp_path)
+
+
+def test_a_number_that_a_saved_index_does_not_hold_is_refused_by_save(tmp_path):
+    for key in (10**50, 2**199):
+        CrossLingualRetriever(n_neighbors=1).fit(D[:1], ids=[key]).save_index(tmp_path / "kept")
+        opened = CrossLingualRetriever(n_neighbors=1).open_index(tmp_path / "kept")
+        assert opened.ids_ == [key]
+    retriever = CrossLingualRetriever(n_neighbors=1).fit(D[:1], ids=[10**100])
+    with pytest.raises(ValueError, match=r"The largest id has 333 bits.* pass str\(id\)"):
+        retriever.save_index(tmp_path / "index")
+    assert not (tmp_path / "index").exists()

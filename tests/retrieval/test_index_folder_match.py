@@ -121,6 +121,7 @@ def test_an_index_without_settings_of_rows_opens(e5, tmp_path, former):
     del manifest["aligner"]["settings_of_rows"]
     if former is not None:
         manifest["aligner"]["settings"] = former  # parameters as they were given
+    del manifest["sha256"]
     (tmp_path / "index.json").write_text(json.dumps(manifest))
     for settings in ({}, {"prompt": "query: "}):
         assert e5(**settings).open_index(tmp_path).n_documents_ == len(ENGLISH)
@@ -136,6 +137,7 @@ def test_another_form_of_text(e5, tmp_path):
             e5(normalize_text=other).open_index(tmp_path)
     manifest = json.loads((tmp_path / "index.json").read_text())
     del manifest["aligner"]["forms_of_text"]  # as earlier releases wrote it
+    del manifest["sha256"]
     (tmp_path / "index.json").write_text(json.dumps(manifest))
     assert e5(normalize_text=None).open_index(tmp_path).n_documents_ == len(ENGLISH)
 

@@ -114,6 +114,7 @@ def test_a_view_alone_stays_in_the_first_format(tmp_path):
             "backend_params",
             "hubs",
             "aligner",
+            "sha256",
             "files",
         ]
         assert manifest["format_version"] == 1
