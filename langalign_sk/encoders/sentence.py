@@ -250,6 +250,10 @@ def _check_settings(encoder: SentenceEncoder) -> None:
         )
     for name, choices in _CHOICES.items():
         check_choice(name, getattr(encoder, name), choices)
+    if not isinstance(encoder.trust_remote_code, bool):
+        raise TypeError(
+            f"trust_remote_code must be True or False, got {encoder.trust_remote_code!r}."
+        )
     for name in ("batch_size", "max_length"):
         value = getattr(encoder, name)
         if name != "max_length" or value is not None:
