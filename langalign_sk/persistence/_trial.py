@@ -97,10 +97,20 @@ def _expect(rows: Any, *shape: int) -> NDArray:
     return rows
 
 
+def _expect_columns(model: Any, widths: list[int]) -> None:
+    """Raise unless the columns of the fit, where there are any, are as many as a map takes."""
+    width, names = (vars(model).get(name) for name in ("n_features_in_", "feature_names_in_"))
+    if width is not None and (type(width) is not int or width not in widths):
+        raise ValueError("there are columns of another number")
+    if names is not None and np.shape(names) != (width,):
+        raise ValueError("there are names of other columns")
+
+
 def _try_map(model: PairedMap) -> None:
     if not isinstance(model, LinearAligner | AdapterAligner):
         raise TypeError("a map is of another type")
     width, there = model.n_features_in_, model.n_features_out
+    _expect_columns(model, [width])
     moved = _expect(model.move(_row(width)), 1, there)
     _expect(model.move_back(moved), 1, width)
     _expect(model.move_counterparts(_row(model.n_targets)), 1, there)
@@ -123,6 +133,7 @@ def _try_aligner(model: CrossLingualAligner) -> None:
             raise TypeError("a map is of another type")
         _try_map(one)
     route = route_of(model)
+    _expect_columns(model, [one.n_features_in_ for one in route.maps.values()])
     for language, one in route.maps.items():
         there = _expect(route.there(_row(one.n_features_in_), language), 1, route.n_features_out)
         _expect(route.back(there, language), 1, one.n_features_in_)
