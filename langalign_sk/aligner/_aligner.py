@@ -15,6 +15,7 @@ from .._quality.shares import MIN_ROWS
 from .._quality.texts import TextQuality
 from .._quality.vectors import VectorQuality
 from .._utils.containers import embedding_rows, opened
+from .._utils.fits import keeps_former_fit
 from .._utils.lineage import LineageMixin, note_clone
 from .._utils.normalization import NORMALIZATION_VERSION
 from .._utils.stamp import VersionStampMixin
@@ -258,6 +259,7 @@ class CrossLingualAligner(
         self.normalize = normalize
         self.missing = missing
 
+    @keeps_former_fit
     def fit(self, X: Any, y: Any = None, *, parallel: Any = None) -> CrossLingualAligner:
         """Learn the language map and, for another English encoder, the bridge.
 
@@ -299,6 +301,7 @@ class CrossLingualAligner(
         )
         return fitted
 
+    @keeps_former_fit
     @one_report()
     def fit_transform(
         self, X: Any, y: Any = None, *, parallel: Any = None, cross_fit: int | None = None

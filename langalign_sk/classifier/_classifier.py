@@ -26,6 +26,7 @@ from sklearn.utils.validation import (
 )
 
 from .._utils.containers import label_column
+from .._utils.fits import keeps_former_fit
 from .._utils.idle import say_idle
 from .._utils.lineage import LineageMixin, note_clone
 from .._utils.validation import check_choice, forget, warn_user
@@ -186,6 +187,7 @@ class AlignedClassifier(LineageMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         self.calibration = calibration
         self.class_prior = class_prior
 
+    @keeps_former_fit
     @one_report()
     def fit(self, X: Any, y: Any = None, *, parallel: Any = None) -> AlignedClassifier:
         """Calibrate the head for target rows, and fit the aligner unless it is frozen.

@@ -25,6 +25,7 @@ from sklearn.utils.validation import (
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from .._utils.containers import embedding_rows, label_column
+from .._utils.fits import keeps_former_fit
 from .._utils.idle import say_idle
 from .._utils.lineage import LineageMixin, note_clone, settle
 from .._utils.stamp import VersionStampMixin
@@ -204,6 +205,7 @@ class CrossLingualClassifier(
         self.cross_fit = cross_fit
         self.random_state = random_state
 
+    @keeps_former_fit
     @one_report()
     def fit(
         self,
@@ -304,6 +306,7 @@ class CrossLingualClassifier(
             forget(self, "n_features_in_", "feature_names_in_")
         return self
 
+    @keeps_former_fit
     @one_report()
     def partial_adapt(self, target: Any) -> CrossLingualClassifier:
         """Adapt the heads to more unlabelled rows, as they come in.

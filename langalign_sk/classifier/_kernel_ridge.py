@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from .._utils.fits import keeps_former_fit
 from .._utils.validation import check_grid, check_number, forget
 from ..mapping.expansion import KernelExpansion
 from ._kernel import (
@@ -159,6 +160,7 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         self.store_loo = store_loo
         self.random_state = random_state
 
+    @keeps_former_fit
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> KernelRidgeClassifier:
         """Fit the classifier.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from .._utils.containers import cells_of, check_text_column, iterate_texts
+from .._utils.fits import keeps_former_fit
 from .._utils.normalization import NORMALIZATION_VERSION, joined_surrogates, normalize_texts
 from .._utils.texts import check_texts
 from .._utils.validation import warn_user
@@ -404,6 +405,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
             bar=ProgressBar(self.verbose, n_texts, str(self.name)),
         )
 
+    @keeps_former_fit
     def fit(self, X: Any, y: Any = None) -> TextEncoder:
         """Load the model and check the input; nothing is learned.
 

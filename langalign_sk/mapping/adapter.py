@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from .._utils.compat import CallbackSupportMixin, fit_context, with_callbacks
+from .._utils.fits import keeps_former_fit
 from .._utils.idle import say_idle
 from .._utils.validation import check_choice, check_number, forget, warn_user
 from ._base import PairedMap
@@ -296,6 +297,7 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         self.random_state = random_state
         self.device = device
 
+    @keeps_former_fit
     @with_callbacks
     def fit(self, X: Any, y: Any) -> AdapterAligner:
         """Train the map from X to y and the map back.
@@ -316,10 +318,12 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         say_idle(self, idle_of_adapter(self))
         return self._fit(X, y)
 
+    @keeps_former_fit
     @with_callbacks
     def fit_rows(self, rows: PairedRows) -> AdapterAligner:
         return self._fit_rows(rows, going_on=self._goes_on(one_pass=False))
 
+    @keeps_former_fit
     def partial_fit(self, X: Any, y: Any) -> AdapterAligner:
         """Go on with one pass over some pairs, at a constant learning rate.
 
@@ -344,18 +348,9 @@ class AdapterAligner(CallbackSupportMixin, PairedMap):
         return hasattr(self, "network_") and (one_pass or self.warm_start)
 
     def _fit(self, X: Any, y: Any, one_pass: bool = False) -> AdapterAligner:
-        known = ("n_features_in_", "feature_names_in_")
-        before = {name: getattr(self, name) for name in known if hasattr(self, name)}
-        try:
-            going_on = self._goes_on(one_pass)
-            rows = self.check_rows(X, y, reset=not going_on)
-            return self._fit_rows(rows, going_on=going_on, one_pass=one_pass)
-        except BaseException:
-            # Nothing that was fitted before is lost by a fit that fails.
-            forget(self, *known)
-            for name, value in before.items():
-                setattr(self, name, value)
-            raise
+        going_on = self._goes_on(one_pass)
+        rows = self.check_rows(X, y, reset=not going_on)
+        return self._fit_rows(rows, going_on=going_on, one_pass=one_pass)
 
     def _fit_rows(
         self, rows: PairedRows, *, going_on: bool, one_pass: bool = False

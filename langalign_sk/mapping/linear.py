@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._utils.arrays import is_diagonal, is_identity
+from .._utils.fits import keeps_former_fit
 from .._utils.idle import say_idle
 from .._utils.validation import forget, warn_user
 from ._base import PairedMap
@@ -171,6 +172,7 @@ class LinearAligner(PairedMap):
         self.objective = objective
         self.random_state = random_state
 
+    @keeps_former_fit
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> LinearAligner:
         """Learn the map from X to y and the map back.
 
@@ -192,6 +194,7 @@ class LinearAligner(PairedMap):
         say_idle(self, idle_of_linear(self))
         return fitted
 
+    @keeps_former_fit
     def fit_rows(self, rows: PairedRows) -> LinearAligner:
         candidates = linear_candidates(
             self.method,

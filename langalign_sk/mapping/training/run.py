@@ -159,7 +159,8 @@ class _Run:
             recipe.tasks = self._tasks(context, networks)
         state = None if self.earlier is None or not self.one_pass else self.earlier.state
         if state is not None:
-            state = _converted(state, np.ndarray, torch.from_numpy)
+            # Copies: the optimizer writes into its state, and the run may be interrupted.
+            state = _converted(state, np.ndarray, torch.tensor)
             recipe.criterion.load_state_dict(state["criterion"])
         rows = self.rows
         with private_generator(recipe.device):
