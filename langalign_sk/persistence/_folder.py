@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import platform
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._utils.bundle import Bundle, BundleWriter, DamagedError, checksum
 from .._utils.files import folder_path
+from .._utils.reread import read_again
 from .._utils.stamp import complete_state
 from .._version import __version__
 from ..aligner._frozen import thawed
@@ -102,6 +104,8 @@ def save(estimator: Any, folder: str | os.PathLike[str]) -> None:
     """
     kind = kind_of(estimator)
     check_is_fitted(estimator)
+    if kind.writer == "index":
+        estimator = copy.copy(estimator)  # another thread may add documents meanwhile
     folder = folder_path(folder)
     readme = folder / CARD
     index = index_contents(estimator) if kind.writer == "index" else None
@@ -192,7 +196,8 @@ def load(
     True
     """
     passed = {"encoder": encoder, "english_encoder": english_encoder, "detect": detect}
-    return load_folder(folder_path(folder), passed, allow)
+    folder = folder_path(folder)
+    return read_again(folder / MANIFEST, lambda: load_folder(folder, passed, allow))
 
 
 def load_folder(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -71,6 +72,9 @@ class Index(Protocol):
 
     def remove(self, positions: NDArray[np.intp], rows: Rows) -> None:
         """Stop finding these rows, which `rows` has marked as removed."""
+
+    def copied(self, rows: Rows) -> Index:
+        """Backend of a copy of the rows, whose changes leave this one as it is."""
 
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
         """Positions and cosines of the k nearest rows, best first; -1 and -inf if it finds fewer."""
@@ -146,6 +150,11 @@ class _Exact:
 
     def remove(self, positions: NDArray[np.intp], rows: Rows) -> None:
         """Do nothing: `Rows` has marked them already."""
+
+    def copied(self, rows: Rows) -> _Exact:
+        out = copy.copy(self)
+        out._rows = rows
+        return out
 
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
         return nearest(Q, self._rows, [(k, None)])[0]
@@ -225,6 +234,11 @@ class _Faiss:
         except RuntimeError:  # graphs cannot remove a row
             self.build(rows)
 
+    def copied(self, rows: Rows) -> _Faiss:
+        out = copy.copy(self)
+        out._index = self._faiss.clone_index(self._index)
+        return out
+
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
         Q = np.ascontiguousarray(Q)
         cosines, positions = self._index.search(Q, k)
@@ -282,6 +296,8 @@ class _Hnswlib:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _hnswlib=_import_library("hnswlib"))
+        if "_index" in state:  # of an earlier release, whose searches set `ef`
+            self._set_search()
 
     def build(self, rows: Rows) -> None:
         # "ip" and not "cosine": the rows have unit length already.
@@ -292,6 +308,7 @@ class _Hnswlib:
             ef_construction=self.params["ef_construction"],
             random_seed=self.params["random_state"],
         )
+        self._set_search()
         for first, piece in rows.pieces():
             alive = rows.alive[first : first + len(piece)]
             self._add(piece[alive], first + np.flatnonzero(alive))
@@ -308,8 +325,22 @@ class _Hnswlib:
         for position in positions:
             self._index.mark_deleted(int(position))
 
+    def copied(self, rows: Rows) -> _Hnswlib:
+        out = copy.copy(self)
+        # A copy draws levels from its seed anew: with the same seed, all documents that are added one
+        # by one would get the same level.
+        state = {**self._index.__getstate__()[0]}
+        state["seed"] = self.params["random_state"] + len(rows.alive)
+        out._index = self._hnswlib.Index.__new__(self._hnswlib.Index)
+        out._index.__setstate__((state,))
+        out._set_search()
+        return out
+
+    def _set_search(self) -> None:
+        # Once, as threads share it; a search for more rows than `ef` looks at as many as it wants.
+        self._index.set_ef(self.params["ef"])
+
     def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
-        self._index.set_ef(max(self.params["ef"], k))
         positions = np.full((len(Q), k), -1, dtype=np.intp)
         cosines = np.full((len(Q), k), -np.inf, dtype=np.float32)
         parts = [np.arange(len(Q))] if len(Q) else []
@@ -334,6 +365,7 @@ class _Hnswlib:
         labels = np.array(self._index.get_ids_list(), dtype=np.int64)
         if not np.array_equal(np.sort(labels), np.arange(len(rows.alive))):
             raise RuntimeError("the index is of other rows")
+        self._set_search()
 
 
 def _check_graph(path: str, n: int, width: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -27,6 +28,12 @@ class Rows:
     def __init__(self, blocks: Sequence[NDArray]) -> None:
         self.blocks = list(blocks)
         self.alive = np.ones(sum(map(len, blocks)), dtype=bool)
+
+    def copied(self) -> Rows:
+        """The same rows, whose changes leave these as they are; no row is copied."""
+        out = copy.copy(self)
+        out.blocks, out.alive = list(self.blocks), self.alive.copy()
+        return out
 
     @property
     def width(self) -> int:

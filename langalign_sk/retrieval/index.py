@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +70,17 @@ class DocumentIndex:
             hubness.append(rows)
             hubness.find_active(CompleteSearch(backend, blocks))
         return cls(ids, blocks, backend, hubness)
+
+    def copied(self) -> DocumentIndex:
+        """Index of the same documents, whose changes leave this one as it is.
+
+        Rows are shared, and the structure of an approximate backend is copied.
+        """
+        out = copy.copy(self)
+        out.rows = self.rows.copied()
+        out.backend = self.backend.copied(out.rows)
+        out.hubness = None if self.hubness is None else replace(self.hubness)
+        return out
 
     @property
     def n_documents(self) -> int:

@@ -41,6 +41,7 @@ __all__ = [
     "Opening",
     "checked_contents",
     "index_within",
+    "manifest_of",
     "open_folder",
     "read_files",
     "write_files",
@@ -216,6 +217,11 @@ def _without_removed(index: DocumentIndex) -> Index:
         backend = make_index(backend.name, backend.params)
         backend.build(Rows([np.concatenate(list(index.rows.live_pieces()))]))
     return backend
+
+
+def manifest_of(folder: str | os.PathLike[str]) -> Path:
+    """Path of the manifest of an index in a folder."""
+    return Path(folder).expanduser() / _MANIFEST
 
 
 def write_folder(folder: str | os.PathLike[str], contents: IndexContents) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -91,6 +92,13 @@ class LexicalIndex:
         """Number of positions, with those of removed documents."""
         return len(self._tokens)
 
+    def copied(self) -> LexicalIndex:
+        """Index of the same documents, whose changes leave this one as it is."""
+        out = copy.copy(self)
+        out._vocabulary, out._tokens = dict(self._vocabulary), list(self._tokens)
+        out._alive, out._weights = self._alive.copy(), self._weights
+        return out
+
     def append(self, texts: Iterable[str]) -> None:
         """Index more documents, at the positions that follow.
 
@@ -177,19 +185,20 @@ class LexicalIndex:
 
     def _scores(self, query: str) -> NDArray | None:
         """Scores of all positions; None where no document has a token of the query."""
-        if self._weights is None:
+        weights = self._weights
+        if weights is None:
             alive = [self._tokens[position] for position in np.flatnonzero(self._alive)]
             if not any(alive):
                 return None
-            self._weights = _Weights(alive, self._vocabulary)
+            weights = self._weights = _Weights(alive, self._vocabulary)
         # Every token once: what a query says twice is not twice as rare.
         tokens = dict.fromkeys(shared_tokens(query))
         found = {self._vocabulary[token]: 1.0 for token in tokens if token in self._vocabulary}
-        for token, cosine in self._weights.similar(_romanised(query)):
+        for token, cosine in weights.similar(_romanised(query)):
             found[token] = max(found.get(token, 0.0), cosine)
         if not found:
             return None
-        of_alive = self._weights.scores(found)
+        of_alive = weights.scores(found)
         if len(of_alive) == self.n_rows:
             return of_alive
         scores = np.zeros(self.n_rows, dtype=np.float32)
@@ -233,9 +242,10 @@ class _Weights:
         """Tokens that romanised words may stand for, with cosines of n-grams."""
         if self._ngrams is None:
             return []
-        if len(self._similar) >= _REMEMBERED:
-            self._similar.clear()
-        new = [word for word in words if word not in self._similar]
+        known = self._similar  # another thread may begin a new one
+        if len(known) >= _REMEMBERED:
+            known = self._similar = {}
+        new = [word for word in words if word not in known]
         if new:
             cosines = (self._ngrams.transform(new) @ self._rows).tocsr()
             ends = zip(cosines.indptr, cosines.indptr[1:], strict=False)
@@ -243,8 +253,8 @@ class _Weights:
                 near = start + np.flatnonzero(cosines.data[start:end] >= _LEAST_SIMILAR)
                 near = near[np.argsort(-cosines.data[near], kind="stable")[:_MOST_SIMILAR]]
                 tokens = self._ids[cosines.indices[near]].tolist()
-                self._similar[word] = list(zip(tokens, cosines.data[near].tolist(), strict=True))
-        return [similar for word in words for similar in self._similar[word]]
+                known[word] = list(zip(tokens, cosines.data[near].tolist(), strict=True))
+        return [similar for word in words for similar in known[word]]
 
 
 def _imported(library: str) -> Any:

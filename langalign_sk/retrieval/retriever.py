@@ -20,8 +20,10 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .._utils.bundle import Bundle
 from .._utils.containers import opened
+from .._utils.fits import keeps_former_fit
 from .._utils.idle import say_idle
 from .._utils.lineage import LineageMixin
+from .._utils.reread import read_again
 from .._utils.stamp import VersionStampMixin
 from .._utils.tables import as_column
 from .._utils.validation import check_choice, warn_user
@@ -45,7 +47,7 @@ from .build import (
     spreads_of,
 )
 from .centring import Centring, prior_means
-from .fusion import FUSIONS, Fusion, Joined, lexical_weight
+from .fusion import FUSIONS, Fusion, lexical_weight
 from .hubness import SCORINGS, Hubness
 from .identifiers import listed_ids
 from .idle import idle_of_retriever
@@ -54,6 +56,7 @@ from .index_folder import (
     IndexContents,
     Opening,
     checked_contents,
+    manifest_of,
     open_folder,
     read_files,
     write_folder,
@@ -62,6 +65,7 @@ from .judged import Judged, weights_by_judgements
 from .lexical import LexicalIndex, lexical_evidence
 from .report import SearchReport, SearchViewReport
 from .selection import LEAST_BANK, BankMatch, ScoringChoice, choose_centring, choose_scoring
+from .state import SearchState, found_by, writing
 from .view import (
     QueryRows,
     SearchView,
@@ -210,9 +214,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
     n_features_in_: int
     scoring_: str
     report_: SearchReport
-    _views: list[SearchView]
-    _fusion: Fusion | None
-    _banks: list[QueryRows | None]  # that hubness is measured by, not centred
+    _state: SearchState  # what a search reads; the other fitted attributes are for users
 
     def __init__(
         self,
@@ -243,6 +245,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         self.lexical = lexical
         self.n_candidates = n_candidates
 
+    @keeps_former_fit
     @one_report()
     def fit(
         self,
@@ -294,6 +297,12 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         ImportError
             If the package of the backend is not installed.
         """
+        with writing(self):
+            return self._fit(X, ids, parallel, query_bank, judgements)
+
+    def _fit(
+        self, X: Any, ids: Any, parallel: Any, query_bank: Any, judgements: Any
+    ) -> CrossLingualRetriever:
         self._check_parameters()
         X, parallel = opened(X), opened_parallel(parallel)  # they are read several times
         given = self._inputs(X, ids, parallel, query_bank, judgements)
@@ -321,11 +330,18 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         correct_hubness(fusion, views, banks, self._correction(choice.chosen))
         if aligners == [None]:  # only now: a fit that fails leaves an earlier one as it is
             validate_data(self, X, dtype=np.float32, skip_check_array=True)
-        self.scoring_, self._banks = choice.chosen, banks
-        self.report_ = _reported(views, reasons, choice, fused)
-        self._set_views(views, fusion, given.texts)
+        report = _reported(views, reasons, choice, fused)
+        several = isinstance(self.aligner, list | tuple)
+        return self._publish(
+            SearchState(views, fusion, banks, given.texts, choice.chosen, report, several)
+        )
+
+    def _publish(self, state: SearchState) -> CrossLingualRetriever:
+        """Take over a state, at once."""
+        self.__dict__.update(state.attributes)
         return self
 
+    @keeps_former_fit
     @one_report()
     def partial_adapt(self, X: Any) -> CrossLingualRetriever:
         """Take more queries into the means of their languages, as they come in.
@@ -348,30 +364,33 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         ValueError
             If no view is centred, or the index is empty. The retriever is then unchanged.
         """
+        with writing(self):
+            return self._partial_adapt(X)
+
+    def _partial_adapt(self, X: Any) -> CrossLingualRetriever:
         check_is_fitted(self)
-        self._check_not_empty()
-        if all(view.centring is None for view in self._views):
+        state = self._state
+        _check_not_empty(state)
+        if all(view.centring is None for view in state.views):
             raise ValueError(
                 "No view is centred, so there are no means to adapt: fit with centre=True."
             )
-        correction = self._correction(self.scoring_)
+        correction = self._correction(state.scoring)
         session, queries = EncodingSession(), self._queries(X, "queries")
         views = []
-        for i, view in enumerate(self._views):
+        for i, view in enumerate(state.views):
             seen = _bank_rows(view.aligner, queries, i, view.index.width, session)
             centring, encoded = copy.deepcopy(view.centring), _encoded_again(view)
             if centring is not None and seen is not None:
                 _observe(centring, seen, encoded)
-            views.append(build_view(encoded, centring, self.ids_, self._new_backend()))
+            views.append(build_view(encoded, centring, state.index.ids, self._new_backend()))
             views[i].index.next_id = view.index.next_id
-        fusion = None if self._fusion is None else replace(self._fusion)
+        fusion = None if state.fusion is None else replace(state.fusion)
         if fusion is not None and fusion.lexical is not None:
-            fusion.lexical = LexicalIndex(self.documents_ or [])  # its positions are new
-        correct_hubness(fusion, views, self._banks, correction)
-        self._set_views(views, fusion, self.documents_)
-        n_bank = self.report_.n_bank + _n_rows(queries)
-        self.report_ = replace(self.report_, n_bank=n_bank)
-        return self
+            fusion.lexical = LexicalIndex(state.texts or [])  # its positions are new
+        correct_hubness(fusion, views, state.banks, correction)
+        report = replace(state.report, n_bank=state.report.n_bank + _n_rows(queries))
+        return self._publish(replace(state, views=views, fusion=fusion, report=report))
 
     @one_report()
     def kneighbors(
@@ -403,7 +422,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
             If there are fewer documents than `n_neighbors`, or a query is in a language that the
             aligner does not know.
         """
-        indices, scores = self._search(X, n_neighbors)
+        _, indices, scores = self._search(X, n_neighbors)
         return (1 - scores, indices) if return_distance else indices
 
     @one_report()
@@ -423,16 +442,16 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         """
         import pandas as pd
 
-        indices, scores = self._search(X, n_neighbors)
+        state, indices, scores = self._search(X, n_neighbors)
         found = indices.ravel()
         columns: dict[str, Any] = {
             "query": np.repeat(np.arange(len(indices)), indices.shape[1]),
             "rank": np.tile(np.arange(1, indices.shape[1] + 1), len(indices)),
-            "id": as_column([self.ids_[i] for i in found]),
+            "id": as_column([state.index.ids[i] for i in found]),
             "score": scores.ravel(),
         }
-        if self.documents_ is not None:
-            columns["text"] = as_column([self.documents_[i] for i in found])
+        if state.texts is not None:
+            columns["text"] = as_column([state.texts[i] for i in found])
         return pd.DataFrame(columns)
 
     @one_report()
@@ -458,29 +477,27 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
             If an identifier is in use, or the index holds texts and X embeddings, or the other way
             round. The index is then unchanged.
         """
+        with writing(self):
+            return self._add(X, ids)
+
+    def _add(self, X: Any, ids: Any) -> CrossLingualRetriever:
         check_is_fitted(self)
+        state = self._state
         data = self._read(X, "documents")
         texts = data.rows if isinstance(data, Text) else None
-        if (texts is None) != (self.documents_ is None):
+        if (texts is None) != (state.texts is None):
             kinds = "texts", "embeddings"
             here, new = kinds if texts is None else kinds[::-1]
             raise ValueError(f"The index holds {here}, and X holds {new}: add {here}.")
         documents = self._checked(data)
-        index = self._document_index
-        ids = index.checked_ids(ids, _n_rows(documents))
-        aligners = [view.aligner for view in self._views]
-        widths = [view.index.width for view in self._views]
+        ids = state.index.checked_ids(ids, _n_rows(documents))
+        aligners = [view.aligner for view in state.views]
+        widths = [view.index.width for view in state.views]
         rows = document_rows(aligners, documents, None, widths)
-        first = len(index.rows.alive)
-        for i, (view, part) in enumerate(zip(self._views, rows, strict=True)):
-            view.add(part, languages_in(view.aligner, _part(documents, i), "en"), ids)
-        if self._fusion is not None and self._fusion.hubness is not None:
-            self._joined().append_to(self._fusion.hubness, first)
-        if self._fusion is not None and self._fusion.lexical is not None and texts is not None:
-            self._fusion.lexical.append(texts)
-        all_texts = None if self.documents_ is None or texts is None else self.documents_ + texts
-        self._set_views(self._views, self._fusion, all_texts)
-        return self
+        languages = [
+            languages_in(aligner, _part(documents, i), "en") for i, aligner in enumerate(aligners)
+        ]
+        return self._publish(state.with_documents(rows, languages, ids, texts))
 
     def remove(self, ids: Any) -> CrossLingualRetriever:
         """Remove documents from the index.
@@ -503,16 +520,8 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         check_is_fitted(self)
         many = not isinstance(ids, str | bytes | tuple) and hasattr(ids, "__iter__")
         gone = listed_ids(list(ids) if isinstance(ids, set | frozenset) else ids if many else [ids])
-        before = self._document_index.rows.alive.copy()
-        for view in self._views:
-            kept = view.index.remove(gone)
-        if self._fusion is not None and self._fusion.lexical is not None:
-            self._fusion.lexical.remove(np.flatnonzero(before & ~self._document_index.rows.alive))
-        if self._fusion is not None and self._fusion.hubness is not None and kept:
-            self._fusion.hubness.find_active(self._joined())
-        texts = None if self.documents_ is None else [self.documents_[i] for i in kept]
-        self._set_views(self._views, self._fusion, texts)
-        return self
+        with writing(self):
+            return self._publish(self._state.without_documents(gone))
 
     def save_index(self, folder: str | os.PathLike[str]) -> None:
         """Write the index to a folder, in formats that execute nothing when they are read.
@@ -581,7 +590,8 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
            query  rank id  score
         0      0     1  b    1.0
         """
-        return open_files(self, open_folder(folder), verify)
+        manifest = manifest_of(folder)
+        return read_again(manifest, lambda: open_files(self, open_folder(folder), verify))
 
     def _check_parameters(self) -> None:
         """Raise an error for a parameter that is out of its range."""
@@ -729,7 +739,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         if judged is not None and n_bank:
             for scoring in SCORINGS:
                 correct_hubness(fusion, views, banks, self._correction(scoring))
-                found = _found(fusion, views, judged.rows, None, 1)[0][:, 0]
+                found = found_by(fusion, views, [*judged.rows], None, 1)[0][:, 0]
                 hits[scoring] = found == judged.places
         return choose_scoring(match, n_bank, hits)
 
@@ -882,74 +892,31 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
             _observe(centring, bank, encoded)
         return centring, reason
 
-    def _search(self, X: Any, n_neighbors: int | None) -> tuple[NDArray[np.intp], NDArray]:
-        """Places and scores of the nearest documents."""
+    def _search(
+        self, X: Any, n_neighbors: int | None
+    ) -> tuple[SearchState, NDArray[np.intp], NDArray]:
+        """State that was searched, and places and scores of the nearest documents."""
         check_is_fitted(self)
+        state = self._state  # read once: another thread may replace it
         k = self.n_neighbors if n_neighbors is None else n_neighbors
         check_scalar(k, "n_neighbors", Integral, min_val=1)
-        self._check_not_empty()
-        if k > self.n_documents_:
+        _check_not_empty(state)
+        if k > state.index.n_documents:
             raise ValueError(
                 f"Expected n_neighbors <= n_documents_, but n_neighbors = {k}, n_documents_ = "
-                f"{self.n_documents_}: ask for fewer, or add documents."
+                f"{state.index.n_documents}: ask for fewer, or add documents."
             )
         queries = self._queries(X, "queries", may_be_empty=True)
         if not _n_rows(queries):
-            return np.empty((0, k), dtype=np.intp), np.empty((0, k), dtype=np.float32)
-        rows = self._answers(queries)
-        return _found(self._fusion, self._views, rows, _texts_of(queries), k)
+            return state, np.empty((0, k), dtype=np.intp), np.empty((0, k), dtype=np.float32)
+        rows = _answers(state, queries)
+        return state, *state.search(rows, _texts_of(queries), k)
 
-    def _answers(self, queries: list[str] | list[NDArray]) -> list[NDArray | None]:
-        """Rows of queries in every view; None for a view whose encoder fails."""
-        session, parts = EncodingSession(), [_part(queries, i) for i in range(len(self._views))]
-        # An undeclared language is an error of the input, and not of an encoder.
-        languages = [
-            languages_in(view.aligner, part) for view, part in zip(self._views, parts, strict=True)
-        ]
-        used = [True]
-        if self._fusion is not None:
-            used = [c > 0 for c in self._fusion.coefficients]
-        out: list[NDArray | None] = [None] * len(self._views)
-        failures = []
-        for i, view in enumerate(self._views):
-            if not used[i]:
-                continue
-            try:
-                out[i] = view.queries(parts[i], languages[i], session)
-            except Exception as error:
-                if len(self._views) == 1 or _texts_of(queries) is None:
-                    raise
-                failures.append((view.name, error))
-        if failures and all(rows is None for rows in out):
-            raise failures[0][1]
-        for name, reason in failures:
-            warn_user(
-                f"The view {name!r} does not answer ({type(reason).__name__}: {reason}): these results "
-                "are of the other views."
-            )
-        return out
-
-    def _check_not_empty(self) -> None:
-        if not self.n_documents_:
-            raise ValueError("The index is empty, as all documents were removed: add some.")
-
-    @property
-    def _document_index(self) -> DocumentIndex:
-        """Index of the first view; identifiers and places are the same in all of them."""
-        return self._views[0].index
-
-    def _joined(self) -> Joined:
-        assert self._fusion is not None
-        return Joined(self._fusion, [view.index for view in self._views])
-
-    def _set_views(
-        self, views: list[SearchView], fusion: Fusion | None, texts: list[str] | None
-    ) -> None:
-        """Take over views that were built, read or changed, and the texts of the documents."""
-        self._views, self._fusion = views, fusion
-        index, several = views[0].index, isinstance(self.aligner, list | tuple)
-        self.aligner_ = [view.aligner for view in views] if several else views[0].aligner
-        self.ids_, self.documents_, self.n_documents_ = index.ids, texts, index.n_documents
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if "_state" in state:  # a thread may be replacing it
+            state.update(state["_state"].attributes)
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(_with_views(state))
@@ -985,13 +952,8 @@ def index_contents(retriever: CrossLingualRetriever) -> IndexContents:
     ValueError
         If the index is empty.
     """
-    return checked_contents(
-        retriever._views,
-        retriever._fusion,
-        retriever._banks,
-        retriever.report_,
-        retriever.documents_,
-    )
+    state = retriever._state
+    return checked_contents(state.views, state.fusion, state.banks, state.report, state.texts)
 
 
 def open_files(
@@ -1029,18 +991,20 @@ def open_files(
             verify,
         ),
     )
-    if len(aligners) == 1 and aligners[0] is None:
-        retriever.n_features_in_ = opened.views[0].index.width
     fused: dict[str, Any] = {**opened.fused}
     if opened.fusion is not None:
         reason = "weights as saved" if weights is None else "weights as given"
         fused["fusion"] = _how_fused(opened.fusion, reason)
     choice = ScoringChoice(scoring, "nothing", {}, {}, 0, "as saved")
-    retriever._banks = opened.banks
-    retriever.scoring_ = scoring
-    retriever.report_ = _reported(opened.views, opened.reasons, choice, fused)
-    retriever._set_views(opened.views, opened.fusion, opened.texts)
-    return retriever
+    report = _reported(opened.views, opened.reasons, choice, fused)
+    several = isinstance(retriever.aligner, list | tuple)
+    state = SearchState(
+        opened.views, opened.fusion, opened.banks, opened.texts, scoring, report, several
+    )
+    with writing(retriever):
+        if len(aligners) == 1 and aligners[0] is None:
+            retriever.n_features_in_ = opened.views[0].index.width
+        return retriever._publish(state)
 
 
 def _how_fused(fusion: Fusion, reason: str) -> str:
@@ -1141,19 +1105,40 @@ def _reported(
     )
 
 
-def _found(
-    fusion: Fusion | None,
-    views: list[SearchView],
-    rows: Sequence[NDArray | None],
-    texts: list[str] | None,
-    k: int,
-) -> tuple[NDArray[np.intp], NDArray]:
-    """Places and scores of the nearest documents, by a view alone or by several."""
-    if fusion is None:
-        assert rows[0] is not None
-        return views[0].index.search(rows[0], k)
-    positions, scores = fusion.search([view.index for view in views], rows, texts, k)
-    return views[0].index.places(positions), scores
+def _answers(state: SearchState, queries: list[str] | list[NDArray]) -> list[NDArray | None]:
+    """Rows of queries in every view; None for a view whose encoder fails."""
+    session, parts = EncodingSession(), [_part(queries, i) for i in range(len(state.views))]
+    # An undeclared language is an error of the input, and not of an encoder.
+    languages = [
+        languages_in(view.aligner, part) for view, part in zip(state.views, parts, strict=True)
+    ]
+    used = [True]
+    if state.fusion is not None:
+        used = [c > 0 for c in state.fusion.coefficients]
+    out: list[NDArray | None] = [None] * len(state.views)
+    failures = []
+    for i, view in enumerate(state.views):
+        if not used[i]:
+            continue
+        try:
+            out[i] = view.queries(parts[i], languages[i], session)
+        except Exception as error:
+            if len(state.views) == 1 or _texts_of(queries) is None:
+                raise
+            failures.append((view.name, error))
+    if failures and all(rows is None for rows in out):
+        raise failures[0][1]
+    for name, reason in failures:
+        warn_user(
+            f"The view {name!r} does not answer ({type(reason).__name__}: {reason}): these results "
+            "are of the other views."
+        )
+    return out
+
+
+def _check_not_empty(state: SearchState) -> None:
+    if not state.index.n_documents:
+        raise ValueError("The index is empty, as all documents were removed: add some.")
 
 
 def _two_sides(judgements: Any) -> tuple[Any, Any]:
@@ -1312,24 +1297,36 @@ def _warn_of_duplicates(texts: list[str] | None) -> None:
 
 
 def _with_views(state: dict[str, Any]) -> dict[str, Any]:
-    """State of a pickle; earlier releases kept the index, or its parts, in the retriever itself."""
+    """State of a pickle; earlier releases kept its parts, or those of the index, in the retriever."""
     if "_rows" in state:
         parts = {"_rows", "_index", "_hubs", "_next_id", "_order", "_places"}
         index = DocumentIndex(
             state["ids_"], state["_rows"], state["_index"], state["_hubs"], state["_next_id"]
         )
         state = {name: value for name, value in state.items() if name not in parts}
-        state = {**state, "_document_index": index, "ids_": index.ids}
-    if "_document_index" not in state:
+        state = {**state, "_document_index": index}
+    if "_document_index" in state:
+        index = state.pop("_document_index")
+        name, scoring = name_of(state["aligner_"], 0), state.get("scoring", "cosine")
+        view = SearchViewReport(name, index.width, False, "a view alone")
+        state = {
+            **state,
+            "report_": SearchReport((view,), scoring, "as given", {}),
+            "_views": [SearchView(name, state["aligner_"], index)],
+            "_fusion": None,
+            "_banks": [None],
+            "scoring_": scoring,
+        }
+    if "_views" not in state:
         return state
-    index = state.pop("_document_index")
-    name, scoring = name_of(state["aligner_"], 0), state.get("scoring", "cosine")
-    view = SearchViewReport(name, index.width, False, "a view alone")
-    return {
-        **state,
-        "report_": SearchReport((view,), scoring, "as given", {}),
-        "_views": [SearchView(name, state["aligner_"], index)],
-        "_fusion": None,
-        "_banks": [None],
-        "scoring_": scoring,
-    }
+    views, fusion, banks = (state.pop(name) for name in ("_views", "_fusion", "_banks"))
+    fitted = SearchState(
+        views,
+        fusion,
+        banks,
+        state["documents_"],
+        state["scoring_"],
+        state["report_"],
+        isinstance(state["aligner_"], list),
+    )
+    return {**state, **fitted.attributes}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,10 @@ class SearchView:
         """Unit rows of queries as the index compares them."""
         rows = query_rows(self.aligner, queries, languages, session, self.index.width)
         return centred(self.centring, rows)
+
+    def copied(self) -> SearchView:
+        """View of the same documents, whose changes leave this one as it is."""
+        return replace(self, index=self.index.copied())
 
     def add(self, rows: NDArray, languages: list[str], ids: list[Any]) -> None:
         """Index unit rows of more documents."""

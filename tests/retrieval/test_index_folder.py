@@ -32,7 +32,7 @@ def test_round_trip_of_embeddings(kind, scoring, tmp_path):
     assert_no_other_files(folder)
     opened = of_kind(kind, scoring=scoring, hub_neighbors=4, temperature=0.1)
     assert opened.open_index(folder, verify=True) is opened
-    assert isinstance(opened._document_index.rows.blocks[0], np.memmap)
+    assert isinstance(opened._state.index.rows.blocks[0], np.memmap)
     assert opened.n_features_in_ == 8
     assert_same(opened, retriever)
     # Changes stay in memory, until they are saved where they came from.
@@ -40,7 +40,7 @@ def test_round_trip_of_embeddings(kind, scoring, tmp_path):
     for each in (opened, retriever):
         each.add(Q[:9] + 0.1, ids=new).remove([*IDS[:40], "new 3"])
     assert_same(opened, retriever)
-    assert isinstance(opened._document_index.rows.blocks[0], np.memmap)
+    assert isinstance(opened._state.index.rows.blocks[0], np.memmap)
     assert of_kind(kind, scoring="cosine").open_index(folder).ids_ == IDS
     before = named(folder)
     opened.save_index(folder)
@@ -49,8 +49,8 @@ def test_round_trip_of_embeddings(kind, scoring, tmp_path):
     assert_same(opened, retriever)
     again = of_kind(kind, scoring=scoring, hub_neighbors=4, temperature=0.1).open_index(folder)
     assert_same(again, retriever)
-    assert len(again._document_index.rows.blocks) == 1
-    assert len(again._document_index.rows.blocks[0]) == 268
+    assert len(again._state.index.rows.blocks) == 1
+    assert len(again._state.index.rows.blocks[0]) == 268
 
 
 @pytest.mark.parametrize("scoring", ["cosine", "csls"])
@@ -157,7 +157,7 @@ def test_parameters_that_are_numbers_of_numpy(parameters, tmp_path):
 
 def test_an_identifier_of_an_old_pickle_that_no_folder_keeps(tmp_path):
     retriever = CrossLingualRetriever(n_neighbors=1).fit(D[:2])
-    retriever._document_index.ids[1] = frozenset({1})
+    retriever._state.index.ids[1] = frozenset({1})
     with pytest.raises(TypeError, match=r"frozenset\(\{1\}\) is frozenset.*use str\(id\)"):
         retriever.save_index(tmp_path / "never-made")
     assert not (tmp_path / "never-made").exists()

@@ -67,7 +67,7 @@ def test_round_trip_of_embeddings(kind, scoring, centre, tmp_path):
     assert_no_other_files(tmp_path)
     opened = retriever_of(kind, **parameters)
     assert opened.open_index(tmp_path, verify=True) is opened
-    assert all(isinstance(view.index.rows.blocks[0], np.memmap) for view in opened._views)
+    assert all(isinstance(view.index.rows.blocks[0], np.memmap) for view in opened._state.views)
     assert_equal(opened, retriever)
     # Changes go on as they would have gone, in all views.
     for each in (opened, retriever):
@@ -78,7 +78,7 @@ def test_round_trip_of_embeddings(kind, scoring, centre, tmp_path):
     assert_no_other_files(tmp_path)
     assert named(tmp_path) & before == {"index.json"}
     again = retriever_of(kind, **parameters).open_index(tmp_path)
-    assert [len(view.index.rows.blocks[0]) for view in again._views] == [268, 268]
+    assert [len(view.index.rows.blocks[0]) for view in again._state.views] == [268, 268]
     assert_close(again, retriever)
 
 
@@ -157,7 +157,7 @@ def test_texts_of_several_encoders(scoring, tmp_path):
 def test_means_of_pairs_alone(widths, tmp_path):
     aligners = [fitted_aligner(encoder=ToyEncoder(width=width)).freeze() for width in widths]
     retriever = CrossLingualRetriever(aligners, centre=True, n_neighbors=3).fit(ENGLISH[:50])
-    assert all(view.centring.n_queries == 0 for view in retriever._views)
+    assert all(view.centring.n_queries == 0 for view in retriever._state.views)
     retriever.save_index(tmp_path)
     opened = CrossLingualRetriever(aligners, n_neighbors=3).open_index(tmp_path)
     assert_equal(opened, retriever, KOREAN[:20], 3)
@@ -314,9 +314,9 @@ def test_a_manifest_with_a_wrong_value(value, tmp_path):
 def test_numbers_that_are_not_finite(file, wrong, tmp_path):
     retriever = fitted()
     if file == "means_0":
-        retriever._views[0].centring.prior["ko"] = np.full(8, wrong)
+        retriever._state.views[0].centring.prior["ko"] = np.full(8, wrong)
     else:
-        retriever._views[1].lengths[5] = wrong
+        retriever._state.views[1].lengths[5] = wrong
     retriever.save_index(tmp_path)
     with pytest.raises(ValueError, match=r"index\.json' is damaged"):
         retriever_of().open_index(tmp_path)

@@ -45,7 +45,7 @@ def test_languages_mix_among_documents_and_queries():
 def test_english_encoder_is_reached_by_a_bridge():
     bridged = aligner(english_encoder=EnglishOnly(), method="procrustes", alpha="auto")
     retriever = CrossLingualRetriever(bridged).fit(ENGLISH, parallel=PAIRS)
-    assert retriever._document_index.width == 7
+    assert retriever._state.index.width == 7
     assert retriever.aligner_.bridge_map_ is not None
     found = retriever.kneighbors(KOREAN[:50], 1, return_distance=False)[:, 0]
     assert np.mean(found == np.arange(50)) > 0.9

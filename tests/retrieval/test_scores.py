@@ -99,7 +99,7 @@ def test_unit_rows_are_not_copied(width):
     rows = unit(np.random.default_rng(4).normal(size=(500, width))).astype(np.float32)
     before = rows.copy()
     retriever = CrossLingualRetriever(n_neighbors=3).fit(rows)
-    assert np.shares_memory(retriever._document_index.rows.blocks[0], rows)
+    assert np.shares_memory(retriever._state.index.rows.blocks[0], rows)
     retriever.kneighbors(rows)
     retriever.add(rows[:2] * 3).remove([0])
     assert_array_equal(rows, before)

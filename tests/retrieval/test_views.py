@@ -342,7 +342,7 @@ def test_refused_changes_leave_all_views_as_they_were(kind):
     assert retriever.n_documents_ == 60
     for now, then in zip(found(retriever, Q), before, strict=True):
         assert_array_equal(now, then)
-    assert [view.index.n_documents for view in retriever._views] == [60, 60]
+    assert [view.index.n_documents for view in retriever._state.views] == [60, 60]
 
 
 # Text

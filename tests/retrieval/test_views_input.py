@@ -302,7 +302,7 @@ def test_a_view_of_constant_scores_is_left_out():
         retriever = twice(fusion=fusion)
         with pytest.warns(UserWarning, match="'embeddings 1' gives all documents the same score"):
             retriever.fit(D)
-        assert retriever._fusion.coefficients.tolist() == [1, 0]
+        assert retriever._state.fusion.coefficients.tolist() == [1, 0]
         expected = CrossLingualRetriever().fit(D[0]).kneighbors(Q[0])[1]
         assert_array_equal(retriever.kneighbors(Q)[1], expected)
     retriever = twice(weights=[1, 0])
