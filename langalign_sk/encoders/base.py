@@ -107,7 +107,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
                 f"{error} It was {seen[1]} when it was saved, which had the layer: put the former "
                 "model back, or fit again with another layer."
             ) from error
-        if seen is not None and seen[1:] != (model.identity, model.width):
+        if seen is not None and not (seen[2] == model.width and model.is_known_as(seen[1])):
             self._compare(*seen[1:], model)
         self._seen = of_model, model.identity, model.width  # so that another is warned of once
         return model

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..aligner._frozen import thawed
 from ..aligner._route import encoders_of, models_seen, route_of
 from ..encoders.base import form_of, settings_of_rows
+from ..encoders.models.model import is_sampled
 
 __all__ = ["difference", "signature_of"]
 
@@ -72,6 +73,16 @@ def _probe(move: Callable[[NDArray], Any], width: int) -> list[float]:
     return [float(v) for v in np.asarray(move(Z))[:, :_PROBED].ravel()]
 
 
+def _may_be_one(old: str, new: str) -> bool:
+    """Whether two identities may be of one model.
+
+    Earlier releases gave a folder another identity: by names alone, the maps must tell.
+    """
+    if old == new or is_sampled(old) == is_sampled(new):
+        return old == new
+    return old.rpartition("@")[0] == new.rpartition("@")[0]
+
+
 def difference(saved: Any, now: Any) -> str | None:
     """Difference between two signatures as the end of a sentence "the index was built ...".
 
@@ -99,7 +110,7 @@ def difference(saved: Any, now: Any) -> str | None:
         return without if saved is None else "with an aligner, and the retriever has none"
     encoders = saved.get("encoders", []), now.get("encoders", [])
     for old, new in zip(*encoders, strict=False):
-        if old is not None and new is not None and old != new:
+        if old is not None and new is not None and not _may_be_one(old, new):
             return f"with the encoder {old!r}, and the aligner has {new!r}"
     settings = saved.get("settings_of_rows", []), now.get("settings_of_rows", [])
     for old, new in zip(*settings, strict=False):

@@ -2,12 +2,14 @@
 
 import pickle
 
+import numpy as np
 import pytest
 from sklearn.base import clone
 
 from langalign_sk import SentenceEncoder
+from langalign_sk.encoders import FolderCache
 from langalign_sk.encoders.models import registry
-from langalign_sk.encoders.models.model import folder_identity
+from langalign_sk.encoders.models.model import folder_identity, sampled_identity
 from tests.encoders.toy import (
     PAIRS,
     TEXTS,
@@ -187,3 +189,45 @@ def test_pickled_aligner_may_be_fitted_again(copied, monkeypatch, handle):
     data = pickle.dumps(aligner(handle(copied)).fit(PAIRS))
     replace(copied, monkeypatch, width=20)
     assert pickle.loads(data).fit(PAIRS).transform(KOREAN[:3]).shape == (3, 20)
+
+
+def as_saved_before(folder, state):
+    """State with the identity that earlier releases gave to a folder."""
+    seen, identity, width = state
+    assert identity == folder_identity(str(folder))
+    return seen, sampled_identity(str(folder)), width
+
+
+def test_a_pickle_of_an_earlier_release_does_not_warn(copied, monkeypatch):
+    encoder = SentenceEncoder(str(copied))
+    encoder.load()
+    encoder._seen = as_saved_before(copied, encoder._seen)
+    data = pickle.dumps(encoder)
+    again = pickle.loads(data)
+    assert messages(again.load) == []
+    assert again._seen[1] == folder_identity(str(copied))
+    replace(copied, monkeypatch, seed=1)
+    (told,) = messages(pickle.loads(data).load)
+    assert f"is {folder_identity(str(copied))} now" in told
+
+
+@HANDLES
+def test_an_aligner_of_an_earlier_release_does_not_warn(copied, monkeypatch, handle):
+    fitted = aligner(handle(copied)).fit(PAIRS)
+    fitted._models_seen = tuple(as_saved_before(copied, seen) for seen in fitted._models_seen)
+    data = pickle.dumps(fitted)
+    assert messages(lambda: pickle.loads(data).transform([KOREAN[0], ENGLISH[0]])) == []
+    replace(copied, monkeypatch, seed=1)
+    loaded = pickle.loads(data)
+    assert len(messages(lambda: loaded.transform([KOREAN[0], ENGLISH[0]]))) == 1
+
+
+def test_rows_of_an_earlier_release_are_not_taken(copied, tmp_path):
+    """A cache holds them by an identity that other weights have too."""
+    cache = FolderCache(tmp_path / "rows")
+    encoder = SentenceEncoder(str(copied), cache=cache)
+    old = f"{sampled_identity(str(copied))} "
+    wrong = np.full((1, 16), 9, dtype=np.float32)
+    cache.rows(old.strip(), TEXTS[:1], 16, lambda texts: wrong, 1)
+    assert not np.array_equal(encoder.encode(TEXTS[:1]), wrong)
+    assert len(cache.info()) == 2

