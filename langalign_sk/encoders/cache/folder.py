@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import sqlite3
+import stat
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -24,6 +26,7 @@ __all__ = ["FolderCache"]
 _FOLDER_BYTES = 10 * 2**30
 _KEYS_PER_QUERY = 500  # SQLite before 3.32 takes at most 999 values in one statement
 _PAGE_BYTES = 16_384
+_CELL_BYTES = 100  # of a row beside its numbers, with its entry in the index of keys
 _FORMAT = 1
 _BUSY_SECONDS = 60
 # One transaction, so that a killed process leaves all of it or nothing.
@@ -43,14 +46,20 @@ COMMIT;
 # Result codes of SQLite for failures that leave the file undamaged: no permission, busy, locked, out
 # of memory, read-only, disk error, full, cannot be opened.
 _UNDAMAGED = {3, 5, 6, 7, 8, 10, 13, 14}
+_WARNED_OF: set[str] = set()
 
 
 class FolderCache:
     """Cache of encoded rows in a folder, which several processes may use at once.
 
     The rows are in an SQLite database in write-ahead mode: a process that is killed leaves all rows
-    that it had finished. Every row has a checksum. Processes that need the same texts at the same
-    time encode them once: while one encodes a block of up to 2,048 texts, the others wait.
+    that it had finished. Processes that need the same texts at the same time encode them once: while
+    one encodes a block of up to 2,048 texts, the others wait.
+
+    Whoever may write to the folder decides what the rows are, and so what models answer that are
+    fitted or served with it. Every row has a checksum, which tells damage and not a row that somebody
+    else has written. Let only users and programs write there that you trust with the models; a
+    folder that every user of the machine may write to is warned of.
 
     Parameters
     ----------
@@ -58,7 +67,8 @@ class FolderCache:
         Folder on a local disk, since write-ahead mode does not work over a network file system.
         It is made if it does not exist.
     max_bytes : int, default=10737418240
-        Size of the database, in bytes; the oldest rows are dropped first.
+        Size of the database, in bytes, which it does not exceed beyond the 150 kB of an empty one; the
+        oldest rows are dropped first. While it is in use, a log of some 16 MB may lie beside it.
 
     Raises
     ------
@@ -119,7 +129,8 @@ class FolderCache:
                     left, works = self._read(keys, chunk, out)
                     if left:
                         out[left] = encode([texts[i] for i in left])
-                        entries = [(keys[i], out[i].tobytes()) for i in left]
+                        finite = [i for i in left if np.isfinite(out[i]).all()]
+                        entries = [(keys[i], out[i].tobytes()) for i in finite]
                         works = works and self._write(encoder, entries)
         return out
 
@@ -134,6 +145,7 @@ class FolderCache:
                 f"The cache folder {self.folder!r} cannot be used ({error}). Pass cache= another "
                 'folder, "memory", or None.'
             ) from error
+        self._warn_of_others()
         # A damaged file is set aside when rows are read.
         with contextlib.suppress(sqlite3.DatabaseError), self._connected() as database:
             version = database.execute("PRAGMA user_version").fetchone()[0]
@@ -141,6 +153,19 @@ class FolderCache:
                 raise ValueError(
                     f"The cache folder {self.folder!r} has format {version}, and this version of "
                     f"langalign_sk reads {_FORMAT}. Pass cache= another folder."
+                )
+
+    def _warn_of_others(self) -> None:
+        """Warn once of a folder that every user of the machine may write to."""
+        if os.name != "posix" or self.folder in _WARNED_OF:
+            return
+        with contextlib.suppress(OSError):
+            if os.stat(self.folder).st_mode & stat.S_IWOTH:
+                _WARNED_OF.add(self.folder)
+                warn_user(
+                    f"Every user of this machine may write to the cache folder {self.folder!r}, and "
+                    "so decide what its rows are: take that right away (chmod o-w), or pass cache= a "
+                    "folder of your own."
                 )
 
     def info(self) -> Any:
@@ -270,7 +295,11 @@ class FolderCache:
                         if not intact or len(row) != out.itemsize * out.shape[1]:
                             damaged += 1
                             continue
-                        out[places.pop(key)] = np.frombuffer(row, dtype=np.float32)
+                        values = np.frombuffer(row, dtype=np.float32)
+                        if not np.isfinite(values).all():  # no encoder's row is kept with such
+                            damaged += 1
+                            continue
+                        out[places.pop(key)] = values
         except sqlite3.DatabaseError as error:
             works = self._recover(error, file)
         if damaged and warn:
@@ -289,30 +318,42 @@ class FolderCache:
                 database.execute("INSERT OR IGNORE INTO encoders (name) VALUES (?)", (name,))
                 query = "SELECT id FROM encoders WHERE name=?"
                 number = database.execute(query, (name,)).fetchone()[0]
-                database.executemany(
-                    "INSERT OR REPLACE INTO rows (key, encoder, sum, row) VALUES (?, ?, ?, ?)",
-                    [(key, number, _checksum(key, row), row) for key, row in entries],
-                )
-                self._shrink(database)
+                for part in _parts(entries, self.max_bytes):
+                    if not self._make_room(database, _size_of(part)):
+                        break
+                    database.executemany(
+                        "INSERT OR REPLACE INTO rows (key, encoder, sum, row) VALUES (?, ?, ?, ?)",
+                        [(key, number, _checksum(key, row), row) for key, row in part],
+                    )
+            with self._open() as database:
+                self._give_back(database)
         except sqlite3.DatabaseError as error:
             return self._recover(error, file)
         return True
 
-    def _shrink(self, database: sqlite3.Connection) -> None:
-        """Delete the oldest rows beyond the limit; SQLite reuses their pages."""
+    def _make_room(self, database: sqlite3.Connection, needed: int) -> bool:
+        """Delete the oldest rows until there is room; SQLite reuses their pages.
 
-        def pragma(name: str) -> int:
-            return int(database.execute(f"PRAGMA {name}").fetchone()[0])
+        Returns whether there is room.
+        """
+        while True:
+            free = self.max_bytes - needed - _used(database)
+            if free >= 0:
+                return True
+            count = database.execute("SELECT count(*) FROM rows").fetchone()[0]
+            if not count:
+                return False
+            # Some more than needed, so that not every write deletes.
+            n = max(1, count // 20)
+            database.execute(
+                "DELETE FROM rows WHERE n IN (SELECT n FROM rows ORDER BY n LIMIT ?)", (n,)
+            )
 
-        used = (pragma("page_count") - pragma("freelist_count")) * pragma("page_size")
-        if used <= self.max_bytes:
-            return
-        count = database.execute("SELECT count(*) FROM rows").fetchone()[0]
-        # A tenth more than needed, so that not every write deletes.
-        n = count - int(count * 0.9 * self.max_bytes / used)
-        database.execute(
-            "DELETE FROM rows WHERE n IN (SELECT n FROM rows ORDER BY n LIMIT ?)", (n,)
-        )
+    def _give_back(self, database: sqlite3.Connection) -> None:
+        """Shorten a file that another limit has let grow."""
+        pages, free = _pragma(database, "page_count"), _pragma(database, "freelist_count")
+        if pages * _pragma(database, "page_size") > self.max_bytes and 10 * free > pages:
+            database.execute("VACUUM")
 
     def _inode(self) -> int | None:
         try:
@@ -343,6 +384,39 @@ class FolderCache:
             "rows are encoded again."
         )
         return True
+
+
+def _pragma(database: sqlite3.Connection, name: str) -> int:
+    return int(database.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _used(database: sqlite3.Connection) -> int:
+    """Bytes of the pages that hold something."""
+    pages = _pragma(database, "page_count") - _pragma(database, "freelist_count")
+    return pages * _pragma(database, "page_size")
+
+
+def _size_of(entries: Sequence[tuple[bytes, bytes]]) -> int:
+    """Bytes of the pages that rows take at most."""
+    pages = 0.0
+    for _, row in entries:
+        cell = len(row) + _CELL_BYTES
+        a_page = _PAGE_BYTES // cell  # rows in it
+        pages += 1 / a_page if a_page else -(-cell // _PAGE_BYTES) + 1
+    # A page of the table and one of the index of keys may be split.
+    return int((math.ceil(pages) + 2) * _PAGE_BYTES)
+
+
+def _parts(
+    entries: Sequence[tuple[bytes, bytes]], max_bytes: int
+) -> Iterator[Sequence[tuple[bytes, bytes]]]:
+    """Rows in parts, of which each takes a small share of the limit; those that fit, the newest."""
+    if not entries:
+        return
+    n = max(1, max_bytes // 16 // len(entries[0][1]))
+    most = max(1, max_bytes // len(entries[0][1]))
+    for start in range(max(0, len(entries) - most), len(entries), n):
+        yield entries[start : start + n]
 
 
 def _checksum(key: bytes, row: bytes) -> int:

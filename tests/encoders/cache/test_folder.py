@@ -7,6 +7,8 @@ import re
 import sqlite3
 import threading
 import time
+import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -63,15 +65,15 @@ def test_purge_gives_space_back(tmp_path):
     assert database(cache).stat().st_size < full / 10
 
 
-def test_a_folder_stays_near_its_size(tmp_path):
+def test_a_folder_keeps_to_its_size(tmp_path):
     cache = FolderCache(tmp_path, max_bytes=300_000)
     texts = [f"text {i}" for i in range(1500)]
     toy = Toy(256)  # 1 kB a row: five times what fits
     np.testing.assert_array_equal(ask(cache, texts, toy, block=50), vectors(texts, 256))
     assert toy.texts == texts
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 450_000
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 300_000
     rows = cache.info()["rows"].item()
-    assert 150 < rows < 300
+    assert 100 < rows < 300
     assert encoded(cache, texts[-rows:], width=256) == []
     assert encoded(cache, texts[:50], width=256) == texts[:50]
 
@@ -81,6 +83,69 @@ def test_a_block_over_the_size_keeps_its_newest_rows(tmp_path):
     texts = [f"text {i}" for i in range(2048)]  # the block of SentenceEncoder
     np.testing.assert_array_equal(ask(cache, texts, Toy(512), block=2048), vectors(texts, 512))
     assert encoded(cache, texts[-50:], width=512) == []
+
+
+@pytest.mark.parametrize("width", [8, 64, 304, 768, 2104, 4000, 4096, 9000])
+@pytest.mark.parametrize("block", [17, 200])
+def test_the_limit_holds_for_rows_of_every_width(tmp_path, width, block):
+    limit = 2_000_000
+    cache = FolderCache(tmp_path, max_bytes=limit)
+    texts = [f"text {i}" for i in range(min(1000, 3 * limit // (4 * width)))]
+    for start in range(0, len(texts), 200):
+        ask(cache, texts[start : start + 200], Toy(width), block=block)
+        assert database(cache).stat().st_size <= limit
+    assert encoded(cache, texts[-20:], width=width) == []
+    if len(texts) * width * 4 > limit:  # not much is dropped
+        assert cache.info()["bytes"].sum() > limit / 3
+
+
+def test_a_lower_limit_makes_the_file_shorter(tmp_path):
+    texts = [f"text {i}" for i in range(1000)]
+    ask(FolderCache(tmp_path), texts, Toy(512))
+    cache = FolderCache(tmp_path, max_bytes=500_000)
+    assert database(cache).stat().st_size > 2_000_000
+    assert encoded(cache, ["new"], width=512) == ["new"]
+    assert database(cache).stat().st_size <= 500_000
+    assert encoded(cache, ["new", *texts[-50:]], width=512) == []
+
+
+@pytest.mark.parametrize("limit", [0, 5, 100_000])
+def test_a_limit_without_room_keeps_nothing_and_says_nothing(tmp_path, limit, recwarn):
+    cache = FolderCache(tmp_path, max_bytes=limit)
+    for _ in range(3):
+        assert encoded(cache, TEXTS, width=512) == list(TEXTS)
+    assert database(cache).stat().st_size < 150_000
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_rows_that_are_not_finite_are_neither_kept_nor_taken(tmp_path, wrong):
+    cache = FolderCache(tmp_path)
+    right = vectors(["a"], 8)
+    bad = right.copy()
+    bad[0, 3] = wrong
+    cache.rows("toy", ["a"], 8, lambda texts: bad, 1)
+    assert cache.rows("toy", ["a"], 8, lambda texts: right, 1).tolist() == right.tolist()
+    # A row of somebody else, with its right checksum.
+    with sqlite3.connect(database(cache)) as connection:
+        key = connection.execute("SELECT key FROM rows").fetchone()[0]
+        row = bad.tobytes()
+        connection.execute("UPDATE rows SET row=?, sum=?", (row, zlib.crc32(row, zlib.crc32(key))))
+    connection.close()
+    with pytest.warns(UserWarning, match="1 rows in the cache folder .* are damaged"):
+        again = cache.rows("toy", ["a"], 8, lambda texts: right, 1)
+    assert again.tolist() == right.tolist()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_a_folder_that_everybody_may_write_to_is_warned_of_once(tmp_path):
+    tmp_path.chmod(0o777)
+    cache = FolderCache(tmp_path)
+    with pytest.warns(UserWarning, match=r"Every user of this machine may write .*chmod o-w"):
+        encoded(cache, TEXTS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert encoded(cache, ["more"]) == ["more"]
 
 
 @pytest.mark.parametrize("version", [99, 2, -1])
