@@ -185,6 +185,12 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
     The exact backend returns documents with equal scores in the order in which they were added.
     Scores of equal documents may differ in the last digit, since a matrix product sums in blocks.
 
+    Any number of threads may search while another one calls `fit`, `add`, `remove`, `partial_adapt`,
+    `open_index` or `save_index`: an answer is that of the documents before a change or after it.
+    Changes wait for each other. `search` returns identifiers; the places of `kneighbors` count the
+    documents of one moment. An approximate backend is copied for every change, so change many
+    documents at once.
+
     Documents stay in memory as float32 rows; `save_index` writes them to a folder, from which
     `open_index` maps them without reading them.
 
@@ -245,7 +251,6 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         self.lexical = lexical
         self.n_candidates = n_candidates
 
-    @keeps_former_fit
     @one_report()
     def fit(
         self,
@@ -300,6 +305,8 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         with writing(self):
             return self._fit(X, ids, parallel, query_bank, judgements)
 
+    # Inside the lock: what another thread changes before stays.
+    @keeps_former_fit
     def _fit(
         self, X: Any, ids: Any, parallel: Any, query_bank: Any, judgements: Any
     ) -> CrossLingualRetriever:
@@ -336,12 +343,11 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
             SearchState(views, fusion, banks, given.texts, choice.chosen, report, several)
         )
 
-    def _publish(self, state: SearchState) -> CrossLingualRetriever:
-        """Take over a state, at once."""
-        self.__dict__.update(state.attributes)
+    def _publish(self, state: SearchState, **more: Any) -> CrossLingualRetriever:
+        """Take over a state and more attributes, at once."""
+        self.__dict__.update({**state.attributes, **more})
         return self
 
-    @keeps_former_fit
     @one_report()
     def partial_adapt(self, X: Any) -> CrossLingualRetriever:
         """Take more queries into the means of their languages, as they come in.
@@ -1001,10 +1007,10 @@ def open_files(
     state = SearchState(
         opened.views, opened.fusion, opened.banks, opened.texts, scoring, report, several
     )
+    alone = len(aligners) == 1 and aligners[0] is None
+    width = {"n_features_in_": opened.views[0].index.width} if alone else {}
     with writing(retriever):
-        if len(aligners) == 1 and aligners[0] is None:
-            retriever.n_features_in_ = opened.views[0].index.width
-        return retriever._publish(state)
+        return retriever._publish(state, **width)
 
 
 def _how_fused(fusion: Fusion, reason: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,6 +22,17 @@ __all__ = ["SearchState", "found_by", "writing"]
 
 _LOCKS: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 _LOCK = threading.Lock()
+
+
+def _free_locks() -> None:
+    """In a forked process, which has none of the threads that hold them."""
+    global _LOCK
+    _LOCK = threading.Lock()
+    _LOCKS.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_free_locks)
 
 
 def writing(retriever: Any) -> Any:

@@ -13,6 +13,7 @@ from langalign_sk import CrossLingualAligner, CrossLingualRetriever, SentenceEnc
 from langalign_sk.encoders import sentence
 from langalign_sk.encoders.base import TextEncoder
 from langalign_sk.encoders.models.model import Model
+from langalign_sk.retrieval.aligner_signature import difference
 from tests.retrieval.folders import D, saved
 from tests.retrieval.toy import fitted_aligner, of_kind
 from tests.toy import ENGLISH, JAPANESE, KOREAN, PAIRS, ToyEncoder
@@ -125,6 +126,24 @@ def test_an_index_without_settings_of_rows_opens(e5, tmp_path, former):
     (tmp_path / "index.json").write_text(json.dumps(manifest))
     for settings in ({}, {"prompt": "query: "}):
         assert e5(**settings).open_index(tmp_path).n_documents_ == len(ENGLISH)
+
+
+@pytest.mark.parametrize(
+    ("built", "now", "same"),
+    [
+        ("model@0123456789abcdef", "model@sha256-" + 32 * "0", True),
+        ("other@0123456789abcdef", "model@sha256-" + 32 * "0", False),
+        ("model@0123456789abcdef", "model@0123456789abcdee", False),
+        ("model@sha256-" + 32 * "1", "model@sha256-" + 32 * "0", False),
+        ("owner/model@" + 40 * "1", "model@sha256-" + 32 * "0", False),
+    ],
+)
+def test_identities_of_earlier_releases(built, now, same):
+    maps = {"output_space": "english", "maps": {"ko": [1.0]}}
+    found = difference({**maps, "encoders": [built]}, {**maps, "encoders": [now]})
+    assert (found is None) is same
+    other = {**maps, "maps": {"ko": [2.0]}}  # the maps tell what the names do not
+    assert difference({**other, "encoders": [built]}, {**maps, "encoders": [now]}) is not None
 
 
 def test_another_form_of_text(e5, tmp_path):

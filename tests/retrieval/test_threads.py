@@ -13,6 +13,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from langalign_sk import CrossLingualAligner, load, save
+from langalign_sk.retrieval import retriever as retriever_module
+from langalign_sk.retrieval import state
 from langalign_sk.retrieval.hubness import SCORINGS
 from tests.retrieval.toy import every_kind, of_kind
 from tests.toy import ENGLISH, KOREAN, PAIRS, ToyEncoder
@@ -140,6 +142,29 @@ def test_additions_in_several_threads_are_all_there(kind):
             job.result()
     assert sorted(retriever.ids_) == sorted(IDS[10:N])
     assert retriever.search(ROWS[0][10:N], 1)["id"].tolist() == IDS[10:N]
+
+
+def test_a_fit_that_fails_keeps_what_another_thread_has_added(monkeypatch):
+    """It waits for the other thread, so that the former fit is the one with these documents."""
+    retriever = of_kind("exact").fit(ROWS[0][:20], ids=IDS[:20])
+    waiting = threading.Event()
+
+    def writing(retriever):
+        waiting.set()
+        return state.writing(retriever)
+
+    def fail():
+        with pytest.raises(ValueError, match="ids for"):
+            retriever.fit(ROWS[0], ids=[1])
+
+    monkeypatch.setattr(retriever_module, "writing", writing)
+    with ThreadPoolExecutor(1) as pool:
+        with state.writing(retriever):
+            failing = pool.submit(fail)
+            waiting.wait()
+            retriever.add(ROWS[0][20:30], ids=IDS[20:30])
+        failing.result()
+    assert retriever.ids_ == IDS[:30]
 
 
 @every_kind
