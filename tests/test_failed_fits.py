@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -132,15 +133,24 @@ def fitted_as(request):
         context.__exit__(None, None, None)
 
 
-def fitted_attributes(estimator):
-    return {k: v for k, v in vars(estimator).items() if k.startswith("_") or k.endswith("_")}
+class Former:
+    """Fit of an estimator: its attributes, what is in them, and an answer."""
 
+    def __init__(self, estimator: Any) -> None:
+        self.answer = CASES[type(estimator)].ask(estimator)
+        self.attributes = self.attributes_of(estimator)
+        self.content = pickle.dumps(self.attributes)
 
-def assert_unchanged(estimator, before, answer):
-    after = fitted_attributes(estimator)
-    assert after.keys() == before.keys()
-    assert all(after[name] is before[name] for name in before)
-    assert_array_equal(CASES[type(estimator)].ask(estimator), answer)
+    @staticmethod
+    def attributes_of(estimator: Any) -> dict[str, Any]:
+        return {k: v for k, v in vars(estimator).items() if k.startswith("_") or k.endswith("_")}
+
+    def assert_kept(self, estimator: Any) -> None:
+        now = self.attributes_of(estimator)
+        assert now.keys() == self.attributes.keys()
+        assert all(now[name] is self.attributes[name] for name in now)
+        assert pickle.dumps(self.attributes) == self.content  # nothing was written into them
+        assert_array_equal(CASES[type(estimator)].ask(estimator), self.answer)
 
 
 def test_every_public_estimator_is_here():
@@ -150,11 +160,10 @@ def test_every_public_estimator_is_here():
 @pytest.mark.parametrize(("cls", "fit"), params_of(FAILING))
 def test_a_fit_that_fails(cls, fit, fitted_as):
     estimator = fitted_as(cls)
-    answer = CASES[cls].ask(estimator)
-    before = fitted_attributes(estimator)
+    former = Former(estimator)
     with pytest.raises((ValueError, TypeError, KeyError)):
         fit(estimator)
-    assert_unchanged(estimator, before, answer)
+    former.assert_kept(estimator)
 
 
 @pytest.mark.parametrize("cls", ESTIMATORS, ids=name_of)
@@ -180,13 +189,13 @@ def test_an_interrupted_fit(cls, fit, fitted_as):
     at = {1, 2, *np.linspace(1, n_calls, 12).astype(int).tolist(), n_calls - 1, n_calls - 2}
     n_interrupted = 0
     for n in sorted(at - {0, -1}):
-        answer, before = CASES[cls].ask(estimator), fitted_attributes(estimator)
+        former = Former(estimator)
         try:
             with Interruption(n):
                 fit(estimator)
         except KeyboardInterrupt:
             n_interrupted += 1
-            assert_unchanged(estimator, before, answer)
+            former.assert_kept(estimator)
         else:  # training keeps its best epoch
             estimator = fitted_as(cls)
     assert n_interrupted

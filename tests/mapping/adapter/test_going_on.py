@@ -1,5 +1,7 @@
 """Training that goes on: partial_fit and warm_start."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy.linalg import orthogonal_procrustes
@@ -80,6 +82,15 @@ def test_learning_rate_of_partial_fit_is_constant():
     aligner = adapter(learning_rate=0.01)
     rates = [aligner.partial_fit(X, Y).history_[0]["learning_rate"] for _ in range(3)]
     assert rates == [0.01] * 3
+
+
+def test_partial_fit_leaves_the_state_that_it_goes_on_from():
+    X, Y = noisy_pairs(60)
+    aligner = adapter().partial_fit(X, Y)
+    former = aligner._partial_state
+    before = pickle.dumps(former)
+    aligner.partial_fit(X[::-1], Y[::-1])
+    assert pickle.dumps(former) == before
 
 
 def test_partial_fit_goes_on_with_the_state_of_adam():
