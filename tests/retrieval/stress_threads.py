@@ -51,8 +51,9 @@ def stressed(retriever: Any, n_views: int, seconds: float) -> tuple[int, int, in
         return n
 
     with ThreadPoolExecutor(N_READERS + 1) as pool:
+        writer = pool.submit(write)  # first: readers leave it little time to begin
         readers = [pool.submit(read) for _ in range(N_READERS)]
-        n_changes = pool.submit(write).result()
+        n_changes = writer.result()
         answers, wrong = map(sum, zip(*(reader.result() for reader in readers), strict=True))
     return answers, wrong, n_changes
 
