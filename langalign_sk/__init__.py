@@ -69,6 +69,7 @@ _SUBMODULES = {
     "model_selection",
     "persistence",
     "retrieval",
+    "service",
     "trust",
 }
 

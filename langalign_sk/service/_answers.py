@@ -1,0 +1,129 @@
+"""Answers to batches of texts, row by row."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ._limits import ServiceLimits
+from ._requests import check_row
+
+__all__ = ["answer", "quality_scorer"]
+
+_LOGGER = logging.getLogger(__name__)
+_UNREADABLE = "could not be answered: the model failed on it."
+_TOO_LATE = "was not answered in time."
+
+
+def answer(
+    model: Any,
+    texts: Sequence[str],
+    *,
+    review_below: float = 0.05,
+    limits: ServiceLimits | None = None,
+    deadline: float | None = None,
+) -> dict[str, list[Any]]:
+    """Labels and quality scores of texts, with an error of its own for each row that has none.
+
+    A row that the model fails on is found by halving the batch, so that the others are answered.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        Has `predict`, and `quality_score` itself or in its first step, such as a Pipeline that
+        begins with a :class:`~langalign_sk.aligner.CrossLingualAligner`.
+    texts : sequence of str
+        The rows.
+    review_below : float, default=0.05
+        Rows of a lower quality score are marked for a person. One in twenty of the rows that the
+        model was made for is below the default.
+    limits : ServiceLimits, default=None
+        Limit of letters; None takes the defaults.
+    deadline : float, default=None
+        Value of ``time.monotonic()`` after which no more rows are begun.
+
+    Returns
+    -------
+    dict of str to list
+        Each list has an entry per row. "labels": str, or None for a row that has an error, is in no
+        language of the model, or is like nothing that it has seen. "quality": float in [0, 1], 0
+        for a row with an error. "review": bool, whether a person should look. "errors": str or None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from langalign_sk.service import answer
+    >>> class Greeter:
+    ...     def predict(self, texts):
+    ...         return np.array(["greeting" for _ in texts])
+    ...
+    ...     def quality_score(self, texts):
+    ...         return np.array([0.5 for _ in texts])
+    >>> out = answer(Greeter(), ["Good morning", " "])
+    >>> out["labels"], out["errors"]
+    (['greeting', None], [None, 'texts[1] is empty.'])
+    """
+    limits = ServiceLimits() if limits is None else limits
+    rows = [check_row(text, i, limits) for i, text in enumerate(texts)]
+    errors = [error for _, error in rows]
+    sound = [i for i, error in enumerate(errors) if error is None]
+    labels: list[str | None] = [None] * len(rows)
+    quality = [0.0] * len(rows)
+    found = _answered(model, [rows[i][0] for i in sound], deadline)
+    for i, row in zip(sound, found, strict=True):
+        if isinstance(row, str):
+            errors[i] = f"texts[{i}] {row}"
+        else:
+            labels[i], quality[i] = row
+    review = [q < review_below for q in quality]
+    return {"labels": labels, "quality": quality, "review": review, "errors": errors}
+
+
+def quality_scorer(model: Any) -> Any:
+    """The part of a model that has `quality_score`; TypeError if there is none."""
+    if hasattr(model, "quality_score"):
+        return model
+    steps = getattr(model, "steps", None)
+    if steps and hasattr(steps[0][1], "quality_score"):
+        return steps[0][1]
+    raise TypeError(
+        f"model is {type(model).__name__}, which has no quality_score, and neither has its first "
+        "step. Serve a Pipeline that begins with a CrossLingualAligner."
+    )
+
+
+def _answered(
+    model: Any, texts: list[str], deadline: float | None
+) -> list[tuple[str | None, float] | str]:
+    """Label and quality of each row, or what happened to it."""
+    if not texts:
+        return []
+    if deadline is not None and time.monotonic() > deadline:
+        return [_TOO_LATE] * len(texts)
+    try:
+        return _predicted(model, texts)
+    except Exception as error:
+        if len(texts) == 1:
+            # The message of the error may quote a customer's text.
+            _LOGGER.error("The model failed on a row: %s", type(error).__name__)
+            _LOGGER.debug("The row that the model failed on", exc_info=error)
+            return [_UNREADABLE]
+    half = len(texts) // 2
+    return [*_answered(model, texts[:half], deadline), *_answered(model, texts[half:], deadline)]
+
+
+def _predicted(model: Any, texts: list[str]) -> list[tuple[str | None, float] | str]:
+    quality = [float(q) for q in quality_scorer(model).quality_score(texts)]
+    if len(quality) != len(texts) or not all(map(math.isfinite, quality)):
+        raise ValueError("quality_score did not return a finite number per row.")
+    # A row of quality 0 is in another language, which `predict` would take for the best guess, or is
+    # like nothing that the model has seen: it gets no label.
+    known = [i for i, q in enumerate(quality) if q > 0]
+    labels: list[str | None] = [None] * len(texts)
+    if known:
+        for i, label in zip(known, model.predict([texts[i] for i in known]), strict=True):
+            labels[i] = str(label)
+    return list(zip(labels, quality, strict=True))

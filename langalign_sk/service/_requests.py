@@ -1,0 +1,115 @@
+"""Reading of requests, at a cost that the limits bound."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .._utils.normalization import is_blank, joined_surrogates, normalize_text
+from ._limits import ServiceLimits
+
+__all__ = ["RefusedError", "check_row", "read_texts"]
+
+# A letter takes up to three characters where it is written in parts, as macOS writes Korean.
+_N_PARTS = 4
+# A letter has 30 marks at most in these forms.
+_SLICE, _BORDER = 128, 32
+
+
+class RefusedError(Exception):
+    """A request that is not answered.
+
+    Parameters
+    ----------
+    status : int
+        Status of HTTP.
+    detail : str
+        What is wrong, for the client. It quotes nothing of the request.
+    """
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(status, detail)
+        self.status, self.detail = status, detail
+
+
+def read_texts(body: bytes | bytearray, limits: ServiceLimits) -> list[str]:
+    """Texts of a body ``{"texts": [...]}``; the first thing that is wrong with it ends the reading.
+
+    Parameters
+    ----------
+    body : bytes
+        JSON, of at most `max_body_bytes`.
+    limits : ServiceLimits
+        Number of rows.
+
+    Returns
+    -------
+    list of str
+        The texts as they were sent.
+
+    Raises
+    ------
+    RefusedError
+        With status 422, if the body is not JSON or has another form.
+    """
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, endless numbers, deep nesting
+        raise RefusedError(422, "body: the body is not valid JSON") from None
+    if not isinstance(content, dict):
+        raise RefusedError(422, "body: Input should be a valid dictionary")
+    if "texts" not in content:
+        raise RefusedError(422, "body.texts: Field required")
+    texts: Any = content["texts"]
+    if not isinstance(texts, list):
+        raise RefusedError(422, "body.texts: Input should be a valid list")
+    if not 1 <= len(texts) <= limits.max_rows:
+        raise RefusedError(422, f"texts has {len(texts)} rows; send 1 to {limits.max_rows}.")
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise RefusedError(422, f"body.texts.{i}: Input should be a valid string")
+    return texts
+
+
+def check_row(text: str, row: int, limits: ServiceLimits) -> tuple[str, str | None]:
+    """Text with every pair of surrogates joined, and what is wrong with it or None.
+
+    Parameters
+    ----------
+    text : str
+        Text of a row.
+    row : int
+        Its number, for the message.
+    limits : ServiceLimits
+        Number of letters.
+
+    Returns
+    -------
+    text : str
+        The text, with U+FFFD for half a surrogate pair.
+    error : str or None
+        Why the row cannot be answered.
+    """
+    if is_blank(text):
+        return text, f"texts[{row}] is empty."
+    too_long = f"texts[{row}] has over {limits.max_letters} letters."
+    if len(text) > _N_PARTS * limits.max_letters:
+        return text, too_long
+    text = joined_surrogates(text)
+    return text, too_long if _is_longer(text, limits.max_letters) else None
+
+
+def _is_longer(text: str, n: int) -> bool:
+    """Whether a text has more than n letters in NFC or NFKC, at a cost that n bounds.
+
+    Of both, since an encoder may read either. A text that becomes far longer is told by its first
+    slices. Letters at the border of two slices may be fewer in the whole, so these do not count.
+    """
+    if text.isascii():
+        return len(text) > n
+    letters = 0
+    for start in range(0, len(text), _SLICE):
+        letters += len(normalize_text(text[start : start + _SLICE], "NFKC")) - _BORDER
+        if letters > n:
+            return True
+    return any(len(normalize_text(text, form)) > n for form in ("NFC", "NFKC"))

@@ -1,0 +1,174 @@
+"""The server: connections that say nothing are closed, and others are answered meanwhile."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from contextlib import contextmanager
+from threading import Thread
+
+import pytest
+
+from langalign_sk.service import ServiceLimits, create_app, serve
+from tests.service.toy import Greeter
+
+for package in ("fastapi", "uvicorn"):
+    pytest.importorskip(package, reason="needs fastapi and uvicorn")
+
+from langalign_sk.service import _server
+
+QUICK = ServiceLimits(max_idle_seconds=0.2, max_body_seconds=0.2, max_body_bytes=100_000)
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+@contextmanager
+def served(limits=QUICK):
+    """Port of a service in a thread of this process."""
+    import uvicorn
+
+    app = create_app(Greeter(), limits=limits, warm_up=())
+    settings = _server.config(app, "127.0.0.1", 0, limits)
+    server = uvicorn.Server(settings)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(60)
+
+
+@pytest.fixture(scope="module")
+def port():
+    with served() as port:
+        yield port
+
+
+def connected(port):
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
+
+
+def everything(connection):
+    """What comes until the connection is closed, here within a minute."""
+    parts = []
+    try:
+        while part := connection.recv(65_536):
+            parts.append(part)
+    except ConnectionResetError:
+        pass
+    return b"".join(parts)
+
+
+def ask(port, body, **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        headers = {"Content-Type": "application/json"} | headers
+        connection.request("POST", "/predict", body, headers)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def test_stalled_connections_are_closed_and_others_are_answered(port):
+    stalls = [b"", b"P", HEAD[:40], HEAD]
+    connections = [connected(port) for _ in range(40)]
+    try:
+        for i, connection in enumerate(connections):
+            connection.sendall(stalls[i % len(stalls)])
+        status, answer = ask(port, json.dumps({"texts": ["hello"]}))
+        assert (status, answer["labels"]) == (200, ["of 5"])
+        assert [everything(connection) for connection in connections] == [b""] * 40
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def test_a_body_that_stalls_is_answered_with_408_and_closed(port):
+    with connected(port) as connection:
+        connection.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
+        answer = everything(connection)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in answer.lower()
+
+
+def test_a_head_that_drips_does_not_keep_its_connection(port):
+    with connected(port) as connection:
+        connection.settimeout(0.01)
+        sent, end = 0, None
+        while end is None and sent < 60_000:
+            try:
+                connection.sendall(b"X")
+                sent += 1
+                end = connection.recv(100)
+            except TimeoutError:
+                continue
+            except (ConnectionResetError, BrokenPipeError):
+                end = b""
+    assert end == b""
+
+
+def test_a_connection_that_stalls_after_an_answer_is_closed(port):
+    with connected(port) as connection:
+        body = b'{"texts": ["hello"]}'
+        request = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        connection.sendall(request + HEAD[:30])
+        answer = everything(connection)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_a_connection_is_used_again(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    for text in ("a", "bb", "ccc"):
+        body = json.dumps({"texts": [text]})
+        connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        assert json.loads(response.read())["labels"] == [f"of {len(text)}"]
+    connection.close()
+
+
+def test_a_large_body_is_refused_while_its_client_still_sends(port):
+    # 413 by the length, and while a body without one is read.
+    assert ask(port, b" " * 3_000_000)[0] == 413
+    parts = (b" " * 50_000 for _ in range(60))
+    assert ask(port, parts, **{"Transfer-Encoding": "chunked"})[0] == 413
+
+
+def test_a_body_that_never_ends_is_cut_off(port):
+    part = b"%x\r\n" % 50_000 + b" " * 50_000 + b"\r\n"
+    with connected(port) as connection:
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        n = 0
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            while n < 10**6:
+                connection.sendall(part)
+                n += 1
+
+
+def test_more_connections_than_the_limit_are_refused():
+    with served(ServiceLimits(max_connections=3)) as port:
+        held = [connected(port) for _ in range(4)]
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            connection.request("GET", "/health")
+            assert connection.getresponse().status == 503
+            connection.close()
+        finally:
+            for each in held:
+                each.close()
+
+
+def test_a_service_that_others_reach_without_a_token_warns(monkeypatch):
+    ran = []
+    monkeypatch.setattr(_server, "run", lambda app, host, port, limits: ran.append((host, port)))
+    with pytest.warns(UserWarning, match=r"host='0\.0\.0\.0' lets other machines ask") as caught:
+        serve(Greeter(), host="0.0.0.0", port=80)
+    assert caught[0].filename == __file__
+    serve(Greeter(), host="0.0.0.0", token="correct-horse-battery")
+    serve(Greeter())
+    assert ran == [("0.0.0.0", 80), ("0.0.0.0", 8000), ("127.0.0.1", 8000)]
