@@ -22,15 +22,9 @@ from langalign_sk import CrossLingualAligner, save
 from langalign_sk.datasets import load_service_requests
 from langalign_sk.service import answer, create_app, serve, user_folder
 
-__all__ = ["FOLDER", "answer", "app", "train"]
+__all__ = ["FOLDER", "answer", "app", "start", "train"]
 
 FOLDER = Path(os.environ.get("SERVICE_MODEL") or user_folder("help-desk"))
-SETTINGS = {
-    "token": os.environ.get("SERVICE_TOKEN"),
-    "review_below": 0.05,  # one in twenty of the rows that the model was made for goes to a person
-    "warm_up": ["안녕하세요"],
-    "title": "Help desk",
-}
 
 
 def train():
@@ -40,7 +34,19 @@ def train():
     return make_pipeline(aligner, LogisticRegression(C=10, max_iter=1000)).fit(X, y)
 
 
-app = create_app(FOLDER, **SETTINGS)  # for another server; FOLDER is loaded at its start
+def start(run, **settings):
+    """`create_app` or `serve` with the settings of this service."""
+    return run(
+        FOLDER,
+        token=os.environ.get("SERVICE_TOKEN"),
+        review_below=0.05,  # one in twenty of the rows that the model was made for goes to a person
+        warm_up=["안녕하세요"],
+        title="Help desk",
+        **settings,
+    )
+
+
+app = start(create_app)  # for another server; it loads FOLDER when it starts
 
 if __name__ == "__main__":
     if not FOLDER.exists():
@@ -48,4 +54,4 @@ if __name__ == "__main__":
         FOLDER.parent.mkdir(parents=True, exist_ok=True)
         save(train(), FOLDER)
         print(f"Trained, and saved to {FOLDER}")
-    serve(FOLDER, port=int(os.environ.get("SERVICE_PORT", "8000")), **SETTINGS)
+    start(serve, port=int(os.environ.get("SERVICE_PORT", "8000")))

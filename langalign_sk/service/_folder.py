@@ -76,7 +76,9 @@ def check_owner(folder: str | os.PathLike[str]) -> None:
     """
     path = Path(os.path.abspath(folder))
     if not path.exists():
-        raise FileNotFoundError(f"There is no model folder {path}; save a fitted model to it first.")
+        raise FileNotFoundError(
+            f"There is no model folder {path}; save a fitted model to it first."
+        )
     if not path.is_dir():
         raise NotADirectoryError(f"{path} is a file; name the folder of a saved model.")
     if os.name == "nt":

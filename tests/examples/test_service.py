@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -33,23 +34,26 @@ def client(example, pipe, tmp_path_factory):
 
     example.FOLDER = tmp_path_factory.mktemp("service") / "model"
     save(pipe, example.FOLDER)
-    with TestClient(example.app) as client:
+    with TestClient(example.start(example.create_app)) as client:
         yield client
 
 
 def ask(client, texts):
-    response = client.post("/predict", json={"texts": texts})
+    # Escaped, as half a surrogate pair has no other form.
+    content, headers = json.dumps({"texts": texts}), {"Content-Type": "application/json"}
+    response = client.post("/predict", content=content, headers=headers)
     assert response.status_code == 200, response.text
     return response.json()
 
 
 @pytest.mark.slow
-def test_answers_are_those_of_the_pipeline(client, pipe, example):
+def test_answers_are_those_of_the_pipeline(client, pipe):
     out = ask(client, KOREAN[:40])
     assert out["labels"] == pipe.predict(KOREAN[:40]).tolist()
     assert out["quality"] == pipe[0].quality_score(KOREAN[:40]).tolist()
     assert all(0 <= q <= 1 for q in out["quality"])
-    assert out["review"] == [q < example.REVIEW_BELOW for q in out["quality"]]
+    assert out["review"] == [q < 0.05 for q in out["quality"]]
+    assert out["errors"] == [None] * 40
 
 
 def test_odd_rows_go_to_a_person_and_leave_the_others_alone(client):
@@ -71,8 +75,6 @@ def test_english_requests_are_answered(client, pipe):
     [
         ({"texts": []}, "texts has 0 rows; send 1 to 256"),
         ({"texts": ["가"] * 257}, "texts has 257 rows; send 1 to 256"),
-        ({"texts": ["안녕하세요", " \n"]}, "texts[1] is empty"),
-        ({"texts": ["가" * 2_001]}, "texts[0] has over 2000 letters"),
         ({"texts": "안녕하세요"}, "body.texts: Input should be a valid list"),
         ({"texts": ["안녕하세요", 7]}, "body.texts.1: Input should be a valid string"),
         ({"texts": ["안녕하세요", None]}, "body.texts.1: Input should be a valid string"),
@@ -92,6 +94,36 @@ def test_a_body_that_is_not_json_is_refused(client):
     response = client.post("/predict", content=b'{"texts": [', headers=headers)
     assert response.status_code == 422
     assert "JSON" in response.json()["detail"]
+
+
+def test_a_bad_row_has_an_error_and_leaves_the_others_alone(client):
+    rows = [" \n", "가" * 2_001, "\ufdfa" * 2_000]
+    out = ask(client, [KOREAN[0], *rows])
+    assert out["errors"] == [
+        None,
+        "texts[1] is empty.",
+        "texts[2] has over 2000 letters.",
+        "texts[3] has over 2000 letters.",
+    ]
+    assert out["labels"] == [ask(client, [KOREAN[0]])["labels"][0], None, None, None]
+
+
+def test_half_a_surrogate_pair_is_answered(client):
+    out = ask(client, [KOREAN[0], "카드를 \ud83d 잃어버렸어요"])
+    assert out["errors"] == [None, None]
+    assert out["labels"][1] is not None
+
+
+def test_no_warning_names_a_text(client, recwarn):
+    # Python remembers every warning, so each text would stay in memory.
+    ask(client, ["สวัสดีตอนเช้า", KOREAN[1]])
+    assert not list(recwarn)
+
+
+def test_the_folder_is_not_a_predictable_one_of_all_users(example, monkeypatch):
+    monkeypatch.delenv("SERVICE_MODEL", raising=False)
+    folder = example_script("service").FOLDER
+    assert not folder.is_relative_to(tempfile.gettempdir())
 
 
 def test_health(client):

@@ -193,7 +193,7 @@ def test_a_million_wrong_items_cost_what_reading_them_costs():
 
 @pytest.mark.parametrize("text", [r"카드를 \ud83d 잃어버렸어요", r"\udc00"])
 def test_half_a_surrogate_pair_in_json_is_answered(client, text):
-    response = post(client, ('{"texts": ["hello", "%s"]}' % text).encode())
+    response = post(client, f'{{"texts": ["hello", "{text}"]}}'.encode())
     assert response.status_code == 200
     assert response.json()["errors"] == [None, None]
 
@@ -314,7 +314,9 @@ def test_tokens_are_compared_in_constant_time(monkeypatch):
     assert seen == [(32, 32)] * 4
 
 
-@pytest.mark.parametrize("token", ["", "short", "x" * 15, "with a space in it", "é" * 20, "a\n" * 20])
+@pytest.mark.parametrize(
+    "token", ["", "short", "x" * 15, "with a space in it", "é" * 20, "a\n" * 20]
+)
 def test_a_token_that_is_no_secret_is_refused(token):
     with pytest.raises(ValueError, match=r"secrets\.token_urlsafe"):
         create_app(Greeter(), token=token)

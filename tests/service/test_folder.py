@@ -13,7 +13,7 @@ from langalign_sk.service import check_owner, user_folder
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="owners of POSIX")
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path):
     folder = tmp_path / "above" / "model"
     folder.mkdir(parents=True)
