@@ -4,7 +4,7 @@ PYTHON := python
 export PYTHONPATH := $(CURDIR)
 
 .PHONY: check lint types layers words unused docstrings fragments test fast doctest docs \
-        kernels bench-smoke names fix hooks
+        kernels fuzz bench-smoke names fix hooks
 
 check: lint types layers words unused docstrings  ## everything but the tests
 
@@ -35,6 +35,9 @@ fast:  ## the tests that take less than a second or two each
 
 kernels:  ## numerical tests under other kernels of the processor, and on busy cores
 	.ci/kernels
+
+fuzz:  ## input that breaks a promise, for ten minutes; what it finds goes to tests/fuzz/cases
+	$(PYTHON) -m pytest tests/fuzz --hypothesis-profile=long
 
 docs:  ## pages without a warning, and the examples in them
 	$(PYTHON) -m sphinx -q -W --keep-going -b html docs docs/_build/html
