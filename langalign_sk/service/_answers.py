@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from .._utils.validation import shorten
 from ._limits import ServiceLimits
 from ._requests import check_row
 
@@ -52,6 +53,11 @@ def answer(
         language of the model, or is like nothing that it has seen. "quality": float in [0, 1], 0
         for a row with an error. "review": bool, whether a person should look. "errors": str or None.
 
+    Raises
+    ------
+    TypeError
+        If `texts` is a single str.
+
     Examples
     --------
     >>> import numpy as np
@@ -66,6 +72,8 @@ def answer(
     >>> out["labels"], out["errors"]
     (['greeting', None], [None, 'texts[1] is empty.'])
     """
+    if isinstance(texts, str):
+        raise TypeError(f"texts is a str, {shorten(repr(texts))}; pass a list of str.")
     limits = ServiceLimits() if limits is None else limits
     rows = [check_row(text, i, limits) for i, text in enumerate(texts)]
     errors = [error for _, error in rows]

@@ -131,6 +131,9 @@ def build(
     title: str,
 ) -> FastAPI:
     """The application of `create_app`."""
+    # Several large bodies that become many objects would need their memory at the same time. Reading
+    # holds the lock of the interpreter anyway.
+    reading = Lock()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -145,7 +148,8 @@ def build(
             threads.pool.shutdown(wait=False, cancel_futures=True)
 
     def work(body: bytearray, deadline: float) -> bytes:
-        texts = read_texts(body, limits)
+        with reading:
+            texts = read_texts(body, limits)
         out = answer(
             app.state.model, texts, review_below=review_below, limits=limits, deadline=deadline
         )

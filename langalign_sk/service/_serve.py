@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._utils.optional import import_extra
 from .._utils.validation import check_number, warn_user
 from ._answers import quality_scorer
+from ._folder import check_owner
 from ._limits import ServiceLimits
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def create_app(
     TypeError
         If the model has no quality score.
     ValueError
-        If the token is too short to be a secret.
+        If the token is too short to be a secret, or `review_below` is not in [0, 1].
 
     Examples
     --------
@@ -83,6 +85,7 @@ def create_app(
     >>> app.title
     'Greetings'
     """
+    check_number("review_below", review_below, Real, lambda q: 0 <= q <= 1, "a number in [0, 1]")
     if token is not None:
         _check_token(token)
     if not isinstance(model, str | os.PathLike):
@@ -136,10 +139,13 @@ def serve(
     ------
     ImportError
         If FastAPI or uvicorn is not installed.
+    PermissionError, FileNotFoundError, NotADirectoryError
+        As in :func:`~langalign_sk.service.check_owner`.
     TypeError
         If the model has no quality score.
     ValueError
-        If the port is not one, or the token is too short to be a secret.
+        If the port is not one, the token is too short to be a secret, or `review_below` is not in
+        [0, 1].
 
     Warns
     -----
@@ -155,6 +161,8 @@ def serve(
     ValueError: port must be an int in 0..65535, got -1.
     """
     check_number("port", port, int, lambda n: 0 <= n <= 65_535, "an int in 0..65535")
+    if isinstance(model, str | os.PathLike):
+        check_owner(model)  # again at the start of the application, but a traceback is shorter here
     limits = ServiceLimits() if limits is None else limits
     app = create_app(
         model,

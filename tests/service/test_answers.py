@@ -26,6 +26,11 @@ def test_every_row_has_an_entry_in_each_list():
     assert answer(Greeter(), ["one"], review_below=0.5)["review"] == [False]
 
 
+def test_a_single_text_is_not_a_list_of_letters():
+    with pytest.raises(TypeError, match="texts is a str, 'hello'; pass a list"):
+        answer(Greeter(), "hello")
+
+
 @pytest.mark.parametrize("n", [1, 2, 7, 64])
 def test_a_row_that_the_model_fails_on_costs_no_other_row_its_answer(n):
     for bad in range(n):

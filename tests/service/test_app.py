@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
@@ -336,6 +338,27 @@ def test_a_folder_that_others_can_write_is_not_loaded(tmp_path):
 def test_a_model_without_a_quality_is_refused():
     with pytest.raises(TypeError, match="object, which has no quality_score"):
         create_app(object())
+
+
+@pytest.mark.parametrize("value", [-0.1, 2, "0.05", float("nan")])
+def test_a_share_of_review_that_is_none_is_refused(value):
+    with pytest.raises(ValueError, match="review_below must be a number in"):
+        create_app(Greeter(), review_below=value)
+
+
+def test_reading_and_checking_need_no_server():
+    code = (
+        "import sys; from langalign_sk.service import answer, check_owner, create_app; "
+        "print(sorted({'fastapi', 'starlette', 'uvicorn', 'pydantic', 'torch'} & {*sys.modules}))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_what_is_missing_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    with pytest.raises(ImportError, match=r'pip install "langalign-sk\[service\]"'):
+        create_app(Greeter())
 
 
 def test_the_model_is_warmed_up():

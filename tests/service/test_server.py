@@ -176,3 +176,13 @@ def test_a_service_that_others_reach_without_a_token_warns(monkeypatch):
     serve(Greeter(), host="0.0.0.0", token="correct-horse-battery")
     serve(Greeter())
     assert ran == [("0.0.0.0", 80), ("0.0.0.0", 8000), ("127.0.0.1", 8000)]
+
+
+def test_a_folder_is_checked_before_the_server_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr(_server, "run", lambda *_: pytest.fail("the server was started"))
+    with pytest.raises(FileNotFoundError, match="save a fitted model"):
+        serve(tmp_path / "none")
+    (tmp_path / "planted").mkdir()
+    (tmp_path / "planted").chmod(0o777)
+    with pytest.raises(PermissionError, match="can be written by other users"):
+        serve(tmp_path / "planted")
