@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from langalign_sk.service import ServiceLimits, answer
+from langalign_sk.service import ServiceLimits, _requests, answer
 from tests.service.toy import Greeter
 
 LIMITS = ServiceLimits(max_letters=20)
@@ -103,6 +103,20 @@ def test_letters_are_counted_in_the_normal_form(text, fits):
     if not fits:
         assert out["errors"][1] == "texts[1] has over 20 letters."
         assert model.batches == [["fine"]]
+
+
+@pytest.mark.parametrize("n", [2_000, 8_000])
+def test_counting_letters_that_become_many_ends_at_the_limit(n, monkeypatch):
+    made, real = [], _requests.normalize_text
+
+    def normalized(text, form):
+        made.append(len(out := real(text, form)))
+        return out
+
+    monkeypatch.setattr(_requests, "normalize_text", normalized)
+    text = "\ufdfa" * n
+    assert answer(Greeter(), [text])["errors"] == ["texts[0] has over 2000 letters."]
+    assert sum(made) < 3 * ServiceLimits().max_letters < 18 * n
 
 
 def test_rows_are_not_begun_after_the_deadline():
