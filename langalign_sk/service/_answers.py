@@ -51,7 +51,8 @@ def answer(
     dict of str to list
         Each list has an entry per row. "labels": str, or None for a row that has an error, is in no
         language of the model, or is like nothing that it has seen. "quality": float in [0, 1], 0
-        for a row with an error. "review": bool, whether a person should look. "errors": str or None.
+        for a row with an error. "review": bool, whether a person should look, as at
+        every row with an error. "errors": str or None.
 
     Raises
     ------
@@ -86,7 +87,9 @@ def answer(
             errors[i] = f"texts[{i}] {row}"
         else:
             labels[i], quality[i] = row
-    review = [q < review_below for q in quality]
+    review = [
+        q < review_below or error is not None for q, error in zip(quality, errors, strict=True)
+    ]
     return {"labels": labels, "quality": quality, "review": review, "errors": errors}
 
 

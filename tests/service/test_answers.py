@@ -24,6 +24,7 @@ def test_every_row_has_an_entry_in_each_list():
         "errors": [None, None, "texts[2] is empty."],
     }
     assert answer(Greeter(), ["one"], review_below=0.5)["review"] == [False]
+    assert answer(Greeter(), ["one", ""], review_below=0.0)["review"] == [False, True]
 
 
 def test_a_single_text_is_not_a_list_of_letters():
