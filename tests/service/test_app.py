@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from langalign_sk.service import ServiceLimits, create_app
+from langalign_sk.service import ServiceLimits, _requests, create_app
 from tests.service.toy import Greeter, Waiting, post
 
 pytest.importorskip("fastapi", reason="needs fastapi")
@@ -175,6 +175,38 @@ def test_the_sum_of_large_bodies_is_limited():
 
     limits = ServiceLimits(max_buffered_bytes=100_000, max_body_bytes=10**6)
     assert asked(receive, [(b"content-type", b"application/json")], limits) == 503
+
+
+@pytest.mark.parametrize(
+    "part", [b"[],", b'"",', b"0,", b"{},", b'"a":0,', b'"\\"",', b"[", b"  [", b"9", b"-"]
+)
+def test_a_body_of_many_parts_is_refused_before_objects_are_made(part, monkeypatch):
+    monkeypatch.setattr(json, "loads", lambda *_: pytest.fail("the body was decoded"))
+    for body in (part * 4_000, b'{"texts": [' + part * 4_000 + b'"a"]}'):
+        with pytest.raises(_requests.RefusedError, match="has fewer than 1032 parts"):
+            _requests.read_texts(body, LIMITS)
+
+
+@pytest.mark.parametrize(
+    "text", ["[],{}" * 3_000, '"' * 9_000, "\\" * 9_000, '\\"' * 5_000, "a\n" * 9_000, "가" * 9_000]
+)
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_what_stands_in_texts_is_not_a_part(text, ascii_only):
+    rows = [text] * LIMITS.max_rows
+    body = json.dumps({"note": {"of": text}, "texts": rows}, ensure_ascii=ascii_only, indent=4)
+    assert _requests.read_texts(body.encode(), LIMITS) == rows
+
+
+def test_a_string_without_an_end_is_read_once():
+    """The time would grow with the square of the length, which this test would not outlive."""
+    for body in (b'"' + b'\\"' * 1_000_000, b'"\\' * 1_000_000):
+        with pytest.raises(_requests.RefusedError):
+            _requests.read_texts(b'{"texts": [' + body, LIMITS)
+
+
+def test_a_byte_order_mark_is_read():
+    body = json.dumps({"texts": ["가"]}, ensure_ascii=False).encode("utf-8-sig")
+    assert _requests.read_texts(body, LIMITS) == ["가"]
 
 
 def test_a_million_wrong_items_cost_what_reading_them_costs():
