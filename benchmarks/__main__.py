@@ -12,6 +12,7 @@ BENCHMARKS = {
     "gap": "gap.run",
     "grid": "grid.run",
     "heads": "scores.heads",
+    "hostile": "costs.hostile",
     "layers": "scores.layers",
     "maps": "scores.maps",
     "mining": "scores.mining",
