@@ -35,7 +35,7 @@ def answer(
     ----------
     model : fitted estimator
         Has `predict`, and `quality_score` itself or in its first step, such as a Pipeline that
-        begins with a :class:`~langalign_sk.aligner.CrossLingualAligner`.
+        begins with a :class:`~langalign_sk.CrossLingualAligner`.
     texts : sequence of str
         The rows.
     review_below : float, default=0.05
