@@ -84,8 +84,8 @@ def read_texts(body: bytes | bytearray, limits: ServiceLimits) -> list[str]:
 def _has_many_parts(body: bytes | bytearray, most: int) -> bool:
     """Whether a body has more strings, or more signs outside of strings, than a right one.
 
-    The JSON decoder holds the lock of the interpreter until it has made an object of each part: a
-    second for a million, in which nobody else is answered.
+    The JSON decoder holds the lock of the interpreter until it has made an object of each part, and
+    nobody else is answered meanwhile (``python -m benchmarks hostile``, wrong items).
     """
     signs = end = 0
     for n, string in enumerate(_STRING.finditer(body)):
