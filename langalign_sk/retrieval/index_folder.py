@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -221,7 +222,7 @@ def _without_removed(index: DocumentIndex) -> Index:
 
 def manifest_of(folder: str | os.PathLike[str]) -> Path:
     """Path of the manifest of an index in a folder."""
-    return Path(folder).expanduser() / _MANIFEST
+    return folder_path(folder) / _MANIFEST
 
 
 def write_folder(folder: str | os.PathLike[str], contents: IndexContents) -> None:

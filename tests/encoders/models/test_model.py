@@ -90,7 +90,8 @@ def test_identity_has_the_files_of_linked_folders(copied, tmp_path):
     assert folder_identity(str(copied)) != before
 
 
-def test_the_hash_of_a_file_is_computed_once(tmp_path, cache_folder, keeps_all, monkeypatch):
+@pytest.mark.usefixtures("keeps_all")
+def test_the_hash_of_a_file_is_computed_once(tmp_path, cache_folder, monkeypatch):
     path = large_file(tmp_path / "large.bin")
     expected = hashlib.sha256(path.read_bytes()).hexdigest()
     assert hash_of_file(path) == expected
@@ -109,8 +110,9 @@ def test_the_hash_of_a_file_is_computed_once(tmp_path, cache_folder, keeps_all, 
     assert hash_of_file(path) == hashlib.sha256(path.read_bytes()).hexdigest() != expected
 
 
+@pytest.mark.usefixtures("keeps_all")
 @pytest.mark.parametrize("content", [b"", b"[1, 2]", b"\xff", b"{}", b"[" * 3000])
-def test_a_damaged_hash_is_computed_again(tmp_path, cache_folder, keeps_all, content):
+def test_a_damaged_hash_is_computed_again(tmp_path, cache_folder, content):
     path = large_file(tmp_path / "large.bin")
     expected = hash_of_file(path)
     (entry,) = cache_folder.iterdir()
@@ -124,7 +126,8 @@ def test_the_hash_of_a_file_that_has_just_changed_is_not_kept(tmp_path, cache_fo
     assert not cache_folder.exists()
 
 
-def test_a_cache_folder_that_cannot_be_made(tmp_path, cache_folder, keeps_all):
+@pytest.mark.usefixtures("keeps_all")
+def test_a_cache_folder_that_cannot_be_made(tmp_path, cache_folder):
     path = large_file(tmp_path / "large.bin")
     (tmp_path / "cache").write_text("a file")
     assert hash_of_file(path) == hashlib.sha256(path.read_bytes()).hexdigest()
