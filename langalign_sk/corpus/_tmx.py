@@ -6,10 +6,11 @@ import codecs
 import html
 import io
 import re
-import xml.etree.ElementTree as ET
+import xml.etree.ElementTree as ET  # nosec B405, see _check_prolog
 from dataclasses import dataclass, field
+from xml.parsers import expat  # nosec B407
 
-from .._utils.validation import warn_user
+from .._utils.validation import shorten, warn_user
 from ..languages.codes import base_code, did_you_mean, match_rank
 from ._columns import MissingLanguageError, Sides, target_names
 from ._files import PairFile
@@ -20,8 +21,8 @@ __all__ = ["read_tmx"]
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 # Elements whose content is markup of the translated document (TMX 1.4b, "content markup").
 _MARKUP = frozenset({"bpt", "ept", "it", "ph", "ut"})
-_LINE_BREAK = re.compile(r"<\s*(br|lb)\b|^\s*(\\n|\r?\n)\s*$", re.IGNORECASE)
-_INDENTATION = re.compile(r"[ \t]*(?:\r?\n[ \t]*)+(?<=[ \t])")
+_LINE_BREAK = re.compile(r"<\s*(br|lb)\b", re.IGNORECASE)
+_BLANKS = re.compile(r"(?:[ \t]|\r?\n)+")
 # What XML 1.0 does not allow, as such or as a reference.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _REFERENCE = re.compile(r"&#(?:x([0-9a-fA-F]+)|([0-9]+));")
@@ -61,11 +62,12 @@ class _Memory:
 def read_tmx(file: PairFile, target_lang: str) -> Sides:
     """Read the pairs of a translation memory; units that are broken are left out with a warning."""
     try:
-        memory = _parsed(file.data, target_lang)
-    except ET.ParseError as error:
-        memory = _recovered(file, target_lang, error)
-    except (LookupError, ValueError) as error:  # an encoding that the XML parser does not know
-        memory = _decoded(file, target_lang, error)
+        memory = _read(file, target_lang)
+    except _EntityError as error:
+        raise ValueError(
+            f"{file.label} {error}. Entities of a file are not read, as they may stand for other "
+            "files or for gigabytes: write their text in their place, and delete the declarations."
+        ) from None
     if not memory.target:
         raise MissingLanguageError(
             f"{file.label} holds no pair of 'en' and {target_names(target_lang)}. Its languages "
@@ -81,13 +83,54 @@ def read_tmx(file: PairFile, target_lang: str) -> Sides:
     return memory.target, memory.source
 
 
+def _read(file: PairFile, target_lang: str) -> _Memory:
+    try:
+        return _parsed(file.data, target_lang)
+    except ET.ParseError as error:
+        return _recovered(file, target_lang, error)
+    except (LookupError, ValueError) as error:  # an encoding that the XML parser does not know
+        return _decoded(file, target_lang, error)
+
+
 def _parsed(data: bytes, target_lang: str) -> _Memory:
+    _check_prolog(data)
     memory = _Memory(target_lang)
-    for _, element in ET.iterparse(io.BytesIO(data)):
+    for _, element in ET.iterparse(io.BytesIO(data)):  # nosec B314, the prolog is checked
         if _local_name(element) == "tu":
             memory.add(element)
             element.clear()
     return memory
+
+
+def _check_prolog(data: bytes) -> None:
+    """Raise where a file declares entities, which may stand for gigabytes or for other files.
+
+    A name of a DTD, as most of these files have, is never followed.
+    """
+
+    def refuse(name: str, *of_entity: object) -> None:
+        raise _EntityError(f"declares the entity {shorten(name, 40)!r}")
+
+    def leave(*of_element: object) -> None:
+        raise _PrologEnd
+
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler = refuse
+    parser.StartElementHandler = leave
+    try:
+        parser.Parse(data, True)
+    except _PrologEnd:
+        pass
+    except expat.ExpatError:
+        pass  # is found again, and told, by the reader
+
+
+class _PrologEnd(Exception):
+    """The first element begins: nothing is declared after it."""
+
+
+class _EntityError(Exception):
+    """A file declares entities."""
 
 
 def _decoded(file: PairFile, target_lang: str, error: Exception) -> _Memory:
@@ -95,7 +138,7 @@ def _decoded(file: PairFile, target_lang: str, error: Exception) -> _Memory:
     remedy = ValueError(f"{file.label}: {error}. Convert the file to UTF-8.")
     try:
         text = file.data.decode(_declared_encoding(file.data))
-    except (LookupError, UnicodeDecodeError):
+    except (LookupError, UnicodeError):
         raise remedy from error
     try:
         return _parsed(_as_utf8(text), target_lang)
@@ -127,12 +170,15 @@ def _recovered(file: PairFile, target_lang: str, error: ET.ParseError) -> _Memor
     broken = ValueError(f"{file.label}, line {error.position[0]}: broken XML ({error}).")
     try:
         text = file.data.decode(_declared_encoding(file.data), "surrogateescape")
-    except (LookupError, UnicodeDecodeError):
+    except (LookupError, UnicodeError):
         raise broken from error
     if not re.search(r"</(\w+:)?tmx\s*>\s*$", text.rstrip("\0\x1a")):
         raise broken from error  # cut off: what is missing is not known
     comments = re.compile("<!--.*?-->", re.DOTALL)
-    text = comments.sub(lambda comment: "\n" * comment[0].count("\n"), text)
+    end = text.rfind("-->") + len(
+        "-->"
+    )  # a comment that never ends would be sought in all the rest
+    text = comments.sub(lambda comment: "\n" * comment[0].count("\n"), text[:end]) + text[end:]
     memory = _Memory(target_lang)
     mended: list[int] = []
     skipped: list[int] = []
@@ -143,7 +189,7 @@ def _recovered(file: PairFile, target_lang: str, error: ET.ParseError) -> _Memor
         unit = re.match(r".*?</(?:\w+:)?tu\s*>", text[start:stop], re.DOTALL)
         clean = _mended(unit[0] if unit else "")
         try:
-            memory.add(ET.fromstring(clean))
+            memory.add(ET.fromstring(clean))  # nosec B314, a unit without a prolog
         except (ET.ParseError, ValueError):
             skipped.append(line)
             continue
@@ -163,7 +209,10 @@ def _mended(unit: str) -> str:
 
 
 def _allowed_reference(reference: re.Match[str]) -> str:
-    code = int(reference[1], 16) if reference[1] else int(reference[2])
+    digits = (reference[1] or reference[2]).lstrip("0")
+    if len(digits) > len("1114111"):  # of the last character; int refuses thousands of digits
+        return ""
+    code = int(digits or "0", 16 if reference[1] else 10)
     if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
         return ""
     return chr(code) if _FORBIDDEN.match(chr(code)) else reference[0]
@@ -222,15 +271,33 @@ def _segment(variant: ET.Element, kept: bool) -> str:
         text = text[:end]
     if "\n" in text[:start]:
         text = text[start:]
-    return _INDENTATION.sub(" ", text)
+    return _BLANKS.sub(_without_indentation, text)
 
 
-def _plain_text(element: ET.Element) -> str:
-    parts = [element.text or ""]
-    for child in element:
-        if _local_name(child) not in _MARKUP:
-            parts.append(_plain_text(child))
-        elif child.get("type") == "lb" or _LINE_BREAK.search(child.text or ""):
+def _without_indentation(blanks: re.Match[str]) -> str:
+    """Blanks as they are, but for a line end and the indentation after it, which are one space."""
+    head = blanks[0].rstrip("\r\n")
+    return " " + blanks[0][len(head) :] if "\n" in head else blanks[0]
+
+
+def _plain_text(segment: ET.Element) -> str:
+    parts: list[str] = []
+    ahead: list[ET.Element | str] = [segment]  # elements may be nested deeper than calls
+    while ahead:
+        item = ahead.pop()
+        if isinstance(item, str):
+            parts.append(item)
+        elif item is segment or _local_name(item) not in _MARKUP:
+            parts.append(item.text or "")
+            for child in reversed(item):
+                ahead += [child.tail or "", child]
+        elif _is_line_break(item):
             parts.append("" if parts[-1][-1:].isspace() else " ")
-        parts.append(child.tail or "")
     return "".join(parts)
+
+
+def _is_line_break(markup: ET.Element) -> bool:
+    text = markup.text or ""
+    if markup.get("type") == "lb" or _LINE_BREAK.search(text):
+        return True
+    return text.strip() == "\\n" or ("\n" in text and not text.strip())
