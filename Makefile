@@ -3,10 +3,10 @@ PYTHON := python
 # The checkout goes before an installed package.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: check lint types layers words unused docstrings fragments test fast doctest docs \
+.PHONY: check lint types layers words unused docstrings safety test fast docs \
         kernels fuzz bench-smoke names fix hooks
 
-check: lint types layers words unused docstrings  ## everything but the tests
+check: lint types layers words unused docstrings safety  ## everything but the tests
 
 lint:
 	ruff check .
@@ -26,6 +26,9 @@ unused:  ## dead code
 
 docstrings:  ## sections and layout of docstrings
 	git ls-files -z 'langalign_sk/*.py' | xargs -0 numpydoc lint
+
+safety:  ## calls that may run, open or trust what a stranger wrote
+	bandit -q -c pyproject.toml -r langalign_sk benchmarks examples
 
 test:  ## all tests, and the examples of all docstrings
 	$(PYTHON) -m pytest

@@ -25,7 +25,8 @@ aligner = CrossLingualAligner(
 print(aligner.alignment_report_)
 
 adapter = aligner.language_map_
-assert isinstance(adapter, AdapterAligner)  # with several languages, a dict of them
+if not isinstance(adapter, AdapterAligner):  # with several languages, a dict of them
+    raise TypeError(f"language_map_ is a {type(adapter).__name__}")
 print(f"\nStarted from {adapter.start_}, kept epoch {adapter.best_epoch_} of {adapter.n_iter_}.")
 for epoch in adapter.history_:
     print(f"  epoch {epoch['epoch']:2d}  loss {epoch['train_loss']:.3f}  "

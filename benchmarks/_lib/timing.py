@@ -69,7 +69,7 @@ def in_own_process(function: Callable, *args, threads: int | None = None) -> Any
 
 def python(code: str, **environment: str) -> str:
     """What a new Python process prints."""
-    child = subprocess.run(
+    child = subprocess.run(  # nosec B603
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,

@@ -69,7 +69,7 @@ def stalled(port, stop):
                     connections.remove(connection)
         while len(connections) < N_STALLED and not stop.is_set():
             connection = socket.create_connection(("127.0.0.1", port), timeout=60)
-            connection.sendall(random.choice(says))
+            connection.sendall(random.choice(says))  # nosec B311 # no secret
             connection.setblocking(False)
             connections.append(connection)
     for connection in connections:
@@ -93,7 +93,7 @@ def served(folder):
         port = free.getsockname()[1]
     env = {**os.environ, "SERVICE_MODEL": str(folder), "SERVICE_PORT": str(port)}
     command = [sys.executable, str(EXAMPLE)]
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # nosec B603
         command,
         env={**env, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,

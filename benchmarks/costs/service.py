@@ -139,7 +139,7 @@ def served(folder):
     command = [sys.executable, "-m", "uvicorn", "service:app", "--port", str(port)]
     command += ["--app-dir", str(EXAMPLE.parent), "--log-level", "warning"]
     env = {**os.environ, "SERVICE_MODEL": str(folder), "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, env=env)
+    process = subprocess.Popen(command, env=env)  # nosec B603
     try:
         for _ in range(600):
             if process.poll() is not None:
@@ -233,7 +233,7 @@ def started(how, path):
     times = []
     for _ in range(STARTS):
         command = [sys.executable, "-c", START, how, str(path)]
-        lines = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+        lines = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)  # nosec B603
         *seconds, torch = lines.stdout.split()
         times.append([float(s) for s in seconds])
     steps = dict(zip(STEPS, np.median(times, axis=0).tolist(), strict=True))

@@ -119,7 +119,7 @@ def measure(folder, name, bench, lang, limit=TIME_LIMIT, options=()):
     for result in ("measured.json", "moved.npz"):
         (folder / result).unlink(missing_ok=True)
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit)  # nosec B603
     except subprocess.TimeoutExpired:
         return {"absent": f"{OUT_OF_TIME} {limit} s"}
     if done.returncode:

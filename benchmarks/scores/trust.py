@@ -101,7 +101,8 @@ def checked(X, Y, method, language):
     aligner = LinearAligner(**method)
     rows = aligner.check_rows(X, Y)
     held_out = aligner.fit_rows(rows).held_out(rows, SEED)
-    assert held_out is not None
+    if held_out is None:
+        raise ValueError(f"{len(X)} pairs are too few to hold some out")
     indices, moved, counterparts, groups = held_out
     evaluation = Evaluation(
         "language map",

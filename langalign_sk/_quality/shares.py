@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._utils.validation import ensured
 from ..metrics._core import held_out_folds
 
 __all__ = ["LEVELS", "MAX_ROWS", "MIN_ROWS", "quality_folds", "share_below", "smallest_share"]
@@ -19,9 +20,8 @@ LEVELS = np.linspace(0, 1, 100)
 
 def quality_folds(n: int, draw: np.random.RandomState) -> list[NDArray[np.intp]]:
     """Folds of rows to hold out, of MIN_ROWS rows or more."""
-    folds = held_out_folds(np.arange(n), draw)
-    assert folds is not None  # MIN_ROWS is more than it asks for
-    return folds
+    # MIN_ROWS is more than it asks for.
+    return ensured(held_out_folds(np.arange(n), draw), "folds")
 
 
 def smallest_share(values: NDArray, quantiles: NDArray) -> NDArray:

@@ -5,9 +5,19 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["check_choice", "check_grid", "check_number", "forget", "shorten", "warn_user"]
+__all__ = [
+    "check_choice",
+    "check_grid",
+    "check_number",
+    "ensured",
+    "forget",
+    "shorten",
+    "warn_user",
+]
+
+T = TypeVar("T")
 
 # Frames of these packages stand between a user's line and a warning: a search of scikit-learn
 # calls an estimator, a file of joblib, pickle or skops builds one.
@@ -43,6 +53,25 @@ def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
 
 def _package(names: dict[str, Any]) -> str:
     return str(names.get("__name__", "")).partition(".")[0]
+
+
+def ensured(value: T | None, name: str) -> T:
+    """Return a value that its callers have seen to, and raise RuntimeError if it is None.
+
+    An assert says the same, but python -O drops it.
+
+    Parameters
+    ----------
+    value : object
+        Anything but None.
+    name : str
+        What it is, for the message.
+    """
+    if value is None:
+        raise RuntimeError(
+            f"{name} is None where it must be set: an error of langalign_sk. Please report it."
+        )
+    return value
 
 
 def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:

@@ -357,7 +357,8 @@ class CrossLingualAligner(
         exempt_from_tuning(self)
         fit_planned(self, plan, session)
         data = read_rows(self, X)
-        assert isinstance(data, Text)
+        if not isinstance(data, Text):
+            raise TypeError("cross_fit needs texts as X, not embeddings.")
         rows = data.rows
         languages = router_of(self)(rows)
         english = [i for i, language in enumerate(languages) if language == "en"]

@@ -132,7 +132,7 @@ class FitCache:
             else:
                 self._misses += 1
         if content is not None:
-            return pickle.loads(content)
+            return pickle.loads(content)  # nosec B301 # bytes of this object only
         result = fit()
         if self.max_bytes:
             content = pickle.dumps(result)

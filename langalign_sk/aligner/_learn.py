@@ -16,7 +16,7 @@ from .._quality.shares import MAX_ROWS
 from .._quality.texts import TextQuality
 from .._quality.vectors import VectorQuality
 from .._utils.normalization import normalize_texts
-from .._utils.validation import warn_user
+from .._utils.validation import ensured, warn_user
 from ..encoders import EncodingSession
 from ..encoders.base import seen_model
 from ..encoders.long_texts import numbered_rows
@@ -255,8 +255,7 @@ def _learn_quality(
 
 
 def _quality_of_rows(plan: Plan) -> VectorQuality | None:
-    assert plan.embeddings is not None
-    Z = plan.embeddings[0]
+    Z = ensured(plan.embeddings, "embeddings")[0]
     distinct = np.unique(duplicate_groups(Z), return_index=True)[1]
     if len(distinct) > MAX_ROWS:
         distinct = np.random.RandomState(plan.seed).choice(distinct, MAX_ROWS, replace=False)

@@ -11,6 +11,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.model_selection import KFold
 
+from .._utils.validation import ensured
+
 __all__ = [
     "Calibration",
     "choose_calibration",
@@ -74,7 +76,7 @@ def fit_calibration(
     shifted: NDArray | None = None
     log_ratio: NDArray | float = 0.0
     if "prior_shift" in name:
-        assert prior is not None
+        prior = ensured(prior, "prior")
         shifted = _shrunk(np.bincount(labels, minlength=len(prior)), prior)
         log_ratio = np.log(shifted / prior)
     temperature = fit_temperature(scores, labels, log_ratio) if "temperature" in name else 1.0

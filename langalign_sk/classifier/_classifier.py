@@ -29,7 +29,7 @@ from .._utils.containers import label_column
 from .._utils.fits import keeps_former_fit
 from .._utils.idle import say_idle
 from .._utils.lineage import LineageMixin, note_clone
-from .._utils.validation import check_choice, forget, warn_user
+from .._utils.validation import check_choice, ensured, forget, warn_user
 from ..aligner._frozen import fitted_aligner, thawed
 from ..aligner._pairs import pairs_of_corpus, sides_of_rows
 from ..aligner._route import missing_of, route_of, router_of, transform_pairs
@@ -488,7 +488,7 @@ class AlignedClassifier(LineageMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
             temperature = max(1.0, self._temperature_of_pairs(aligner, pairs))
         if "prior_shift" not in name:
             return Calibration(temperature)
-        assert prior is not None
+        prior = ensured(prior, "prior")
         scores = _scores_of(self.classifier, _moved(aligner, rows))[target]
         shifted = prior_of_unlabelled(softmax(scores / temperature, axis=1), prior)
         return Calibration(temperature, shifted, np.log(shifted / prior))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from .._utils.validation import ensured
 from ..mapping import LinearAligner
 from ..mapping._base import PairedMap
 from ..mapping.rows import PairedRows
@@ -145,8 +146,7 @@ def same_label_log_ratio(target: NDArray, english: NDArray) -> NDArray[np.float6
 
 def _moved(fitted: PairedMap, rows: PairedRows, seed: int) -> NDArray:
     """Held-out rows, moved by maps of the rows outside their fold."""
-    held_out = rows.held_out(seed)
-    assert held_out is not None
+    held_out = ensured(rows.held_out(seed), "held_out")
     pairs = fitted.held_out(rows, seed)
     if pairs is not None and np.array_equal(pairs.indices, held_out.indices):
         return pairs.moved

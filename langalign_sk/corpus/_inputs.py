@@ -11,7 +11,7 @@ import numpy as np
 
 from .._utils.containers import Table, cells_of, check_column_names, opened, text_cells
 from .._utils.texts import check_texts
-from .._utils.validation import shorten
+from .._utils.validation import ensured, shorten
 from ..languages import LanguageRouter, script_of, scripts_of_language
 from ..languages.codes import declared_language
 from ._corpus import ParallelCorpus
@@ -215,8 +215,8 @@ def _pairs_of_columns(
         pairs = Pairs(targets, englishes, [languages[0]] * len(targets))
         _check_not_swapped(pairs)
         return pairs
-    assert router is not None
-    return Pairs(targets, englishes, _languages_of_targets(targets, router))
+    languages = _languages_of_targets(targets, ensured(router, "router"))
+    return Pairs(targets, englishes, languages)
 
 
 def _languages_of_targets(targets: list[str], router: LanguageRouter) -> list[str]:

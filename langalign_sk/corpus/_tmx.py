@@ -6,7 +6,7 @@ import codecs
 import html
 import io
 import re
-import xml.etree.ElementTree as ET  # nosec B405, see _check_prolog
+import xml.etree.ElementTree as ET  # nosec B405 # see _check_prolog
 from dataclasses import dataclass, field
 from xml.parsers import expat  # nosec B407
 
@@ -95,7 +95,7 @@ def _read(file: PairFile, target_lang: str) -> _Memory:
 def _parsed(data: bytes, target_lang: str) -> _Memory:
     _check_prolog(data)
     memory = _Memory(target_lang)
-    for _, element in ET.iterparse(io.BytesIO(data)):  # nosec B314, the prolog is checked
+    for _, element in ET.iterparse(io.BytesIO(data)):  # nosec B314 # the prolog is checked
         if _local_name(element) == "tu":
             memory.add(element)
             element.clear()
@@ -189,7 +189,7 @@ def _recovered(file: PairFile, target_lang: str, error: ET.ParseError) -> _Memor
         unit = re.match(r".*?</(?:\w+:)?tu\s*>", text[start:stop], re.DOTALL)
         clean = _mended(unit[0] if unit else "")
         try:
-            memory.add(ET.fromstring(clean))  # nosec B314, a unit without a prolog
+            memory.add(ET.fromstring(clean))  # nosec B314 # without a prolog
         except (ET.ParseError, ValueError):
             skipped.append(line)
             continue

@@ -180,5 +180,8 @@ def _header(n: int, width: int) -> bytes:
     header = {"descr": _DTYPE.str, "fortran_order": False, "shape": (n, width)}
     np.lib.format.write_array_header_1_0(buffer, header)
     content = buffer.getvalue()
-    assert len(content) == _HEADER_BYTES
+    if len(content) != _HEADER_BYTES:
+        raise RuntimeError(
+            f"numpy {np.__version__} writes {len(content)} bytes of header, not {_HEADER_BYTES}."
+        )
     return content

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from .._utils.normalization import normalize_texts
-from .._utils.validation import check_choice, shorten, warn_user
+from .._utils.validation import check_choice, ensured, shorten, warn_user
 from .codes import base_code, did_you_mean
 from .scripts import Reading, letters_of, read, script_of, scripts_of_language
 
@@ -226,8 +226,7 @@ class LanguageRouter:
         return max(weights, key=weights.__getitem__)
 
     def _by_callable(self, texts: list[str]) -> tuple[list[str | None], list[Any]]:
-        assert self.detect is not None
-        seen = list(self.detect(texts))
+        seen = list(ensured(self.detect, "detect")(texts))
         if len(seen) != len(texts):
             raise ValueError(
                 f"detect returned {len(seen)} codes for {len(texts)} texts; it must return one per "

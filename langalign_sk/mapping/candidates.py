@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .._utils.validation import check_choice, check_grid
+from .._utils.validation import check_choice, check_grid, ensured
 from .closed_form import AffineMap, Solver
 from .rows import HeldOutRows
 
@@ -101,15 +101,12 @@ class Candidate:
         if self.method == "procrustes":
             return solver.procrustes(reverse)
         if self.method == "ridge":
-            assert self.alpha is not None
-            return solver.ridge(self.alpha, reverse)
+            return solver.ridge(ensured(self.alpha, "alpha"), reverse)
         return solver.spectral(*self.spectral_settings(), reverse)
 
     def spectral_settings(self) -> tuple[float, float, int | None]:
         """Strength, power and rank of a spectral map."""
-        assert self.alpha is not None
-        assert self.power is not None
-        return self.alpha, self.power, self.rank
+        return ensured(self.alpha, "alpha"), ensured(self.power, "power"), self.rank
 
     def move(self, solver: Solver, X: NDArray, Y: NDArray) -> tuple[NDArray, NDArray]:
         """Rows of both sides where the map brings them together."""

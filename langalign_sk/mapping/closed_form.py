@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, cholesky, eigh, solve_triangular, svd
 
+from .._utils.validation import ensured
+
 __all__ = ["AffineMap", "Moments", "Solver", "origins_of"]
 
 
@@ -141,13 +143,11 @@ class Solver:
 
     @property
     def cov_x(self) -> NDArray:
-        assert self._cov_x is not None
-        return self._cov_x
+        return ensured(self._cov_x, "cov_x")
 
     @property
     def cov_y(self) -> NDArray:
-        assert self._cov_y is not None
-        return self._cov_y
+        return ensured(self._cov_y, "cov_y")
 
     @cached_property
     def _eigen_x(self) -> tuple[NDArray, NDArray]:

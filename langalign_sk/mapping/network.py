@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._utils.validation import ensured
+
 __all__ = ["Network"]
 
 
@@ -62,8 +64,7 @@ class Network:
             out = X @ self.coef
             out += self.intercept
         if not self.layers:
-            assert out is not None
-            return out
+            return ensured(out, "coef")
         hidden = X
         for weight, bias in self.layers[:-1]:
             hidden = hidden @ weight

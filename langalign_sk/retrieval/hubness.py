@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from .._utils.validation import ensured
 from ..metrics._core import mean_neighbor_cosine
 from .backends import CompleteSearch
 from .exact import QUERY_BLOCK, Rows, nearest
@@ -186,8 +187,7 @@ class Hubness:
         self, plain: tuple[NDArray, NDArray], corrected: tuple[NDArray, NDArray]
     ) -> tuple[NDArray, NDArray]:
         """Corrected results for the queries whose nearest document is active, plain ones else."""
-        assert self.active is not None
-        active = self.active[plain[0][:, :1]]
+        active = ensured(self.active, "active")[plain[0][:, :1]]
         positions, scores = (
             np.where(active, new, old) for old, new in zip(plain, corrected, strict=True)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,8 +105,8 @@ def _reciprocal_ranks(
     """Reciprocal ranks of the right documents; a tie counts half."""
     coefficients = coefficients_of(weights, spreads)
     # Without those of weight 0, whose product with -inf is no number.
-    fused = sum(c * S for c, S in zip(coefficients, scores, strict=True) if c > 0)
-    assert isinstance(fused, np.ndarray)
+    parts = (c * S for c, S in zip(coefficients, scores, strict=True) if c > 0)
+    fused: NDArray = reduce(np.add, parts)
     first, others = fused[:, :1], fused[:, 1:]
     ahead = (others > first).sum(axis=1) + 0.5 * (others == first).sum(axis=1)
     return np.asarray(1 / (1 + ahead), dtype=np.float64)

@@ -26,7 +26,7 @@ from .._utils.lineage import LineageMixin
 from .._utils.reread import read_again
 from .._utils.stamp import VersionStampMixin
 from .._utils.tables import as_column
-from .._utils.validation import check_choice, warn_user
+from .._utils.validation import check_choice, ensured, warn_user
 from ..aligner import CrossLingualAligner
 from ..aligner._frozen import prepared_aligner, thawed
 from ..aligner._learn import fit_planned
@@ -714,7 +714,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         self, texts: list[str] | None, pairs: dict[str, Sides]
     ) -> tuple[LexicalIndex | None, str]:
         """View of the words in common, or None, and why."""
-        assert texts is not None
+        texts = ensured(texts, "texts")
         if self.lexical is True:
             return LexicalIndex(texts), "as asked"
         if not pairs:

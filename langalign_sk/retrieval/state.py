@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from .._utils.validation import ensured
 from .fusion import Fusion, Joined
 from .index import DocumentIndex
 from .report import SearchReport
@@ -195,7 +196,6 @@ def found_by(
         Scores.
     """
     if fusion is None:
-        assert rows[0] is not None
-        return views[0].index.search(rows[0], k)
+        return views[0].index.search(ensured(rows[0], "rows"), k)
     positions, scores = fusion.search([view.index for view in views], rows, texts, k)
     return views[0].index.places(positions), scores

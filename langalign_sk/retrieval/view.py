@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._utils.validation import ensured
 from ..aligner._frozen import thawed
 from ..aligner._route import encoder_name, route_of, router_of, transform_rows
 from ..encoders import EncodingSession
@@ -80,11 +81,10 @@ class SearchView:
     def add(self, rows: NDArray, languages: list[str], ids: list[Any]) -> None:
         """Index unit rows of more documents."""
         if self.centring is not None:
-            assert self.lengths is not None
-            assert self.languages is not None
+            before, spoken = ensured(self.lengths, "lengths"), ensured(self.languages, "languages")
             rows, lengths = self.centring.documents(rows, languages)
-            self.lengths = np.concatenate([self.lengths, lengths])
-            self.languages = np.concatenate([self.languages, np.array(languages)])
+            self.lengths = np.concatenate([before, lengths])
+            self.languages = np.concatenate([spoken, np.array(languages)])
         self.index.add(rows, ids)
 
     def uncentred(self) -> NDArray:

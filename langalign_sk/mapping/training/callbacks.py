@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from skorch.callbacks import Callback
 
+from ..._utils.validation import ensured
 from ...metrics._core import likelihood_and_recall
 from ..network import Network
 from .batches import PairDataset
@@ -182,8 +183,8 @@ class Kept(Callback):
 
     def _scores_of(self, i: int, network: Network) -> _Scores:
         """Held-out figures of the map from X to Y (0), or back (1)."""
-        assert self.rows is not None
-        return self._compared(network(self.rows[i]), self.rows[1 - i])
+        rows = ensured(self.rows, "rows")
+        return self._compared(network(rows[i]), rows[1 - i])
 
     def _compared(self, moved: NDArray, targets: NDArray) -> _Scores:
         if not (np.isfinite(moved).all() and np.isfinite(targets).all()):

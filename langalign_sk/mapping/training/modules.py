@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..._utils.validation import ensured
 from ..network import Network
 
 __all__ = ["BothWays", "Trainable", "initial_layers"]
@@ -59,8 +60,7 @@ class Trainable(nn.Module):
             self.register_buffer("coef", _tensor(start.coef))
             self.intercept = nn.Parameter(_tensor(start.intercept))
         if linear:
-            assert start.coef is not None
-            d, k = start.coef.shape
+            d, k = ensured(start.coef, "coef").shape
             if rank is None:
                 self.change = nn.Parameter(torch.zeros(d, k))
             else:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from ..._utils.validation import warn_user
+from ..._utils.validation import ensured, warn_user
 from ..candidates import cautious_candidate, linear_candidates
 from ..closed_form import AffineMap
 from ..network import Network
@@ -133,10 +133,9 @@ def unfolded(
     Network
         Without an affine part.
     """
-    assert affine.coef is not None
-    assert affine.intercept is not None
-    components = Components(AffineMap(affine.coef, affine.intercept), *moments)
-    d, k = affine.coef.shape
+    coef, intercept = ensured(affine.coef, "coef"), ensured(affine.intercept, "intercept")
+    components = Components(AffineMap(coef, intercept), *moments)
+    d, k = coef.shape
     if architecture == "fc":
         widths = _widths_of_fc(d, adapter_dim or 2 * len(components), k)
     else:
