@@ -17,6 +17,7 @@ from langalign_sk._utils.validation import (
     check_choice,
     check_grid,
     check_number,
+    ensured,
     forget,
     warn_user,
 )
@@ -219,3 +220,9 @@ def test_attributes_of_the_class_stay():
     forget(thing, "seen_")
     forget(thing, "seen_")
     assert thing.seen_ is None
+
+
+def test_a_value_that_must_be_there():
+    assert ensured(0, "prior") == 0
+    with pytest.raises(RuntimeError, match=r"prior is None .* report"):
+        ensured(None, "prior")
