@@ -153,6 +153,8 @@ def build(
         out = answer(
             app.state.model, texts, review_below=review_below, limits=limits, deadline=deadline
         )
+        if time.monotonic() > deadline:
+            raise TimeoutError  # 503 as well where the event loop was too busy to see it first
         return _encoded(out)
 
     async def predict(request: Request) -> Response:
