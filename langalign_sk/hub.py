@@ -21,9 +21,10 @@ __all__ = ["from_pretrained", "push_to_hub"]
 
 # Names of the files that `save` writes: other files of a repository are left alone.
 _FILES = [
-    f"{stem}{number}-{'[0-9a-f]' * 8}.{suffix}"
+    f"{stem}{number}-{'[0-9a-f]' * n_digits}.{suffix}"
     for stem in STEMS
     for number in ("", "_[0-9]", "_[0-9][0-9]")
+    for n_digits in (8, 16)
     for suffix in SUFFIXES
 ]
 _COMMIT = re.compile("[0-9a-f]{40}")

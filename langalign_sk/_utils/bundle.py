@@ -57,11 +57,14 @@ _MOST_NODES = 200_000  # values in a manifest
 _MOST_LEVELS = 64
 _LONGEST_NUMBER = 64  # characters; float64 needs at most 25
 _NAME = re.compile(r"(?!\.+$)[\w.-]{1,200}", re.ASCII)  # of a file in the folder itself
+# The second half of a token is made of the first, so that no file of others is taken for one that a
+# killed writer left: rows-20260131.npy is not. Earlier releases had no second half.
 _WRITTEN = re.compile(
-    rf"(?:{'|'.join(STEMS)})(?:_\d{{1,6}})?-[0-9a-f]{{8}}\.(?:{'|'.join(SUFFIXES)})"
+    rf"(?:{'|'.join(STEMS)})(?:_[0-9]{{1,6}})?"
+    rf"-([0-9a-f]{{8}})([0-9a-f]{{8}})?\.(?:{'|'.join(SUFFIXES)})"
 )
 _MANIFESTS = ("langalign_sk.json", "index.json")
-_PART = re.compile(r"(?:[\w]+\.json|README\.md)-[0-9a-f]{8}\.part", re.ASCII)
+_PART = re.compile(r"(?:langalign_sk\.json|index\.json|README\.md)-[0-9a-f]{8}\.part")
 
 
 class DamagedError(ValueError):
@@ -92,7 +95,8 @@ class BundleWriter:
     def __init__(self, folder: Path, manifest: str) -> None:
         self.folder = folder
         self._manifest = manifest
-        self._token = secrets.token_hex(4)
+        half = secrets.token_hex(4)
+        self._token = half + _second_half(half)
         self._lock: int | None = None
         self._beside: list[Callable[[], None]] = []
         self._files: dict[str, dict[str, Any]] = {}
@@ -148,11 +152,9 @@ class BundleWriter:
         before = _names(self.folder / self._manifest) or set()
         try:
             if kind is None:
-                text = json.dumps(
-                    {**self.fields, "files": self._files}, indent=1, ensure_ascii=False
-                )
+                text = _readable({**self.fields, "files": self._files}, self._manifest)
                 with replacing(self.folder / self._manifest) as part:
-                    part.write_bytes(text.encode())
+                    part.write_bytes(text)
                 for write in self._beside:
                     write()
         finally:
@@ -171,11 +173,10 @@ class BundleWriter:
         manifests = {name: _names(self.folder / name) for name in there if name.endswith(".json")}
         # Where a manifest cannot be read, its files may be all that is left of it.
         readable = all(manifests.get(name, set()) is not None for name in _MANIFESTS)
-        candidates = {name for name in there if _WRITTEN.fullmatch(name)}
+        candidates = {name for name in there if name in before and _WRITTEN.fullmatch(name)}
+        candidates |= {name for name in there if f"-{self._token}." in name}
         if written and readable and self._lock is not None:
-            candidates |= {name for name in there if _PART.fullmatch(name)}
-        else:
-            candidates &= before | {name for name in there if f"-{self._token}." in name}
+            candidates |= {name for name in there if _is_leftover(name)}
         candidates -= set().union(*(named or () for named in manifests.values()))
         for name in candidates:
             path = self.folder / name
@@ -244,9 +245,7 @@ class Bundle:
         if self._leads_out(path):
             raise self._link(path)
         try:
-            if path.stat().st_size > _MAX_MANIFEST:
-                raise damaged
-            fields = read_json(path.read_bytes())
+            fields = read_json(_content_of(path))
         except (ValueError, RecursionError):
             raise damaged from None
         if not isinstance(fields, dict) or type(fields.get("format_version")) is not int:
@@ -406,6 +405,48 @@ def read_json(content: bytes) -> Any:
     raise ValueError("there are too many levels")
 
 
+def _content_of(manifest: Path) -> bytes:
+    """Bytes of a manifest; ValueError if there are too many, even if the file grows meanwhile."""
+    with manifest.open("rb") as file:
+        content = file.read(_MAX_MANIFEST + 1)
+    if len(content) > _MAX_MANIFEST:
+        raise ValueError("the manifest is too large")
+    return content
+
+
+def _readable(fields: dict[str, Any], manifest: str) -> bytes:
+    """Content of a manifest, which a `Bundle` reads again.
+
+    Raises
+    ------
+    ValueError
+        If it is beyond the limits of reading; the former bundle stays then.
+    """
+    content = json.dumps(fields, indent=1, ensure_ascii=False).encode()
+    try:
+        if len(content) > _MAX_MANIFEST:
+            raise ValueError("the manifest is too large")
+        read_json(content)
+    except ValueError as error:
+        raise ValueError(
+            f"{manifest} would be beyond what can be read again: {error}. Shorten the texts and lists "
+            "among the parameters, or dump the estimator by joblib. Nothing was changed."
+        ) from error
+    return content
+
+
+def _second_half(half: str) -> str:
+    return hashlib.sha256(b"langalign_sk " + half.encode()).hexdigest()[:8]
+
+
+def _is_leftover(name: str) -> bool:
+    """Whether a writer of this package made a file of this name, and no one else would."""
+    written = _WRITTEN.fullmatch(name)
+    if written is not None:
+        return written[2] is not None and written[2] == _second_half(written[1])
+    return _PART.fullmatch(name) is not None
+
+
 def checksum(fields: Any) -> str:
     """Checksum of fields of a manifest."""
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
@@ -433,9 +474,9 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _names(manifest: Path) -> set[str] | None:
     """Names of the files that a manifest names; None if it cannot be read."""
     try:
-        if not stat.S_ISREG(manifest.stat().st_mode) or manifest.stat().st_size > _MAX_MANIFEST:
+        if not stat.S_ISREG(manifest.stat().st_mode):
             return None
-        files = read_json(manifest.read_bytes())["files"]
+        files = read_json(_content_of(manifest))["files"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return {file["name"] for file in files.values()} if _sound(files) else None

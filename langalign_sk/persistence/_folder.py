@@ -250,17 +250,18 @@ def load_folder(
     else:
         out = _decoded(saved, _arrays(saved, content), objects)
         policy.apply(out)
+    _check_lists(saved, passed, policy.used)
     useless = [name for name in unasked if name not in policy.used]
     if useless:
         raise _unasked(saved, useless[0])
-    return _whole(saved, kind, out)
+    return _whole(saved, kind, out, allowed)
 
 
-def _whole(saved: Bundle, kind: Kind, out: Any) -> Any:
+def _whole(saved: Bundle, kind: Kind, out: Any, allowed: tuple[str, ...]) -> Any:
     """Model of what the policy let pass, once every method of it was tried."""
     try:
         if kind.writer == "index":
-            return _retriever(saved, out)
+            return _retriever(saved, out, allowed)
         if type(out) is not kind.cls:
             raise TypeError(f"a {type(out).__name__} in place of a {kind.name}")
         try_out(out)
@@ -320,7 +321,6 @@ def _passed_by_place(saved: Bundle, passed: dict[str, Any]) -> tuple[dict[str, A
         place = f"{i}.{name}" if i else name
         # That of an aligner is its own, or in a retriever.
         out[place] = out[f"aligner.{place}"] = value
-    _check_lists(saved, passed)
     return out, unasked
 
 
@@ -331,13 +331,13 @@ def _unasked(saved: Bundle, name: str) -> ValueError:
     )
 
 
-def _check_lists(saved: Bundle, passed: dict[str, Any]) -> None:
-    """Raise ValueError for an object in a list whose view was not built with one."""
+def _check_lists(saved: Bundle, passed: dict[str, Any], used: set[str]) -> None:
+    """Raise ValueError for an object in a list that its view neither was built with nor uses."""
     for name, value in passed.items():
         if not isinstance(value, list | tuple):
             continue
         for i, one in enumerate(value):
-            if one is not None and f"{i}.{name}" not in saved.fields["given"]:
+            if one is not None and f"{i}.{name}" not in {*saved.fields["given"], *used}:
                 raise ValueError(
                     f"View {i} of the model in {str(saved.folder)!r} was not built with an object as "
                     f"{name}: put None in its place in the list."
@@ -402,7 +402,7 @@ def _version(estimator: Any, index: IndexContents | None) -> int:
     return max(least, index.version)
 
 
-def _retriever(saved: Bundle, tree: dict[str, Any]) -> Any:
+def _retriever(saved: Bundle, tree: dict[str, Any], allowed: tuple[str, ...]) -> Any:
     """Retriever of the saved parameters and aligners, with its index."""
     aligner = tree["aligner"]
     several = isinstance(aligner, list)
@@ -412,4 +412,6 @@ def _retriever(saved: Bundle, tree: dict[str, Any]) -> Any:
             try_out(one)
         frozen.append(one if one is None else FrozenEstimator(one))
     retriever = CrossLingualRetriever(frozen if several else frozen[0], **tree["params"])
-    return open_files(retriever, index_within(saved, "index"), verify=True)
+    open_files(retriever, index_within(saved, "index"), verify=True, trusted=allowed)
+    try_out(retriever)
+    return retriever

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.svm._base import BaseLibSVM
 from sklearn.tree._tree import Tree
 from sklearn.utils import get_tags
 
@@ -21,8 +25,9 @@ from ..aligner._pairs import CORPORA
 from ..encoders import EndpointEncoder, SentenceEncoder
 from ..encoders.base import TextEncoder
 from ..encoders.models.presets import OFFLINE
+from ..encoders.models.registry import take_from_hub
 from ..mapping import AdapterAligner
-from ._kinds import classes
+from ._kinds import KINDS, classes
 
 __all__ = ["Policy", "as_allowed"]
 
@@ -31,6 +36,19 @@ _ENCODERS = ("encoder", "english_encoder")
 _MOST_DEVICES = 64
 _PLAIN_TYPES = (bool, int, float, str, object)  # as the dtype of a transformer
 _FINITE = ("coef_", "intercept_")
+_LONGEST_NGRAM = 32  # words or letters, of which a text of n has about n times as many n-grams
+# Types of scikit-learn whose compiled code follows indices without looking where they lead.
+_UNCHECKED = ("BallTree", "BallTree32", "KDTree", "KDTree32", "TreePredictor")
+_MOST_ROWS = 1 << 24  # of a sparse matrix that does not list its rows
+_REVISION = re.compile(r"(?!.*\.\.)[\w.][\w./-]{0,254}", re.ASCII)
+_ESCAPED, _SET, _FLAGS = r"\\[^0-9]", r"\[\^?\]?[^\]]*\]", r"\(\?[aiLmsux]+\)"
+_FACTORY = re.compile(
+    r"(?:(?:PCA|OPQ)[0-9]{1,3}(?:_[0-9]{1,4})?,)?"
+    r"(?:(?:IVF[0-9]{1,5}(?:_HNSW[1-6]?[0-9])?,)?(?:Flat|SQ[468]|SQfp16|PQ[0-9]{1,3}(?:x[48])?)"
+    r"|HNSW[1-6]?[0-9](?:,Flat|,SQ8)?)"
+)
+_SEARCH = re.compile(r"(?:nprobe|efSearch|quantizer_efSearch)=[0-9]{1,5}")
+_REPEATED = re.compile(r"[*+{]")
 _REPORTS = ("AdaptationReport", "AlignmentReport", "ClassifierReport", "ViewReport")
 
 
@@ -69,20 +87,32 @@ class Policy:
             caller did not allow it; or if it holds numbers or objects that `save` never writes.
         """
         mine = self._mine()
+        of_views = model.get("aligner") if isinstance(model, dict) else None
+        for i, view in enumerate(of_views if isinstance(of_views, list) else ()):
+            self._replace_encoders(view, i)
         for one in _reachable(model, mine):
             self._replace_encoders(one)
         objects = [*_reachable(model, mine)]  # without those that were replaced
         try:
             for one in objects:
                 _check_type(one)
+                _check_attributes(one)
                 _check_numbers(one)
+                _check_indices(one)
         except _Unsound as error:
             raise self.saved.damaged from error
         self._refuse_code(objects)
         claims = {claim.value: claim for one in objects for claim in _claims(one, mine)}
+        if isinstance(model, dict):
+            index = self.saved.fields["index"] or {}
+            for claim in _claims_of_index(model.get("params"), index.get("n_documents")):
+                claims[claim.value] = claim
         refused = [claim for claim in claims.values() if not self._allows(claim.value)]
         if refused:
             raise self._asking(refused)
+        for one in objects:
+            _limit_jobs(one)
+            _keep_to_hub(one, mine, self._allows)
         left_out = [path for one in objects for path in self._without_paths(one)]
         if left_out:
             warn_user(
@@ -108,12 +138,18 @@ class Policy:
         except (OSError, RuntimeError, ValueError):
             return False
 
-    def _replace_encoders(self, holder: Any) -> None:
+    def _replace_encoders(self, holder: Any, view: int | None = None) -> None:
         """Put the encoders of the caller in the place of those that a file may not choose."""
         if not _has_encoders(holder):
             return
         for name in _ENCODERS:
             mine, value = self.passed.get(name), getattr(holder, name, None)
+            if view is not None and isinstance(mine, list | tuple):
+                mine = mine[view] if view < len(mine) else None
+                if mine is not None and self._must_not_choose(value):
+                    setattr(holder, name, mine)
+                    self.used |= {name, f"{view}.{name}"}
+                continue
             if mine is None or isinstance(mine, list | tuple) or value is mine:
                 continue
             if isinstance(value, list | tuple):
@@ -241,6 +277,72 @@ def _claims(one: Any, mine: set[int]) -> Iterator[_Claim]:
         source = vars(one).get("input", "content")
         if source != "content":
             yield _Claim(str(source), f"open the files that its input names (input={source!r})")
+        yield from _claims_of_time(one)
+
+
+def _claims_of_index(params: Any, n_documents: Any) -> Iterator[_Claim]:
+    """What an index, which FAISS builds as the file says, would take."""
+    if not isinstance(params, dict) or params.get("backend") != "faiss":
+        return
+    given = params.get("backend_params")
+    given = given if isinstance(given, dict) else {}
+    factory, search = (str(given.get(name, "")) for name in ("factory", "search"))
+    cells = re.match(r"IVF([0-9]{1,5})[,_]", factory)
+    most = 16 * math.sqrt(n_documents) if type(n_documents) is int and n_documents > 0 else 0
+    plain = not factory or _FACTORY.fullmatch(factory) is not None
+    if not plain or (cells is not None and int(cells[1]) > most):
+        would = f"let FAISS build the index {factory!r}, which may take very long and much memory"
+        yield _Claim("faiss", would)
+    elif search and _SEARCH.fullmatch(search) is None:
+        yield _Claim("faiss", f"let FAISS search with {search!r}, which may take much memory")
+
+
+def _claims_of_time(one: BaseEstimator) -> Iterator[_Claim]:
+    """What may take a transformer of text very long."""
+    pattern = vars(one).get("token_pattern")
+    if pattern is not None and not _is_quick(pattern):
+        would = f"search your texts for the pattern {pattern!r}, which may take very long"
+        yield _Claim(str(pattern), would)
+    lengths = vars(one).get("ngram_range", (1, 1))
+    if not (
+        isinstance(lengths, list | tuple)
+        and len(lengths) == 2
+        and all(type(n) is int and 0 < n <= _LONGEST_NGRAM for n in lengths)
+    ):
+        would = f"split your texts into n-grams of ngram_range={lengths!r}"
+        yield _Claim(f"ngram_range={lengths!r}", would)
+
+
+def _is_quick(pattern: Any) -> bool:
+    """Whether a pattern has no groups and one repetition at most in every alternative.
+
+    Such patterns take at most the square of the length of a text, and others may take any time.
+    """
+    if not isinstance(pattern, str):
+        return False
+    plain = re.sub(_SET, "x", re.sub(_ESCAPED, "x", re.sub(_FLAGS, "", pattern)))
+    if any(sign in plain for sign in "()\\"):
+        return False
+    return all(len(_REPEATED.findall(part)) <= 1 for part in plain.split("|"))
+
+
+def _limit_jobs(one: Any) -> None:
+    """Let an estimator start no more threads or processes than there are processors."""
+    n_jobs = vars(one).get("n_jobs") if isinstance(one, BaseEstimator) else None
+    if isinstance(n_jobs, int) and n_jobs > (os.cpu_count() or 1):
+        vars(one)["n_jobs"] = -1
+
+
+def _keep_to_hub(one: Any, mine: set[int], allows: Callable[[str], bool]) -> None:
+    """Let names of encoders that are no folders now be none later either, in this process."""
+    named = [one.name] if isinstance(one, SentenceEncoder) else []
+    if _has_encoders(one):
+        for name in _ENCODERS:
+            value = vars(one).get(name)
+            named += value if isinstance(value, list | tuple) else [value]
+    for name in named:
+        if isinstance(name, str) and id(name) not in mine and not allows(name):
+            take_from_hub(name)
 
 
 def _claims_of_encoder(encoder: Any) -> Iterator[_Claim]:
@@ -275,10 +377,25 @@ def _check_type(one: Any) -> None:
     elif isinstance(one, type):
         if not (issubclass(one, np.generic) or one in _PLAIN_TYPES):
             raise _Unsound(f"a class, {one.__name__}")
+    elif type(one).__name__ in _UNCHECKED and type(one).__module__.startswith("sklearn."):
+        raise _Unsound(f"a {type(one).__name__}")
     elif callable(one) and not isinstance(one, np.ufunc | BaseEstimator):
         module = type(one).__module__
         if type(one) not in classes() and not module.startswith(("sklearn.", "scipy.special")):
             raise _Unsound(f"something that is called, {type(one).__name__}")
+
+
+def _check_attributes(one: Any) -> None:
+    """Raise for an attribute that hides a method, or is not one of the class where these are known."""
+    own = type(one) in classes()
+    if not (own or isinstance(one, BaseEstimator)) or not hasattr(one, "__dict__"):
+        return
+    for name in vars(one):
+        if not isinstance(name, str) or callable(getattr(type(one), name, None)):
+            raise _Unsound(f"an attribute {name!r} that hides a method")
+    for kind in KINDS:
+        if kind.cls is type(one) and "json" in kind.inside and not {*vars(one)} <= kind.attributes:
+            raise _Unsound(f"attributes that a {kind.name} does not have")
 
 
 def _check_settings(encoder: TextEncoder) -> None:
@@ -290,6 +407,9 @@ def _check_settings(encoder: TextEncoder) -> None:
             raise _Unsound(f"a setting {name} of the type {type(value).__name__}")
         if name == "device" and len(parts) > _MOST_DEVICES:
             raise _Unsound(f"{len(parts)} devices")
+        # The hub's client makes paths of it.
+        if name == "revision" and value is not None and not _REVISION.fullmatch(str(value)):
+            raise _Unsound(f"the revision {value!r}")
 
 
 def _check_numbers(one: Any) -> None:
@@ -312,11 +432,63 @@ def _check_numbers(one: Any) -> None:
                     raise _Unsound(f"NaN or infinity in {name}")
 
 
+def _check_indices(one: Any) -> None:
+    """Raise for fitted attributes that compiled code takes as places without looking at them."""
+    if not isinstance(one, BaseEstimator):
+        return
+    words = vars(one).get("vocabulary_")
+    if isinstance(words, dict):
+        places = [place for place in words.values() if isinstance(place, int | np.integer)]
+        if sorted(places) != [*range(len(words))]:
+            raise _Unsound("a vocabulary whose places do not fit")
+    width = vars(one).get("n_features_in_")
+    if isinstance(vars(one).get("tree_"), Tree) and one.tree_.n_features != width:
+        raise _Unsound("a tree of another width")
+    trees = [part for part in vars(one).get("estimators_") or () if hasattr(part, "tree_")]
+    if any(part.n_features_in_ != width for part in trees):
+        raise _Unsound("trees of another width")
+    if "cluster_centers_" in vars(one) and np.shape(one.cluster_centers_)[1:] != (width,):
+        raise _Unsound("centres of another width")
+    if isinstance(one, BaseLibSVM) and "support_" in vars(one):
+        _check_svm(one, width)
+
+
+def _check_svm(one: BaseLibSVM, width: Any) -> None:
+    """Raise unless the arrays of libsvm are of the sizes that it computes from their counts."""
+    of_classes = np.ravel(one._n_support)
+    classify = one._impl in ("c_svc", "nu_svc")
+    n_classes = len(one.classes_) if classify else 2
+    n, n_pairs = len(one.support_), n_classes * (n_classes - 1) // 2
+    shapes: dict[str, tuple[Any, ...]] = {
+        "support_": (n,),
+        "support_vectors_": (
+            len(one.support_vectors_) if one.kernel == "precomputed" else n,
+            width,
+        ),
+        "_dual_coef_": (n_classes - 1, n),
+        "_intercept_": (n_pairs,),
+    }
+    if one.kernel == "precomputed":
+        del shapes["support_vectors_"]
+    sound = all(np.shape(getattr(one, name)) == shape for name, shape in shapes.items())
+    sound = sound and (of_classes >= 0).all() and (not classify or len(of_classes) == n_classes)
+    sound = sound and (not classify or of_classes.sum() == n)
+    odds = {np.shape(vars(one).get(name, ())) for name in ("_probA", "_probB")}
+    places = np.asarray(one.support_)
+    inside = (
+        one.kernel != "precomputed" or not n or 0 <= places.min() <= places.max() < (width or 0)
+    )
+    if not (sound and inside and odds <= {(), (0,), (n_pairs,), (1,)} and len(odds) == 1):
+        raise _Unsound("support vectors that do not fit")
+
+
 def _check_sparse(matrix: Any) -> None:
     try:
         if hasattr(matrix, "check_format"):
             matrix.check_format(full_check=True)
         elif hasattr(matrix, "tocsr"):
+            if matrix.shape[0] > _MOST_ROWS:
+                raise ValueError("there are too many rows")
             matrix.tocsr().check_format(full_check=True)
     except Exception as error:
         raise _Unsound("a sparse matrix whose indices do not fit") from error

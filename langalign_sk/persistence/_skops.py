@@ -21,6 +21,7 @@ __all__ = ["dumped", "read_dumped"]
 # models shrink to a fifteenth, and arrays hardly.
 _UNPACKED, _TIMES = 1 << 24, 40
 _BRACKETS = 200_000  # lists and objects in a schema, or as many as the file has bytes
+_VALUES = 1_000_000  # the same of values
 
 
 def dumped(estimator: Any) -> bytes:
@@ -119,18 +120,28 @@ def _unpacks_to_much(content: bytes) -> bool:
     # Before anything is built: a list costs many times its two characters.
     if schema.count(b"[") + schema.count(b"{") > max(_BRACKETS, len(content)):
         return True
+    if schema.count(b",") > max(_VALUES, len(content)):
+        return True
     # Every node that names a part reads it anew.
     return sum(sizes.get(name, 0) for name in _parts_in(json.loads(schema))) > most
 
 
 def _parts_in(schema: Any) -> Iterator[str]:
-    """Parts that the nodes of a schema name, as often as they do."""
+    """Parts that the nodes of a schema name, as often as they do.
+
+    Raises
+    ------
+    ValueError
+        For a node of the type numpy.void, which makes bytes of a number of them.
+    """
     stack = [schema]
     while stack:
         node = stack.pop()
         if isinstance(node, dict):
             if isinstance(node.get("file"), str):
                 yield node["file"]
+            if node.get("__class__") == "void":
+                raise ValueError("a number stands for bytes")
             stack += node.values()
         elif isinstance(node, list):
             stack += node

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.pipeline import Pipeline
 
 from .._quality import TextQuality, VectorQuality
@@ -20,6 +21,7 @@ from ..classifier import AlignedClassifier, CrossLingualClassifier, KernelRidgeC
 from ..languages.codes import languages_of
 from ..mapping import AdapterAligner, LinearAligner
 from ..mapping._base import PairedMap
+from ..retrieval import CrossLingualRetriever
 
 __all__ = ["try_out"]
 
@@ -60,6 +62,8 @@ def _try(model: Any) -> None:
         _try_views(model)
     elif isinstance(model, KernelRidgeClassifier):
         _try_probabilities(model, _row(model.n_features_in_))
+    elif isinstance(model, CrossLingualRetriever):
+        _try_retriever(model)
     elif isinstance(model, Pipeline):
         steps = [thawed(step) for _, step in model.steps]
         for step in steps:
@@ -67,6 +71,22 @@ def _try(model: Any) -> None:
         width = _width(steps[0])
         if width is not None:
             _try_steps(model, _row(width))
+        elif isinstance(steps[0], CountVectorizer | HashingVectorizer):
+            _try_steps(model, _TEXTS[:1])
+
+
+def _try_retriever(model: CrossLingualRetriever) -> None:
+    """Search once by rows; text would need the encoders."""
+    aligners = model.aligner_ if isinstance(model.aligner_, list) else [model.aligner_]
+    rows = []
+    for one, view in zip(aligners, model.report_.views, strict=True):
+        width = _width(thawed(one)) if one is not None else view.width
+        if width is None:  # rows alone do not say by which language they go
+            return
+        rows.append(_row(width))
+    distances, positions = model.kneighbors(rows if len(rows) > 1 else rows[0], n_neighbors=1)
+    if len(positions) != 1 or not np.isfinite(np.asarray(distances, dtype=float)).all():
+        raise ValueError("a search answers with other numbers")
 
 
 def _width(first: Any) -> int | None:
@@ -79,10 +99,10 @@ def _width(first: Any) -> int | None:
     return None
 
 
-def _try_steps(model: Pipeline, row: NDArray) -> None:
+def _try_steps(model: Pipeline, row: Any) -> None:
     if hasattr(model, "predict"):
         _try_probabilities(model, row)
-    elif hasattr(model, "transform") and len(model.transform(row)) != 1:
+    elif hasattr(model, "transform") and np.shape(model.transform(row))[0] != 1:
         raise ValueError("a step answers with other rows")
 
 
@@ -180,9 +200,10 @@ def _try_views(model: CrossLingualClassifier) -> None:
             _try_probabilities(head.model, _expect(rows, 1, head.route.n_features_out))
 
 
-def _try_probabilities(model: Any, rows: NDArray) -> None:
-    """Try what a classifier answers to a row."""
-    if len(model.predict(rows)) != 1:
+def _try_probabilities(model: Any, rows: Any) -> None:
+    """Try what a classifier or a regressor answers to a row."""
+    answer = np.asarray(model.predict(rows))
+    if len(answer) != 1 or (answer.dtype.kind in "fc" and not np.isfinite(answer).all()):
         raise ValueError("a classifier answers with other rows")
     methods: list[Callable[[NDArray], Any]] = [
         getattr(model, name)

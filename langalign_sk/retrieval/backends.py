@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ __all__ = ["BACKENDS", "CompleteSearch", "Index", "make_index"]
 
 
 _WIDENING = 4  # factor by which an approximate search that finds too few rows looks at more
+_LONGEST = 2.0  # of a number in a unit row, however it was rounded
 # Header of a file of hnswlib 0.8: offset of level 0, rows that there is space for, rows, bytes per
 # row, offsets of the label and of the data in it, highest level, first row of a search, links per
 # row above level 0 and in it, and three numbers for building.
@@ -56,6 +58,8 @@ class Index(Protocol):
         Name of its file in a saved index. None: it is built from the saved rows.
     search_params : tuple of str
         Parameters that concern the search only, and may differ when the file is read.
+    checks_file : bool
+        Whether `read` refuses every file that could lead the library out of its memory.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Index(Protocol):
     exact: bool
     file: str | None
     search_params: tuple[str, ...]
+    checks_file: bool
 
     def build(self, rows: Rows) -> None:
         """Index all rows that are not removed."""
@@ -83,7 +88,7 @@ class Index(Protocol):
         """Write the index to a file, without the rows that it was built from."""
 
     def read(self, path: str, rows: Rows) -> None:
-        """Read what `write` wrote; raise RuntimeError if it is damaged."""
+        """Read what `write` wrote; raise RuntimeError if it is found to be damaged."""
 
 
 class CompleteSearch:
@@ -138,6 +143,7 @@ class _Exact:
     exact = True
     file = None
     search_params = ()
+    checks_file = True
 
     def __init__(self, params: dict[str, Any]) -> None:
         self.params = _checked_params(params, {}, self.name)
@@ -172,6 +178,7 @@ class _Faiss:
     name = "faiss"
     file = "faiss"
     search_params = ("search",)
+    checks_file = False
 
     def __init__(self, params: dict[str, Any]) -> None:
         self._faiss = _import_library("faiss")
@@ -285,6 +292,7 @@ class _Hnswlib:
     exact = False
     file = "hnsw"
     search_params = ("ef",)
+    checks_file = True
 
     def __init__(self, params: dict[str, Any]) -> None:
         self._hnswlib = _import_library("hnswlib")
@@ -359,7 +367,10 @@ class _Hnswlib:
         self._index.save_index(path)
 
     def read(self, path: str, rows: Rows) -> None:
-        _check_graph(path, len(rows.alive), rows.width)
+        for name, value in self.params.items():
+            if not isinstance(value, Integral) or not 0 <= int(value) < 1 << 31:
+                raise RuntimeError(f"{name} is not a number that the library takes")
+        _check_graph(path, len(rows.alive), rows.width, self.params)
         self._index = self._hnswlib.Index(space="ip", dim=rows.width)
         self._index.load_index(path, max_elements=len(rows.alive))
         labels = np.array(self._index.get_ids_list(), dtype=np.int64)
@@ -368,10 +379,11 @@ class _Hnswlib:
         self._set_search()
 
 
-def _check_graph(path: str, n: int, width: int) -> None:
+def _check_graph(path: str, n: int, width: int, params: dict[str, Any]) -> None:
     """Raise RuntimeError unless a file of hnswlib is of so many rows, and all links lead to rows.
 
-    hnswlib follows links and offsets without looking whether they lead out of its memory.
+    hnswlib follows links and offsets without looking whether they lead out of its memory, and adds
+    rows with the numbers of links that the file says.
     """
     raw = np.fromfile(path, dtype=np.uint8)
     if len(raw) < _GRAPH.itemsize:
@@ -388,10 +400,21 @@ def _check_graph(path: str, n: int, width: int) -> None:
     }
     end = _GRAPH.itemsize + n * expected["size"]
     right = all(int(head[name]) == value for name, value in expected.items()) and end <= len(raw)
-    if not right or not 0 < most <= most_0 < 1 << 16 or not 0 <= head["start"] < n:
+    if not right or not 0 < most_0 < 1 << 16 or not 0 <= head["start"] < n:
         raise RuntimeError("the graph is of other rows")
+    m, ef = params["M"], max(params["M"], params["ef_construction"])
+    built = (m, 2 * m, m, ef)
+    with np.errstate(divide="ignore"):
+        scale = 1 / np.log(float(m))
+    if (most, most_0, int(head["M"]), int(head["ef_construction"])) != built:
+        raise RuntimeError("the graph is built by other parameters")
+    if not np.isclose(head["mult"], scale):
+        raise RuntimeError("the graph is built by other parameters")
     rows = raw[_GRAPH.itemsize : end].reshape(n, expected["size"])
     _check_links(np.ascontiguousarray(rows[:, :links_0]).view(np.uint32), n)
+    numbers = np.ascontiguousarray(rows[:, links_0 : links_0 + 4 * width]).view(np.float32)
+    if not (np.abs(numbers) <= _LONGEST).all():  # of NaN too
+        raise RuntimeError("the graph is of rows of another length")
     at, levels = end, np.zeros(n, dtype=int)
     upper = []
     for i in range(n):
@@ -416,7 +439,7 @@ def _check_graph(path: str, n: int, width: int) -> None:
 
 def _check_links(lists: NDArray[np.uint32], n: int) -> NDArray[np.int64]:
     """Rows that lists of links lead to, -1 where there is no link; all of them are below n."""
-    counts = lists[:, 0] & 0xFFFF  # the other bits mark removed rows
+    counts = lists[:, 0]  # the upper bits would mark removed rows, which are not saved
     used = np.arange(lists.shape[1] - 1) < counts[:, None]
     if (counts >= lists.shape[1]).any() or (lists[:, 1:][used] >= n).any():
         raise RuntimeError("the graph leads out of its rows")

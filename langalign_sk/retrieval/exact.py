@@ -84,9 +84,16 @@ class _TopScores:
 
     def update(self, S: NDArray, first: int) -> None:
         """Take in the scores of all queries for the rows from position `first` on."""
-        least = self.scores[:, -1]
+        least, best = self.scores[:, -1], S.max(axis=1)
+        if not (
+            best < np.inf
+        ).all():  # of NaN too; an index may be opened without a look at its rows
+            raise ValueError(
+                "Rows of the index hold NaN or infinity, so that it was damaged: open_index(..., "
+                "verify=True) looks at all of them. Copy the folder again, or build the index anew."
+            )
         # After the first blocks, few queries find anything better in a block.
-        queries = np.flatnonzero(S.max(axis=1) > least)
+        queries = np.flatnonzero(best > least)
         if not len(queries):
             return
         S, floor = S[queries], least[queries]

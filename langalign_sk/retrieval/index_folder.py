@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from .._utils.bundle import Bundle, BundleWriter, checksum
 from .._utils.files import folder_path
+from .._utils.validation import warn_user
 from .aligner_signature import difference, signature_of
 from .backends import Index, make_index
 from .build import correct_hubness
@@ -73,6 +75,8 @@ _WIDEST = 1 << 16
 _LONG_LINE = 1 << 16
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 _BLOCK = 1 << 22  # numbers that are looked at together
+_UNIT = ("rows", "bank")  # beginnings of the names of files of unit rows
+_LONGEST = 2.0  # of a number in a unit row, however it was rounded
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,8 @@ class Opening:
         Whether all views, or none, must be centred.
     verify : bool
         Whether to compare the checksums of the rows; the other files are always compared.
+    trusted : tuple of str
+        Backends whose files are read although their library does not check them.
     """
 
     aligners: list[Any]
@@ -143,6 +149,7 @@ class Opening:
     weights: NDArray[np.float64] | None
     centre: Any
     verify: bool
+    trusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -522,8 +529,11 @@ def _read_view(saved: Bundle, i: int, ids: list[Any], opening: Opening) -> Searc
         backend.build(rows)
     elif backend.file + suffix not in saved.files:
         raise saved.damaged
-    else:
+    elif backend.checks_file or backend.name in opening.trusted:
         _read_backend(saved, backend, backend.file + suffix, rows)
+    else:
+        saved.path(backend.file + suffix)
+        _build_again(saved, backend, rows)
     index = DocumentIndex(ids, rows, backend, None, fields["next_id"])
     view = SearchView(name_of(opening.aligners[i], i), opening.aligners[i], index)
     if part.get("centring") is None:
@@ -550,6 +560,20 @@ def _read_backend(saved: Bundle, backend: Index, kind: str, rows: Rows) -> None:
     found = positions >= 0
     if (positions >= len(rows.alive)).any() or not np.isfinite(cosines[found]).all():
         raise saved.damaged
+
+
+def _build_again(saved: Bundle, backend: Index, rows: Rows) -> None:
+    """Build a backend from the rows, whose library does not check the files that it reads."""
+    if not all(_is_below(block, _LONGEST) for block in rows.blocks):
+        raise saved.damaged
+    start = time.monotonic()
+    backend.build(rows)
+    if not backend.exact:
+        warn_user(
+            f"The {backend.name} index in {str(saved.folder)!r} was built again from its rows, in "
+            f"{time.monotonic() - start:.0f} s, as the library does not check the files that it reads. "
+            f"If you trust whoever saved it, read its file by allow={backend.name!r}."
+        )
 
 
 def _suffix(saved: Bundle, i: int) -> str:
@@ -633,23 +657,30 @@ def _load(
     path = saved.path(kind, verify=verify)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError):
+    except Exception:  # a header is read by Python's own parser, which raises errors of all kinds
         array = None
     if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != len(shape):
         raise saved.damaged
     if any(expected not in (None, n) for expected, n in zip(shape, array.shape, strict=True)):
         raise saved.damaged
-    if verify and array.dtype.kind == "f" and not _is_finite(array):
-        raise saved.damaged
+    if verify and array.dtype.kind == "f":
+        most = _LONGEST if kind.startswith(_UNIT) else np.inf
+        if not _is_below(array, most):
+            raise saved.damaged
     return array
 
 
-def _is_finite(array: NDArray) -> bool:
-    """Whether all numbers of a mapped array are finite; block by block, as it may be large."""
+def _is_below(array: NDArray, most: float) -> bool:
+    """Whether all numbers of a mapped array are finite and not beyond a limit.
+
+    Block by block, as it may be large.
+    """
     step = max(1, _BLOCK // max(1, array[:1].size))
-    return all(
-        np.isfinite(array[start : start + step]).all() for start in range(0, len(array), step)
-    )
+    for start in range(0, len(array), step):
+        size = np.abs(array[start : start + step])
+        if not (np.isfinite(size).all() and (size <= most).all()):
+            return False
+    return True
 
 
 def _npy(arrays: Iterable[NDArray], shape: tuple[int, ...], dtype: str = "<f4") -> Iterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -553,7 +553,11 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         write_folder(folder, index_contents(self))
 
     def open_index(
-        self, folder: str | os.PathLike[str], *, verify: bool = False
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        verify: bool = False,
+        allow: str | Iterable[str] = (),
     ) -> CrossLingualRetriever:
         """Open a saved index, in place of `fit`; rows are mapped, and read when they are needed.
 
@@ -569,6 +573,9 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
             Folder that `save_index` wrote.
         verify : bool, default=False
             Whether to read all rows and compare their checksum. Sizes are always compared.
+        allow : str or iterable of str, default=()
+            "faiss": read the files of FAISS, which it does not check. Otherwise its index is built
+            again from the rows. Allow it only if you trust whoever saved the index.
 
         Returns
         -------
@@ -597,7 +604,8 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         0      0     1  b    1.0
         """
         manifest = manifest_of(folder)
-        return read_again(manifest, lambda: open_files(self, open_folder(folder), verify))
+        trusted = (allow,) if isinstance(allow, str) else tuple(allow)
+        return read_again(manifest, lambda: open_files(self, open_folder(folder), verify, trusted))
 
     def _check_parameters(self) -> None:
         """Raise an error for a parameter that is out of its range."""
@@ -963,7 +971,7 @@ def index_contents(retriever: CrossLingualRetriever) -> IndexContents:
 
 
 def open_files(
-    retriever: CrossLingualRetriever, saved: Bundle, verify: bool
+    retriever: CrossLingualRetriever, saved: Bundle, verify: bool, trusted: tuple[str, ...] = ()
 ) -> CrossLingualRetriever:
     """Fill a retriever from the files of a saved index, once all of them are found to be sound.
 
@@ -995,6 +1003,7 @@ def open_files(
             weights,
             retriever.centre,
             verify,
+            trusted,
         ),
     )
     fused: dict[str, Any] = {**opened.fused}

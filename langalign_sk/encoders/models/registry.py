@@ -14,10 +14,11 @@ from .packaged import load_use, minilm_folder
 from .presets import DEFAULT, OFFLINE
 from .transformer import load_transformer
 
-__all__ = ["load_model"]
+__all__ = ["load_model", "take_from_hub"]
 
 
 _models: dict[Spec, Model] = {}
+_of_hub: set[str] = set()
 _lock = threading.RLock()
 
 
@@ -40,10 +41,27 @@ def load_model(spec: Spec) -> Model:
         return _models[spec]
 
 
+def take_from_hub(name: str) -> None:
+    """Let a name stand for a model of the hub in this process, whatever folders there will be.
+
+    Parameters
+    ----------
+    name : str
+        A name in a saved model, whose author must not choose a folder of this machine.
+    """
+    _of_hub.add(name)
+
+
 def _load(spec: Spec) -> Model:
     if spec.name == DEFAULT:
         return load_use(spec)
     is_folder = os.path.isdir(spec.name)
+    if is_folder and spec.name in _of_hub:
+        raise ValueError(
+            f"Encoder {spec.name!r} is named by a model that was loaded when there was no such folder "
+            f"here, and now there is one. If you want the folder, name it {'./' + spec.name!r}; for "
+            "the model of the hub, change the working directory."
+        )
     if spec.revision is not None and (is_folder or spec.name in OFFLINE):
         raise ValueError(
             f"revision= is for models of the hub, which encoder {spec.name!r} is not; leave it None."
