@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.ensemble._forest import BaseForest
+from sklearn.ensemble._gb import BaseGradientBoosting
 from sklearn.pipeline import Pipeline
 from sklearn.svm._base import BaseLibSVM
 from sklearn.tree._tree import Tree
@@ -444,9 +446,10 @@ def _check_indices(one: Any) -> None:
     width = vars(one).get("n_features_in_")
     if isinstance(vars(one).get("tree_"), Tree) and one.tree_.n_features != width:
         raise _Unsound("a tree of another width")
-    trees = [part for part in vars(one).get("estimators_") or () if hasattr(part, "tree_")]
-    if any(part.n_features_in_ != width for part in trees):
-        raise _Unsound("trees of another width")
+    if isinstance(one, BaseForest | BaseGradientBoosting):
+        trees = np.ravel(vars(one).get("estimators_", ())).tolist()
+        if any(getattr(part, "n_features_in_", None) != width for part in trees):
+            raise _Unsound("trees of another width")
     if "cluster_centers_" in vars(one) and np.shape(one.cluster_centers_)[1:] != (width,):
         raise _Unsound("centres of another width")
     if isinstance(one, BaseLibSVM) and "support_" in vars(one):

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import zipfile
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
@@ -21,6 +22,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from langalign_sk import (
@@ -33,6 +35,7 @@ from langalign_sk import (
     save,
 )
 from langalign_sk.encoders import EndpointEncoder
+from langalign_sk.encoders.models import registry
 from langalign_sk.hub import from_pretrained
 from langalign_sk.persistence import _codec, _policy
 from tests.persistence.common import (
@@ -600,3 +603,217 @@ def test_nothing_is_sent_by_a_load(tmp_path, monkeypatch):
         save(model("x/y"), tmp_path)
         load(tmp_path)
     assert "transformers_modules" not in sys.modules
+
+
+def text_pipeline(head=None, **parameters):
+    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+    head = LogisticRegression() if head is None else head
+    return make_pipeline(CountVectorizer(**parameters), head).fit(TEXTS, [0, 1, 0, 1])
+
+
+TEXTS = ["good day", "bad day", "good night", "bad night"]
+
+
+@pytest.mark.parametrize("places", [{"day": 10**6}, {"day": -1}, {"day": 0}, {"more": 5}])
+def test_a_vocabulary_whose_places_do_not_fit_is_refused(places, tmp_path):
+    pipeline = text_pipeline()
+    pipeline[0].vocabulary_.update(places)
+    save(pipeline, tmp_path)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)
+
+
+def test_a_head_of_another_width_than_the_vocabulary_is_refused(tmp_path):
+    pipeline = text_pipeline()
+    pipeline[1].coef_ = np.ones((1, 3))
+    pipeline[1].n_features_in_ = 3
+    save(pipeline, tmp_path)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("pattern", [r"(\w+)+x", r"(?:a|a)*b", r"\w*\w*\w*x", r"(\w)\1", r"(a"])
+def test_a_pattern_that_may_take_very_long_needs_a_word(pattern, tmp_path):
+    pipeline = text_pipeline()
+    save(pipeline.set_params(countvectorizer__token_pattern=pattern), tmp_path)
+    with pytest.raises(ValueError, match=r"pattern .* which may take very long"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("pattern", [r"(?u)\b\w\w+\b", r"\S+", r"[^\W_]+|[.!?]", r"[(+)a-z]\w*"])
+def test_quick_patterns_load(pattern, tmp_path):
+    pipeline = text_pipeline(token_pattern=pattern)
+    save(pipeline, tmp_path)
+    assert_array_equal(load(tmp_path).predict(TEXTS), pipeline.predict(TEXTS))
+
+
+@pytest.mark.parametrize("lengths", [(1, 10**9), (1, 33), (0, 1), (1,), 3, ("a", "b")])
+def test_long_ngrams_need_a_word(lengths, tmp_path):
+    save(text_pipeline().set_params(countvectorizer__ngram_range=lengths), tmp_path)
+    with pytest.raises(ValueError, match="would split your texts into n-grams"):
+        load(tmp_path)
+
+
+def test_what_a_caller_allows_takes_its_time(tmp_path):
+    pipeline = text_pipeline(ngram_range=(1, 40), token_pattern=r"(?:\w+)")
+    save(pipeline, tmp_path)
+    again = load(tmp_path, allow=["ngram_range=(1, 40)", r"(?:\w+)"])
+    assert_array_equal(again.predict(TEXTS), pipeline.predict(TEXTS))
+
+
+def test_no_more_jobs_than_processors_are_started(tmp_path):
+    save(in_pipeline().set_params(logisticregression__n_jobs=10**6), tmp_path)
+    assert load(tmp_path)[1].n_jobs == -1
+
+
+def test_support_vectors_that_do_not_fit_are_refused(tmp_path):
+    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+    changes = {
+        "_n_support": [10**6, 1, 1],
+        "support_": np.zeros(3, dtype=np.int32),
+        "_dual_coef_": np.ones((1, 5)),
+        "support_vectors_": np.ones((2, 6)),
+        "_intercept_": np.ones(1),
+        "_probA": np.ones(7),
+    }
+    save(make_pipeline(moving().freeze(), SVC()).fit(X, LABELS), tmp_path)
+    fitted = make_pipeline(moving().freeze(), SVC()).fit(X, LABELS)
+    assert_array_equal(load(tmp_path).predict(X), fitted.predict(X))
+    for name, value in changes.items():
+        model = make_pipeline(moving().freeze(), SVC()).fit(X, LABELS)
+        setattr(model[1], name, np.asarray(value, dtype=getattr(model[1], name).dtype))
+        save(model, tmp_path)
+        with pytest.raises(ValueError, match="is damaged"):
+            load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["predict", "transform", "fit", "__class__"])
+def test_an_attribute_that_hides_a_method_is_refused(name, tmp_path):
+    model = in_pipeline()
+    part = model if name == "predict" else model[0].estimator
+    vars(part)[name] = "mine"
+    with suppress(AttributeError, TypeError):  # skops asks the object itself
+        save(model, tmp_path)
+        with pytest.raises(ValueError, match="is damaged"):
+            load(tmp_path)
+
+
+def test_an_undeclared_attribute_of_an_aligner_in_a_pipeline_is_refused(tmp_path):
+    model = in_pipeline()
+    model[0].estimator.language_map_.zz = 1
+    save(model, tmp_path)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("revision", ["../../x", "/etc", "a/../b", "", "a" * 300, "a\0b"])
+@pytest.mark.parametrize("model", [moving, in_pipeline])
+def test_a_revision_that_is_a_path_is_refused(model, revision, tmp_path):
+    save(model(SentenceEncoder("x/y", revision=revision)), tmp_path)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)
+
+
+def test_a_number_that_stands_for_bytes_is_refused(tmp_path):
+    save(in_pipeline(), tmp_path)
+
+    def change(parts):
+        content = io.BytesIO()
+        np.save(content, np.array(2**31 - 1))
+        parts["n.npy"] = content.getvalue()
+        schema = json.loads(parts["schema.json"])
+        void = {"__class__": "void", "__module__": "numpy", "__loader__": "NdArrayNode"}
+        void |= {"type": "numpy", "file": "n.npy", "__id__": 10**6}
+        schema["content"]["content"]["verbose"] = void
+        parts["schema.json"] = json.dumps(schema).encode()
+
+    repack(tmp_path, change)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)
+
+
+def test_a_schema_of_many_values_is_refused(tmp_path):
+    save(in_pipeline(), tmp_path)
+
+    def change(data):
+        return json.dumps({**json.loads(data), "zz": [1] * 5_000_000}).encode()
+
+    change_schema(tmp_path, change)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)
+
+
+def test_a_folder_that_comes_later_is_not_opened(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "_of_hub", set())
+    for i, encoder in enumerate(["later/one", SentenceEncoder("later/two")]):
+        save(moving(encoder), f"model_{i}")
+        again = load(f"model_{i}")
+        name = getattr(encoder, "name", encoder)
+        (tmp_path / name).mkdir(parents=True)
+        with pytest.raises(ValueError, match="now there is one"):
+            again.transform(["좋은 아침"])
+
+
+def test_encoders_of_the_caller_by_view(tmp_path):
+    named = [moving(name).set_params(corpus="/absent.tsv") for name in ("/one", "x/y")]
+    views = [one.freeze() for one in named]
+    save(CrossLingualRetriever(views).fit([Y[:9], Y[:9]]), tmp_path)
+    with pytest.raises(ValueError, match="would open the encoder in the folder '/one'"):
+        load(tmp_path)
+    mine = SentenceEncoder("use-multilingual")
+    again = load(tmp_path, encoder=[mine, None])
+    assert again.aligner_[0].estimator.encoder is mine
+    assert again.aligner_[1].estimator.encoder == "x/y"
+    with pytest.raises(ValueError, match=r"View 1 .* was not built with an object"):
+        load(tmp_path, encoder=[mine, mine])
+    with pytest.raises(ValueError, match="would open the encoder in the folder '/one'"):
+        load(tmp_path, encoder=[None, None])
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"factory": "HNSW1000000000"},
+        {"factory": "IVF65536,Flat"},
+        {"factory": "PQ8x24"},
+        {"factory": "OPQ64_1000000,Flat"},
+        {"factory": "RR9999999,Flat"},
+        {"factory": "Flat", "search": "efSearch=2000000000"},
+        {"factory": "Flat", "search": "verbose=1"},
+    ],
+)
+def test_an_index_that_faiss_would_build_at_any_cost_needs_a_word(params, tmp_path):
+    pytest.importorskip("faiss", reason="needs pip install langalign-sk[faiss]")
+    save(CrossLingualRetriever(backend="faiss").fit(Y[:9]), tmp_path)
+
+    def change(manifest):
+        given = {"$dict": {"factory": "Flat", "search": "", **params}}
+        manifest["estimator"]["$dict"]["params"]["$dict"]["backend_params"] = given
+        manifest["index"]["backend_params"] = {"factory": "Flat", "search": "", **params}
+
+    change_manifest(tmp_path, change)
+    with pytest.raises(ValueError, match=r"would let FAISS .*allow=\['faiss'\]"):
+        load(tmp_path)
+
+
+def test_a_manifest_that_could_not_be_read_again_is_not_written(tmp_path):
+    fitted = LinearAligner("procrustes").fit(X, Y)
+    save(fitted, tmp_path)
+    before = {path.name for path in tmp_path.iterdir()}
+    fitted.cv_results_ = list(range(300_000))
+    with pytest.raises(ValueError, match="would be beyond what can be read again"):
+        save(fitted, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == before
+    load(tmp_path)
+
+
+def test_files_of_the_user_that_look_like_ours_stay(tmp_path):
+    mine = ["rows-20260131.npy", "model-0123abcd.bin", "documents-20260131.jsonl"]
+    mine += ["notes.json-0123abcd.part", f"arrays-{'0' * 16}.safetensors", "Rows-0123abcd.npy"]
+    for name in mine:
+        (tmp_path / name).write_text("mine")
+    for _ in range(2):
+        save(LinearAligner("procrustes").fit(X, Y), tmp_path)
+    assert all((tmp_path / name).read_text() == "mine" for name in mine)
+    assert len([*tmp_path.iterdir()]) == len(mine) + 3
