@@ -80,7 +80,7 @@ def _try_retriever(model: CrossLingualRetriever) -> None:
     aligners = model.aligner_ if isinstance(model.aligner_, list) else [model.aligner_]
     rows = []
     for one, view in zip(aligners, model.report_.views, strict=True):
-        width = _width(thawed(one)) if one is not None else view.width
+        width = _width(thawed(one)) if one is not None else view.n_features
         if width is None:  # rows alone do not say by which language they go
             return
         rows.append(_row(width))

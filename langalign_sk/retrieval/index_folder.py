@@ -656,7 +656,8 @@ def _load(
         raise saved.damaged
     path = saved.path(kind, verify=verify)
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        with np.errstate(all="ignore"):  # of a shape beyond all numbers
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception:  # a header is read by Python's own parser, which raises errors of all kinds
         array = None
     if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != len(shape):

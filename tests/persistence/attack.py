@@ -1,9 +1,9 @@
 """Attack on folders of models and indexes: changed at random, and repaired so that checksums hold.
 
-``python -m tests.persistence.attack 2000`` prints how the folders ended: refused with a clear error,
+``python -m tests.persistence.attack 2600`` prints how the folders ended: refused with a clear error,
 harmless, or with other numbers, which are finite. It raises for any other end: another kind of
 error, an answer that is not finite, a file outside of the folder, a connection, code of a file, or
-more memory.
+more memory. The models and indexes are of all kinds, backends and format versions.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import copy
 import hashlib
 import io
 import json
+import os
 import resource
 import shutil
 import socket
@@ -20,14 +21,18 @@ import tempfile
 import warnings
 import zipfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load as arrays_of
 from safetensors.numpy import save as content_of
+from sklearn.base import clone
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
 
 from langalign_sk import (
     AdapterAligner,
@@ -42,7 +47,25 @@ from langalign_sk import (
 from langalign_sk.encoders import EndpointEncoder
 from tests.persistence.common import CHECKED, LABELS, X, Y, checksum, classifier, only_in
 
-MEMORY = 512 << 20
+MEMORY = 512 << 20  # resident
+SPACE = 1 << 30  # of addresses, beyond those of the process with all models
+TEXTS = ["good day", "bad day", "good night", "bad night"] * 20
+# Parameters of the indexes, by the name of the backend and of the format version.
+INDEXES = {
+    "exact, 1": {},
+    "exact, 2": {"aligner": [None, None], "centre": True},
+    "exact, 3": {},
+    "faiss, 1": {"backend": "faiss"},
+    "faiss HNSW, 2": {
+        "backend": "faiss",
+        "backend_params": {"factory": "HNSW8"},
+        "aligner": [None, None],
+    },
+    "faiss IVF, 3": {"backend": "faiss", "backend_params": {"factory": "IVF2,Flat"}},
+    "hnswlib, 1": {"backend": "hnswlib"},
+    "hnswlib, 2": {"backend": "hnswlib", "aligner": [None, None], "centre": True},
+    "hnswlib, 3": {"backend": "hnswlib"},
+}
 ENDPOINT = {"name": "m", "base_url": "http://127.0.0.1:9/v1", "api_key_env": "HOME"}
 LEAST = {"dimensions": None, "prompt": None, "batch_size": 1, "max_retries": 0, "timeout": 1.0}
 VALUES = [
@@ -84,7 +107,7 @@ def models():
     adapter = AdapterAligner(adapter_dim=6, max_epochs=1, random_state=0).fit(X, Y)
     of_one = CrossLingualRetriever(ridge.freeze(), scoring="csls", n_neighbors=3)
     of_two = CrossLingualRetriever([FrozenEstimator(linear), None], scoring="csls", centre=True)
-    heads = LogisticRegression(), KernelRidgeClassifier()
+    heads = LogisticRegression(), KernelRidgeClassifier(), SVC()
     yield "aligner", ridge
     yield "handle", named
     yield "endpoint", endpoint.fit(X, Y)
@@ -96,12 +119,19 @@ def models():
     for head in heads:
         pipeline = make_pipeline(named.freeze(), head).fit(X, LABELS)
         yield f"pipeline of {type(head).__name__}", pipeline
-    for backend in ("exact", "faiss", "hnswlib"):
-        try:
-            index = CrossLingualRetriever(scoring="csls", n_neighbors=3, backend=backend)
-            yield f"index of {backend}", index.fit(Y[:30], query_bank=X)
-        except ImportError:
-            continue
+    yield (
+        "pipeline of texts",
+        make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, LABELS),
+    )
+    for name, parameters in INDEXES.items():
+        with suppress(ImportError):
+            index = CrossLingualRetriever(scoring="csls", n_neighbors=3, **parameters)
+            two = "aligner" in parameters
+            ids = [(i, "a") for i in range(30)] if name.endswith("3") else None
+            index.fit([Y[:30], X[:30]] if two else Y[:30], ids=ids, query_bank=[X, Y] if two else X)
+            yield f"index of {name}", index
+            if not name.endswith("1"):
+                yield f"retriever of {name}", index
 
 
 def is_index(name):
@@ -111,8 +141,7 @@ def is_index(name):
 def opened(name, folder, model):
     if not is_index(name):
         return load(folder)
-    twin = CrossLingualRetriever(scoring="csls", n_neighbors=3, backend=model.backend)
-    return twin.open_index(folder, verify=True)
+    return clone(model).open_index(folder, verify=True)
 
 
 def answers(model):
@@ -120,6 +149,10 @@ def answers(model):
     if isinstance(model, CrossLingualRetriever):
         queries = X[:5] if len(model.report_.views) == 1 else [X[:5], Y[:5]]
         return np.concatenate([np.asarray(part, float) for part in model.kneighbors(queries, 2)])
+    if isinstance(getattr(model, "steps", [(None, None)])[0][1], TfidfVectorizer):
+        return model.predict_proba(TEXTS[:4])
+    if hasattr(model, "decision_function") and not hasattr(model, "predict_proba"):
+        return model.decision_function(X[:5])
     if hasattr(model, "predict_proba"):
         return model.predict_proba(X[:5])
     moved = model.transform(X[:5])
@@ -192,10 +225,28 @@ def change_zip(content, rng):
 
 
 def change_bytes(content, rng):
+    """Other bytes, often among the first, where a header is; or fewer of them."""
     changed = bytearray(content)
-    for at in rng.integers(len(changed), size=4):
-        changed[at] = rng.integers(256)
+    if rng.random() < 0.1:
+        return bytes(changed[: rng.integers(len(changed))])
+    last = min(len(changed), 96) if rng.random() < 0.5 else len(changed)
+    for at in rng.integers(last, size=rng.integers(1, 5)):
+        changed[at] = rng.choice([0, 1, 127, 255, rng.integers(256)])
     return bytes(changed)
+
+
+def replace_file(path, rng):
+    """Put a link, a pipe with a name, or a folder in the place of a file."""
+    path.unlink()
+    how = rng.integers(4)
+    if how == 0:
+        path.symlink_to("/dev/zero")
+    elif how == 1:
+        path.symlink_to("/etc/hostname")
+    elif how == 2:
+        os.mkfifo(path)
+    else:
+        path.mkdir()
 
 
 def damage(folder, rng):
@@ -209,7 +260,12 @@ def damage(folder, rng):
         file = fields["files"][kind]
         path = folder / file["name"]
         content = path.read_bytes()
-        if path.suffix == ".safetensors":
+        if rng.random() < 0.04:
+            replace_file(path, rng)
+            return
+        if rng.random() < 0.15:
+            content = change_bytes(content, rng)
+        elif path.suffix == ".safetensors" and arrays_of(content):
             arrays = arrays_of(content)
             name = str(rng.choice([*arrays]))
             arrays[name] = np.ascontiguousarray(change_array(arrays[name], rng))
@@ -227,6 +283,8 @@ def damage(folder, rng):
     elif manifest.name == "index.json":
         kept = {name: fields[name] for name in fields if name not in ("sha256", "files")}
         fields["sha256"] = checksum(kept)
+        if rng.random() < 0.1:  # the first releases wrote none
+            del fields["sha256"]
     manifest.write_text(json.dumps(fields))
 
 
@@ -248,6 +306,7 @@ def attack(n, seed=0):
                 continue
             whole[name] = (folder, answers(opened(name, folder, model)))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        _limit_space()
         for i in range(n):
             name = [*made][i % len(made)]
             folder, right = whole[name]
@@ -267,9 +326,16 @@ def attack(n, seed=0):
     return ends, used
 
 
+def _limit_space():
+    """Let this process have no more addresses than it has, and a given number."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + SPACE
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
 def _end(name, folder, model, right, which):
     try:
-        with only_in(folder):
+        with only_in(folder), warnings.catch_warnings():
             loaded = opened(name, folder, model)
     except (ValueError, FileNotFoundError) as error:
         if (
@@ -286,7 +352,8 @@ def _end(name, folder, model, right, which):
             raise AssertionError(f"{which} {name}: an endpoint was loaded")
         return "harmless"
     try:
-        now = answers(loaded)
+        with only_in(folder):
+            now = answers(loaded)
     except Exception as error:
         raise AssertionError(f"{which} {name}: {type(error).__name__}: {error}") from error
     if not np.isfinite(now).all():
@@ -299,5 +366,5 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     found, extra = attack(int(sys.argv[1]), *map(int, sys.argv[2:3]))
     for (kind, end), count in sorted(found.items()):
-        print(f"{kind:35} {end:15} {count:6}")
+        print(f"{kind:30} {end:15} {count:6}")
     print(f"{sum(found.values())} folders, {extra >> 20} MiB more at most")

@@ -100,15 +100,35 @@ def change_manifest(folder, change, honest=True):
     path.write_text(json.dumps(manifest))
 
 
+# Events of the interpreter: changes of files, and what runs code or opens connections.
+_ON_FILES = (
+    "os.remove",
+    "os.rename",
+    "os.mkdir",
+    "os.rmdir",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+)
+_RUN = (
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "subprocess",
+    "pickle.",
+    "socket.",
+    "ctypes.",
+)
 _opened: list[str] | None = None
 
 
 def _hear(event, args):
-    if _opened is not None and event in ("open", "exec", "marshal.loads"):
-        _opened.append(str(args[0]) if event == "open" else event)
-    elif _opened is not None and event.startswith(
-        ("os.system", "subprocess", "pickle.", "socket.")
-    ):
+    if _opened is None:
+        return
+    if event == "open" or event in _ON_FILES:
+        _opened.append(str(args[0]))
+    elif event in ("exec", "marshal.loads") or event.startswith(_RUN):
         _opened.append(event)
 
 

@@ -14,7 +14,7 @@ pytest.importorskip("resource", reason="needs the peak memory of a process")
 @pytest.mark.slow
 def test_changed_folders_are_refused_harmless_or_finite():
     # A process of its own, whose connections are refused and whose memory is measured.
-    command = [sys.executable, "-m", "tests.persistence.attack", "390"]
+    command = [sys.executable, "-m", "tests.persistence.attack", "460"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "390 folders" in done.stdout
+    assert "460 folders" in done.stdout

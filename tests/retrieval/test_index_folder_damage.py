@@ -6,6 +6,7 @@ import hashlib
 import json
 import pickle
 import re
+import warnings
 from io import BytesIO
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from langalign_sk import CrossLingualRetriever
+from langalign_sk.retrieval import backends
 from tests.retrieval.folders import BANK, D, Q, change_manifest, checksum, file_of, saved
 from tests.retrieval.references import found
 from tests.retrieval.toy import fitted_aligner, of_kind
@@ -260,9 +262,111 @@ def test_a_backend_of_other_rows_is_refused(kind, file, tmp_path):
     for other in ("other", "narrow"):
         rewrite(folder, file, file_of(tmp_path / other, file).read_bytes())
         with pytest.raises(ValueError, match="is damaged"):
-            of_kind(kind, scoring="csls").open_index(folder)
+            of_kind(kind, scoring="csls").open_index(folder, allow=file)
     rewrite(folder, file, whole)
-    assert of_kind(kind, scoring="csls").open_index(folder).n_documents_ == 300
+    for allow in ((), file):
+        assert of_kind(kind, scoring="csls").open_index(folder, allow=allow).n_documents_ == 300
+
+
+@pytest.mark.parametrize("factory", ["Flat", "HNSW8", "IVF4,Flat", "SQ8"])
+def test_a_file_of_faiss_is_read_only_if_it_is_allowed(factory, tmp_path, monkeypatch):
+    faiss = pytest.importorskip("faiss", reason="needs pip install langalign-sk[faiss]")
+    made = {"backend": "faiss", "backend_params": {"factory": factory}}
+    whole = CrossLingualRetriever(**made).fit(D)
+    whole.save_index(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(faiss, "read_index", None)
+        patch.setattr(faiss, "deserialize_index", None)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            again = CrossLingualRetriever(**made).open_index(tmp_path)
+    warned = [
+        str(one.message) for one in said if "was built again from its rows" in str(one.message)
+    ]
+    assert len(warned) == (factory != "Flat")
+    assert all("allow='faiss'" in text for text in warned)
+    assert_array_equal(again.kneighbors(Q, 4)[1], whole.kneighbors(Q, 4)[1])
+    read = CrossLingualRetriever(**made).open_index(tmp_path, allow="faiss")
+    assert_array_equal(read.kneighbors(Q, 4)[1], whole.kneighbors(Q, 4)[1])
+    rewrite(tmp_path, "faiss", b"crafted")
+    again = CrossLingualRetriever(**made).open_index(tmp_path)
+    assert_array_equal(again.kneighbors(Q, 4)[1], whole.kneighbors(Q, 4)[1])
+    with pytest.raises(ValueError, match="is damaged"):
+        CrossLingualRetriever(**made).open_index(tmp_path, allow=["faiss"])
+
+
+@pytest.mark.parametrize("field", backends._GRAPH.names)
+def test_a_graph_with_any_other_header_is_refused(field, tmp_path):
+    pytest.importorskip("hnswlib", reason="needs pip install langalign-sk[hnswlib]")
+    folder = saved(tmp_path, "hnswlib")
+    raw = np.frombuffer(file_of(folder, "hnsw").read_bytes(), dtype=np.uint8)
+    size = backends._GRAPH.itemsize
+    for value in (0, 1, 17, 10**6, 2**31 - 1):
+        head = raw[:size].view(backends._GRAPH).copy()
+        # hnswlib takes the space from its caller, and any row of the highest level is a start.
+        if head[field][0] == value or field == "space":
+            continue
+        head[field] = value
+        rewrite(folder, "hnsw", head.tobytes() + raw[size:].tobytes())
+        if field == "start" and value < 300:
+            continue
+        with pytest.raises(ValueError, match="is damaged"):
+            of_kind("hnswlib", scoring="csls").open_index(folder)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_a_graph_of_rows_of_another_length_is_refused(value, tmp_path):
+    pytest.importorskip("hnswlib", reason="needs pip install langalign-sk[hnswlib]")
+    folder = saved(tmp_path, "hnswlib")
+    raw = bytearray(file_of(folder, "hnsw").read_bytes())
+    size = backends._GRAPH.itemsize
+    head = np.frombuffer(bytes(raw[:size]), dtype=backends._GRAPH)[0]
+    at = size + int(head["data"])
+    raw[at : at + 4] = np.float32(value).tobytes()
+    rewrite(folder, "hnsw", bytes(raw))
+    with pytest.raises(ValueError, match="is damaged"):
+        of_kind("hnswlib", scoring="csls").open_index(folder)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", ["exact", "flat"])
+def test_rows_that_are_not_finite_are_never_searched(kind, value, tmp_path):
+    folder = saved(tmp_path, kind, "cosine")
+    rows = np.load(file_of(folder, "rows"))
+    rows[7, 3] = value
+    content = BytesIO()
+    np.save(content, rows)
+    rewrite(folder, "rows", content.getvalue())
+    with pytest.raises(ValueError, match="is damaged"):
+        of_kind(kind).open_index(folder, verify=True)
+    with pytest.raises(ValueError, match=r"is damaged|hold NaN or infinity"):
+        of_kind(kind).open_index(folder).kneighbors(np.abs(Q), 4)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (10**30, 8), }",
+        f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({10**30}, 8), }}",
+        f"{{'descr': '<f4', 'fortran_order': False, 'shape': (300, {2**62}), }}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-300, -8), }",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (300, 8), }",
+        "{'descr': '|V4', 'fortran_order': False, 'shape': (300, 8), }",
+        "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (300, 8), }",
+        "(" * 5000,
+        "[" * 500 + "]" * 500,
+        "{'descr': '<f4', 'fortran_order': 'x', 'shape': 'x', }",
+        "",
+        "\0",
+    ],
+)
+def test_headers_of_arrays_that_are_none(header, tmp_path):
+    folder = saved(tmp_path)
+    content = b"\x93NUMPY\x02\0" + len(header).to_bytes(4, "little") + header.encode()
+    rewrite(folder, "rows", content + b"\0" * 9600)
+    for verify in (False, True):
+        with pytest.raises(ValueError, match="is damaged"):
+            CrossLingualRetriever(scoring="csls").open_index(folder, verify=verify)
 
 
 class Evil:
