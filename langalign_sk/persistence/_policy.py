@@ -41,7 +41,8 @@ _FINITE = ("coef_", "intercept_")
 _LONGEST_NGRAM = 32  # words or letters, of which a text of n has about n times as many n-grams
 # Types of scikit-learn whose compiled code follows indices without looking where they lead.
 _UNCHECKED = ("BallTree", "BallTree32", "KDTree", "KDTree32", "TreePredictor")
-_MOST_ROWS = 1 << 24  # of a sparse matrix that does not list its rows
+_MOST_ROWS = 1 << 24  # of a sparse matrix that does not list its rows, and of features of a row
+_MADE = ("n_output_features_", "_n_out_full")  # features that a transformer makes of a few
 _REVISION = re.compile(r"(?!.*\.\.)[\w.][\w./-]{0,254}", re.ASCII)
 _ESCAPED, _SET, _FLAGS = r"\\[^0-9]", r"\[\^?\]?[^\]]*\]", r"\(\?[aiLmsux]+\)"
 _FACTORY = re.compile(
@@ -452,8 +453,18 @@ def _check_indices(one: Any) -> None:
             raise _Unsound("trees of another width")
     if "cluster_centers_" in vars(one) and np.shape(one.cluster_centers_)[1:] != (width,):
         raise _Unsound("centres of another width")
+    if any(_is_above(vars(one).get(name), _MOST_ROWS) for name in _MADE):
+        raise _Unsound("features of which a row fills the memory")
+    if "_fit_X" in vars(one):  # of neighbours
+        n = np.shape(one._fit_X)[:1]
+        if np.shape(vars(one).get("_y", one._fit_X))[:1] != n or n != (one.n_samples_fit_,):
+            raise _Unsound("neighbours that do not fit")
     if isinstance(one, BaseLibSVM) and "support_" in vars(one):
         _check_svm(one, width)
+
+
+def _is_above(value: Any, most: int) -> bool:
+    return isinstance(value, int | np.integer) and value > most
 
 
 def _check_svm(one: BaseLibSVM, width: Any) -> None:

@@ -20,8 +20,9 @@ from safetensors.numpy import load as arrays_of
 from safetensors.numpy import save as content_of
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -817,3 +818,28 @@ def test_files_of_the_user_that_look_like_ours_stay(tmp_path):
         save(LinearAligner("procrustes").fit(X, Y), tmp_path)
     assert all((tmp_path / name).read_text() == "mine" for name in mine)
     assert len([*tmp_path.iterdir()]) == len(mine) + 3
+
+
+def test_features_that_fill_the_memory_are_refused(tmp_path):
+    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+    steps = moving().freeze(), PolynomialFeatures(2), LogisticRegression()
+    pipeline = make_pipeline(*steps).fit(X, LABELS)
+    save(pipeline, tmp_path)
+    assert_array_equal(load(tmp_path).predict(X), pipeline.predict(X))
+    pipeline[1]._n_out_full = 10**9
+    save(pipeline, tmp_path)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"_y": np.zeros(3, dtype=int)}, {"n_samples_fit_": 10**6}])
+def test_neighbours_that_do_not_fit_are_refused(change, tmp_path):
+    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+    head = KNeighborsClassifier(algorithm="brute")
+    pipeline = make_pipeline(moving().freeze(), head).fit(X, LABELS)
+    save(pipeline, tmp_path)
+    assert_array_equal(load(tmp_path).predict(X), pipeline.predict(X))
+    vars(pipeline[1]).update(change)
+    save(pipeline, tmp_path)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)

@@ -419,3 +419,13 @@ def test_another_format_version(tmp_path):
     change_manifest(saved(tmp_path), lambda manifest: manifest.update(format_version=99))
     with pytest.raises(ValueError, match=r"format version 99.*reads version 1"):
         CrossLingualRetriever().open_index(tmp_path)
+
+
+def test_identifiers_that_were_chosen_to_have_one_hash(tmp_path):
+    ids = [i * (2**61 - 1) for i in range(3000)]
+    assert len({*map(hash, ids)}) == 1
+    retriever = CrossLingualRetriever().fit(np.ones((3000, 2)))
+    retriever.save_index(tmp_path)
+    rewrite(tmp_path, "documents", b"".join(b"[%d]\n" % key for key in ids))
+    with pytest.raises(ValueError, match="is damaged"):
+        CrossLingualRetriever().open_index(tmp_path)
