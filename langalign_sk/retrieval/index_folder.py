@@ -541,7 +541,7 @@ def _read_view(saved: Bundle, i: int, ids: list[Any], opening: Opening) -> Searc
         return view
     view.centring = _read_centring(saved, i, part["centring"], width)
     view.lengths = _load(saved, f"lengths_{i}", (n_documents,))
-    if not (view.lengths >= 0).all():
+    if not ((view.lengths >= 0) & (view.lengths <= 2 * _LONGEST)).all():
         raise saved.damaged
     view.languages = np.array(
         _read_languages(saved, f"languages_{i}", part["languages"], n_documents)
@@ -586,6 +586,10 @@ def _read_centring(saved: Bundle, i: int, described: dict[str, Any], width: int)
     prior, documents, counts = (described[name] for name in _OF_CENTRING)
     codes = [*prior, *documents, *counts]
     vectors = np.array(_load(saved, f"means_{i}", (len(codes), width), np.float64))
+    # Means of unit rows, and sums of as many as are counted.
+    most = [_LONGEST] * (len(prior) + len(documents)) + [_LONGEST * n for n in counts.values()]
+    if (np.abs(vectors) > np.array(most)[:, None]).any():
+        raise saved.damaged
     ends = np.cumsum([len(prior), len(documents)])
     means, own, sums = np.split(vectors, ends)
     centring = Centring(
