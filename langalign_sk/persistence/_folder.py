@@ -159,14 +159,14 @@ def load(
     encoder, english_encoder, detect : object, default=None
         Objects of your own that the aligner was built with; they are not in the folder. For a
         retriever of several views, a list of one per view, with None for views that were built
-        without one, or a single object for all views that were built with one. An encoder also takes
-        the place of one that the folder must not choose: a folder of this machine, an endpoint, or
-        one with ``trust_remote_code=True``.
+        without one, or a single object for all views that were built with one. An encoder, also one
+        in a list, takes the place of one that the folder must not choose too: a folder of this
+        machine, an endpoint, or one with ``trust_remote_code=True``.
     allow : str or iterable of str, default=()
         What the model may use besides its own files: folders of encoders, addresses of endpoints and
-        names of the environment variables with their keys, and paths of caches, checkpoints and
-        corpora. An error or a warning lists what a model asks for. Allow it only if you trust
-        whoever saved the model.
+        names of the environment variables with their keys, paths of caches, checkpoints and
+        corpora, slow patterns of words, and "faiss" for its files. An error or a warning lists what
+        a model asks for. Allow it only if you trust whoever saved the model.
 
     Returns
     -------

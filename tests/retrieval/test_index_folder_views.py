@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 
@@ -269,6 +270,21 @@ def test_a_damaged_file(kind, file, how, tmp_path):
         opener.open_index(tmp_path, verify=True)
     for now, then in zip(opener.kneighbors(Q, 4), before, strict=True):
         assert_array_equal(now, then)
+
+
+@pytest.mark.parametrize("file", ["means_1", "lengths_1"])
+@pytest.mark.parametrize("value", [1e30, -1e30, 5.0])
+def test_means_and_lengths_that_no_unit_rows_have(file, value, tmp_path):
+    fitted(scoring="csls").save_index(tmp_path)
+    path = file_of(tmp_path, file)
+    rows = np.load(path)
+    rows.flat[0] = value
+    np.save(path, rows)
+    content = path.read_bytes()
+    described = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    change_manifest(tmp_path, lambda manifest: manifest["files"][file].update(described))
+    with pytest.raises(ValueError, match="is damaged"):
+        retriever_of(scoring="csls").open_index(tmp_path)
 
 
 def places(node, path=()):
