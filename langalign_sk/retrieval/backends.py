@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from numbers import Integral
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,12 @@ __all__ = ["BACKENDS", "CompleteSearch", "Index", "make_index"]
 
 _WIDENING = 4  # factor by which an approximate search that finds too few rows looks at more
 _LONGEST = 2.0  # of a number in a unit row, however it was rounded
+# Rows that were added, or removed, since an index of a library was built or copied, at most, and as a
+# share of its rows: to compare them with every query takes less time than a copy for each of them.
+_MOST_PENDING = 1_024
+_PENDING_SHARE = 1 / 16
+_GONE_SHARE = 1 / 4  # of an index that must be built again without removed rows
+_MORE = 16  # rows that are asked for beside k where some may be removed ones
 # Header of a file of hnswlib 0.8: offset of level 0, rows that there is space for, rows, bytes per
 # row, offsets of the label and of the data in it, highest level, first row of a search, links per
 # row above level 0 and in it, and three numbers for building.
@@ -73,7 +80,7 @@ class Index(Protocol):
         """Index all rows that are not removed."""
 
     def append(self, rows: NDArray, first: int) -> None:
-        """Index rows whose positions begin at `first`."""
+        """Find rows, too, which `Rows` has taken in at the positions from `first` on."""
 
     def remove(self, positions: NDArray[np.intp], rows: Rows) -> None:
         """Stop finding these rows, which `rows` has marked as removed."""
@@ -172,7 +179,151 @@ class _Exact:
         raise NotImplementedError
 
 
-class _Faiss:
+class _OfLibrary(ABC):
+    """Base class of the backends of libraries, whose indexes do not change once they are searched.
+
+    Threads may search an index while documents are added to a copy of it, and to copy all of it for
+    every document would be slow. So rows that were added are compared with each query, and rows
+    that were removed are left out of what the library finds. When there are many of them, the
+    index is copied once, takes in what was added, and drops what was removed.
+    """
+
+    params: dict[str, Any]
+    _index: Any  # of the library
+    # Pickles of earlier releases have none of these: all rows are in the index.
+    _rows: Rows | None = None
+    _n_indexed: int = 0  # rows from this position on are not in the index
+    _gone: NDArray[np.intp] = np.empty(0, dtype=np.intp)  # positions of removed rows that are in it
+
+    @abstractmethod
+    def _new_index(self, rows: Rows) -> Any:
+        """Index of the library, without rows."""
+
+    @abstractmethod
+    def _copied_index(self, n: int) -> Any:
+        """Copy of the index with space for n positions."""
+
+    @abstractmethod
+    def _insert(self, rows: NDArray, positions: NDArray[np.intp]) -> None:
+        """Put rows into the index."""
+
+    @abstractmethod
+    def _drop(self, positions: NDArray[np.intp]) -> None:
+        """Drop rows from the index; raise RuntimeError if it cannot."""
+
+    @abstractmethod
+    def _found(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
+        """Positions and cosines of the k nearest rows in the index; -1 and -inf if it finds fewer."""
+
+    @abstractmethod
+    def _write_index(self, path: str) -> None:
+        """Write the index to a file."""
+
+    @property
+    def _can_drop(self) -> bool:
+        """Whether rows can be dropped, and the index need not be built again."""
+        return True
+
+    @property
+    def _keeps_rows(self) -> bool:
+        """Whether the index keeps whole rows, so that its cosines are those of the rows."""
+        return True
+
+    def build(self, rows: Rows) -> None:
+        self._index = self._new_index(rows)
+        self._take_rows(rows)
+        for first, piece in rows.pieces():
+            alive = rows.alive[first : first + len(piece)]
+            self._insert(piece[alive], first + np.flatnonzero(alive))
+
+    def _take_rows(self, rows: Rows) -> None:
+        """Note rows, all of which are in the index."""
+        self._rows, self._n_indexed = rows, len(rows.alive)
+        self._gone = np.empty(0, dtype=np.intp)
+
+    def copied(self, rows: Rows) -> Self:
+        out = copy.copy(self)
+        if self._rows is None:
+            out._take_rows(rows)
+        out._rows = rows
+        return out
+
+    def append(self, rows: NDArray, first: int) -> None:
+        n_pending = first + len(rows) - self._n_indexed
+        if n_pending > self._most_pending or not self._keeps_rows:
+            self._insert_pending()
+
+    @property
+    def _most_pending(self) -> float:
+        return min(_MOST_PENDING, _PENDING_SHARE * self._n_indexed)
+
+    def _insert_pending(self) -> None:
+        """Put rows that were added into a copy of the index."""
+        assert self._rows is not None
+        first, n = self._n_indexed, len(self._rows.alive)
+        added = self._rows.since(first)
+        positions = np.flatnonzero(added.alive)
+        self._index, self._n_indexed = self._copied_index(n), n
+        self._insert(added.take(positions), first + positions)
+
+    def remove(self, positions: NDArray[np.intp], rows: Rows) -> None:
+        gone = np.concatenate([self._gone, positions[positions < self._n_indexed]])
+        if not self._can_drop:
+            if len(gone) > _GONE_SHARE * self._n_indexed:
+                self.build(rows)
+                return
+        elif len(gone) > self._most_pending:
+            self._index = self._copied_index(len(rows.alive))
+            try:
+                self._drop(gone)
+            except RuntimeError:
+                self.build(rows)
+                return
+            gone = gone[:0]
+        self._gone = gone
+
+    def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
+        rows, first = self._rows, self._n_indexed
+        if rows is None or (len(rows.alive) == first and not len(self._gone)):
+            return self._found(Q, k)
+        positions, cosines = self._found_alive(Q, k, rows.alive[:first])
+        few = (positions < 0).any(axis=1)
+        added = rows.since(first)
+        n = min(k, int(np.count_nonzero(added.alive)))
+        more, cosines_of_more = nearest(Q, added, [(n, None)])[0]
+        positions = np.concatenate([positions, first + more], axis=1)
+        cosines = np.concatenate([cosines, cosines_of_more], axis=1)
+        order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+        out = np.full((len(Q), k), -1, dtype=np.intp), np.full((len(Q), k), -np.inf, np.float32)
+        out[0][:, : order.shape[1]] = np.take_along_axis(positions, order, axis=1)
+        out[1][:, : order.shape[1]] = np.take_along_axis(cosines, order, axis=1)
+        out[0][few, -1], out[1][few, -1] = -1, -np.inf  # added rows may stand for nearer ones
+        return out
+
+    def _found_alive(
+        self, Q: NDArray, k: int, alive: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.intp], NDArray]:
+        """Positions and cosines of the nearest rows in the index, at most k, without removed ones."""
+        n, n_gone = int(np.count_nonzero(alive)), len(self._gone)
+        k = min(k, n)
+        if not k:
+            return np.empty((len(Q), 0), dtype=np.intp), np.empty((len(Q), 0), dtype=np.float32)
+        positions, cosines = self._found(Q, k + min(n_gone, max(k, _MORE)))
+        gone = (positions < 0) | ~alive[positions]
+        positions[gone], cosines[gone] = -1, -np.inf
+        order = np.argsort(gone, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(positions, order, axis=1), np.take_along_axis(
+            cosines, order, axis=1
+        )
+
+    def write(self, path: str) -> None:
+        whole = copy.copy(self)
+        if whole._rows is not None and len(whole._rows.alive) > whole._n_indexed:
+            whole._insert_pending()
+        whole._write_index(path)
+
+
+class _Faiss(_OfLibrary):
     """Index made by FAISS's index factory; "Flat" is exact."""
 
     name = "faiss"
@@ -193,7 +344,7 @@ class _Faiss:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _faiss=_import_library("faiss"))
 
-    def build(self, rows: Rows) -> None:
+    def _new_index(self, rows: Rows) -> Any:
         faiss = self._faiss
         try:
             index = faiss.index_factory(rows.width, self._factory, faiss.METRIC_INNER_PRODUCT)
@@ -207,46 +358,49 @@ class _Faiss:
             ) from error
         # A removal would shift FAISS's own numbers, so that each row gets its position as a number;
         # IVF indexes take such numbers themselves.
-        self._index = index if self._factory.startswith("IVF") else faiss.IndexIDMap2(index)
-        self._set_search()
-        for first, piece in rows.pieces():
-            alive = rows.alive[first : first + len(piece)]
-            self._add(piece[alive], first + np.flatnonzero(alive))
+        if not self._factory.startswith("IVF"):
+            index = faiss.IndexIDMap2(index)
+        self._set_search(index)
+        return index
 
-    def _set_search(self) -> None:
+    def _set_search(self, index: Any) -> None:
         setting = str(self.params["search"])
         try:
             if setting:
-                self._faiss.ParameterSpace().set_index_parameters(self._index, setting)
+                self._faiss.ParameterSpace().set_index_parameters(index, setting)
         except RuntimeError as error:
             raise ValueError(
                 f"FAISS does not know how to search {self._factory!r} with {setting!r} "
                 f"({_last_words(error)}): 'nprobe=16' goes with IVF, 'efSearch=64' with HNSW."
             ) from error
 
-    def _add(self, rows: NDArray, positions: NDArray) -> None:
+    def _copied_index(self, n: int) -> Any:
+        return self._faiss.clone_index(self._index)
+
+    def _insert(self, rows: NDArray, positions: NDArray[np.intp]) -> None:
         self._index.add_with_ids(np.ascontiguousarray(rows), positions.astype(np.int64))
 
-    def append(self, rows: NDArray, first: int) -> None:
-        self._add(rows, first + np.arange(len(rows)))
+    def _drop(self, positions: NDArray[np.intp]) -> None:
+        self._index.remove_ids(positions.astype(np.int64))
 
-    def remove(self, positions: NDArray[np.intp], rows: Rows) -> None:
+    @property
+    def _inner(self) -> Any:
+        """Index of FAISS that holds the rows."""
+        return self._faiss.downcast_index(getattr(self._index, "index", self._index))
+
+    @property
+    def _can_drop(self) -> bool:
+        # A graph raises, and a transformation would end the process.
+        kinds = self._faiss.IndexHNSW, self._faiss.IndexNSG, self._faiss.IndexPreTransform
+        return not isinstance(self._inner, kinds)
+
+    @property
+    def _keeps_rows(self) -> bool:
         faiss = self._faiss
-        inner = faiss.downcast_index(getattr(self._index, "index", self._index))
-        if isinstance(inner, faiss.IndexPreTransform):  # it would end the process
-            self.build(rows)
-            return
-        try:
-            self._index.remove_ids(positions.astype(np.int64))
-        except RuntimeError:  # graphs cannot remove a row
-            self.build(rows)
+        kinds = faiss.IndexFlat, faiss.IndexIVFFlat, faiss.IndexHNSWFlat
+        return isinstance(self._inner, kinds)
 
-    def copied(self, rows: Rows) -> _Faiss:
-        out = copy.copy(self)
-        out._index = self._faiss.clone_index(self._index)
-        return out
-
-    def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
+    def _found(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
         Q = np.ascontiguousarray(Q)
         cosines, positions = self._index.search(Q, k)
         for wider in self._wider_searches(k):
@@ -259,8 +413,7 @@ class _Faiss:
 
     def _wider_searches(self, k: int) -> Iterator[Any]:
         """Parameters of searches that look at more and more rows, where FAISS has such parameters."""
-        faiss = self._faiss
-        inner = faiss.downcast_index(getattr(self._index, "index", self._index))
+        faiss, inner = self._faiss, self._inner
         if isinstance(inner, faiss.IndexIVF):
             n_probed = inner.nprobe
             while n_probed < inner.nlist:
@@ -270,7 +423,7 @@ class _Faiss:
             width = _WIDENING * max(k, inner.hnsw.efSearch)
             yield faiss.SearchParametersHNSW(efSearch=min(width, inner.ntotal))
 
-    def write(self, path: str) -> None:
+    def _write_index(self, path: str) -> None:
         self._faiss.write_index(self._index, path)
 
     def read(self, path: str, rows: Rows) -> None:
@@ -282,10 +435,11 @@ class _Faiss:
         ):
             raise RuntimeError("the index is of other rows")
         self._index = index
-        self._set_search()
+        self._take_rows(rows)
+        self._set_search(index)
 
 
-class _Hnswlib:
+class _Hnswlib(_OfLibrary):
     """Hierarchical navigable small-world graph (Malkov and Yashunin, arXiv 1603.09320)."""
 
     name = "hnswlib"
@@ -305,50 +459,44 @@ class _Hnswlib:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _hnswlib=_import_library("hnswlib"))
         if "_index" in state:  # of an earlier release, whose searches set `ef`
-            self._set_search()
+            self._set_search(self._index)
 
-    def build(self, rows: Rows) -> None:
+    def _new_index(self, rows: Rows) -> Any:
         # "ip" and not "cosine": the rows have unit length already.
-        self._index = self._hnswlib.Index(space="ip", dim=rows.width)
-        self._index.init_index(
+        index = self._hnswlib.Index(space="ip", dim=rows.width)
+        index.init_index(
             max_elements=len(rows.alive),
             M=self.params["M"],
             ef_construction=self.params["ef_construction"],
             random_seed=self.params["random_state"],
         )
-        self._set_search()
-        for first, piece in rows.pieces():
-            alive = rows.alive[first : first + len(piece)]
-            self._add(piece[alive], first + np.flatnonzero(alive))
+        self._set_search(index)
+        return index
 
-    def _add(self, rows: NDArray, positions: NDArray) -> None:
+    def _copied_index(self, n: int) -> Any:
+        # A copy draws levels from its seed anew: with the same seed, all documents that are added to
+        # copies one by one would get the same level.
+        state = {**self._index.__getstate__()[0]}
+        state["seed"] = self.params["random_state"] + n
+        index = self._hnswlib.Index.__new__(self._hnswlib.Index)
+        index.__setstate__((state,))
+        index.resize_index(n)
+        self._set_search(index)
+        return index
+
+    def _insert(self, rows: NDArray, positions: NDArray[np.intp]) -> None:
         if len(rows):
             self._index.add_items(rows, positions)
 
-    def append(self, rows: NDArray, first: int) -> None:
-        self._index.resize_index(first + len(rows))
-        self._add(rows, first + np.arange(len(rows)))
-
-    def remove(self, positions: NDArray[np.intp], rows: Rows) -> None:
+    def _drop(self, positions: NDArray[np.intp]) -> None:
         for position in positions:
             self._index.mark_deleted(int(position))
 
-    def copied(self, rows: Rows) -> _Hnswlib:
-        out = copy.copy(self)
-        # A copy draws levels from its seed anew: with the same seed, all documents that are added one
-        # by one would get the same level.
-        state = {**self._index.__getstate__()[0]}
-        state["seed"] = self.params["random_state"] + len(rows.alive)
-        out._index = self._hnswlib.Index.__new__(self._hnswlib.Index)
-        out._index.__setstate__((state,))
-        out._set_search()
-        return out
-
-    def _set_search(self) -> None:
+    def _set_search(self, index: Any) -> None:
         # Once, as threads share it; a search for more rows than `ef` looks at as many as it wants.
-        self._index.set_ef(self.params["ef"])
+        index.set_ef(self.params["ef"])
 
-    def search(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
+    def _found(self, Q: NDArray, k: int) -> tuple[NDArray[np.intp], NDArray]:
         positions = np.full((len(Q), k), -1, dtype=np.intp)
         cosines = np.full((len(Q), k), -np.inf, dtype=np.float32)
         parts = [np.arange(len(Q))] if len(Q) else []
@@ -363,7 +511,7 @@ class _Hnswlib:
                 positions[part], cosines[part] = found, 1 - distances
         return positions, cosines
 
-    def write(self, path: str) -> None:
+    def _write_index(self, path: str) -> None:
         self._index.save_index(path)
 
     def read(self, path: str, rows: Rows) -> None:
@@ -376,7 +524,8 @@ class _Hnswlib:
         labels = np.array(self._index.get_ids_list(), dtype=np.int64)
         if not np.array_equal(np.sort(labels), np.arange(len(rows.alive))):
             raise RuntimeError("the index is of other rows")
-        self._set_search()
+        self._take_rows(rows)
+        self._set_search(self._index)
 
 
 def _check_graph(path: str, n: int, width: int, params: dict[str, Any]) -> None:

@@ -60,6 +60,15 @@ class Rows:
             first += len(block)
         return out
 
+    def since(self, first: int) -> Rows:
+        """The rows from a position on, which is 0 in what is returned; no row is copied."""
+        out, start = copy.copy(self), 0
+        out.blocks, out.alive = [], self.alive[first:]
+        for block in self.blocks:
+            out.blocks.append(block[max(first - start, 0) :])
+            start += len(block)
+        return out
+
     def pieces(self) -> Iterator[tuple[int, NDArray]]:
         """Runs of rows, each with the position of its first row."""
         first = 0

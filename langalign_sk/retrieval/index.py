@@ -74,7 +74,7 @@ class DocumentIndex:
     def copied(self) -> DocumentIndex:
         """Index of the same documents, whose changes leave this one as it is.
 
-        Rows are shared, and the structure of an approximate backend is copied.
+        Rows are shared, and so is the index of a library until many rows have come or gone.
         """
         out = copy.copy(self)
         out.rows = self.rows.copied()

@@ -188,8 +188,11 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
     Any number of threads may search while another one calls `fit`, `add`, `remove`, `partial_adapt`,
     `open_index` or `save_index`: an answer is that of the documents before a change or after it.
     Changes wait for each other. `search` returns identifiers; the places of `kneighbors` count the
-    documents of one moment. An approximate backend is copied for every change, so change many
-    documents at once.
+    documents of one moment. Documents that are added to the index of a library are compared with
+    each query until there are 1,024 of them, or a 16th of the index; then a copy of the index takes
+    them in, which takes as long as for all of them at once. A graph of FAISS is built again when a
+    quarter of its documents is removed. An index that keeps no whole rows, such as "IVF64,PQ8", is
+    copied for every addition, so add many documents at once.
 
     Documents stay in memory as float32 rows; `save_index` writes them to a folder, from which
     `open_index` maps them without reading them.

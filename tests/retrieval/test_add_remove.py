@@ -40,6 +40,78 @@ def test_what_was_added_and_removed_is_as_if_fitted_so(kind, scoring):
 
 
 @every_kind
+@pytest.mark.parametrize("scoring", ["cosine", "margin"])
+def test_many_small_changes_one_after_the_other(kind, scoring, tmp_path):
+    """Rows that an index of a library has not taken in or dropped yet count like all others."""
+    D, Q = few(400)
+    rng, there, gone = np.random.default_rng(0), [*range(100)], [*range(100, 400)]
+    retriever = of_kind(kind, scoring=scoring).fit(D[:100], ids=there, query_bank=Q + 0.1)
+    for step in range(60):
+        if rng.random() < 0.6:
+            new = [gone.pop(int(rng.integers(len(gone)))) for _ in range(rng.integers(1, 5))]
+            retriever.add(D[new], ids=new)
+            there += new
+        else:
+            old = [there.pop(int(rng.integers(len(there)))) for _ in range(rng.integers(1, 5))]
+            retriever.remove(old)
+            gone += old
+        assert retriever.ids_ == there
+        if step % 6 == 5:
+            right = of_kind("exact", scoring=scoring)
+            assert_same(retriever, right.fit(D[there], ids=there, query_bank=Q + 0.1), Q)
+    retriever.save_index(tmp_path)
+    right = of_kind("exact", scoring=scoring).fit(D[there], ids=there, query_bank=Q + 0.1)
+    assert_same(of_kind(kind, scoring=scoring).open_index(tmp_path), right, Q)
+
+
+@every_kind
+def test_the_neighbourhood_of_a_query_is_removed(kind):
+    D, Q = few(400)
+    retriever = of_kind(kind).fit(D)
+    nearest = retriever.kneighbors(Q[:1], 24)[1][0]
+    retriever.remove(nearest.tolist()).add(D[nearest[:3]], ids=[400, 401, 402])
+    assert retriever.search(Q[:1], 3)["id"].tolist() == [400, 401, 402]
+    kept = [i for i in range(400) if i not in nearest]
+    right = of_kind("exact").fit(np.concatenate([D[kept], D[nearest[:3]]]), ids=retriever.ids_)
+    for k in (1, 10, 379):
+        assert_array_equal(retriever.kneighbors(Q, k)[1], right.kneighbors(Q, k)[1])
+
+
+@pytest.mark.parametrize("kind", ["flat", "graph", "cells", "hnswlib"])
+def test_an_index_of_a_library_is_seldom_copied(kind, monkeypatch):
+    D, Q = few(420)
+    retriever, copies = of_kind(kind).fit(D[:320]), []
+    cls = type(retriever._state.index.backend)
+    for name in ("_copied_index", "_new_index"):
+        inner = getattr(cls, name)
+
+        def counted(self, *args, inner=inner):
+            copies.append(1)
+            return inner(self, *args)
+
+        monkeypatch.setattr(cls, name, counted)
+    for i in range(320, 420):
+        retriever.add(D[i : i + 1])
+    assert 4 <= len(copies) <= 5  # of 320 rows, each 20
+    for i in range(60):
+        retriever.remove(i)
+    assert len(copies) <= 8
+    assert_same(retriever, of_kind("exact").fit(D[60:], ids=retriever.ids_), Q)
+
+
+def test_an_index_that_keeps_no_whole_rows_takes_them_in_at_once():
+    """Its cosines are not those of the rows, so that both do not make one order."""
+    pytest.importorskip("faiss", reason="needs pip install faiss-cpu")
+    D, Q = few(360)
+    parameters = {"backend": "faiss", "backend_params": {"factory": "SQ4"}}
+    retriever = CrossLingualRetriever(**parameters).fit(D[:300])
+    for i in range(300, 306):
+        retriever.add(D[i : i + 1])
+    assert retriever._state.index.backend._index.ntotal == 306
+    assert retriever.search(Q).groupby("query")["score"].is_monotonic_decreasing.all()
+
+
+@every_kind
 def test_an_index_may_become_empty_and_fill_again(kind):
     D, Q = few(40)
     retriever = of_kind(kind).fit(D).remove(range(40))
