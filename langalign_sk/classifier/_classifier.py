@@ -235,6 +235,8 @@ class AlignedClassifier(LineageMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         if self.aligner is not None:
             aligner = fitted_aligner(self.aligner, texts, parallel, "X holds")
             self._check_width(aligner)
+        if isinstance(data, Embeddings):  # not every calibration moves them: an error comes here
+            self.classifier.predict(_moved(aligner, data.rows[:1]))
 
         if candidates == ["none"]:
             calibration, chosen = Calibration(), "none"

@@ -113,6 +113,19 @@ def test_embeddings(encoder, head):
     assert AlignedClassifier(head, frozen).fit(X[:40], LABELS[:40]).temperature_ > 0
 
 
+@pytest.mark.parametrize("calibration", ["none", "temperature"])
+def test_embeddings_of_another_width(calibration, encoder, head):
+    """Neither calibration moves them: an error comes in `fit`, and not in `predict`."""
+    X, E = encoder.encode(KOREAN), encoder.encode(ENGLISH)
+    frozen = FrozenEstimator(LinearAligner("ridge", alpha=0.1).fit(X[:60], E[:60]))
+    parallel = (X[:120], E[:120]) if calibration == "temperature" else None
+    model = AlignedClassifier(head, frozen, calibration=calibration).fit(X[:40], parallel=parallel)
+    with pytest.raises(ValueError, match="5 features"):
+        model.fit(X[:40, :5], parallel=parallel)
+    assert model.n_features_in_ == 12
+    assert len(model.predict(X[TEST])) == 80
+
+
 def test_text_and_embeddings_of_pairs_give_one_temperature(encoder, head, frozen):
     X, E = encoder.encode(KOREAN[TEST]), encoder.encode(ENGLISH[TEST])
     head = overconfident(head)
