@@ -13,6 +13,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import _set_output
 from sklearn.utils.validation import check_is_fitted
 
 import langalign_sk
@@ -178,17 +179,42 @@ def test_a_first_fit_that_fails(cls, fitted_as):
             check_is_fitted(estimator)
 
 
+TRANSFORMERS: list[tuple[type, Fit]] = [
+    (LinearAligner, lambda e: e.fit_transform(X[:, FEW], Y[:, FEW])),
+    (AdapterAligner, lambda e: e.fit_transform(X[:, FEW], Y)),
+    (CrossLingualAligner, lambda e: e.fit_transform(X[:, FEW], Y[:, FEW])),
+    (EndpointEncoder, lambda e: e.fit_transform(TEXTS)),
+    (SentenceEncoder, lambda e: e.fit_transform(TEXTS)),
+]
+
+
+@pytest.mark.parametrize(("cls", "fit"), params_of(TRANSFORMERS))
+def test_output_that_cannot_be_converted(cls, fit, fitted_as, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+
+    estimator = fitted_as(cls).set_output(transform="pandas")
+    former = Former(estimator)
+    with monkeypatch.context() as patched:
+        patched.setattr(_set_output.PandasAdapter, "create_container", fail)
+        with pytest.raises(MemoryError):
+            fit(estimator)
+    former.assert_kept(estimator)
+
+
 @pytest.mark.filterwarnings("ignore:.*was interrupted", "ignore:Nothing was learned")
 @pytest.mark.parametrize(("cls", "fit"), params_of(WORKING))
 def test_an_interrupted_fit(cls, fit, fitted_as):
     estimator = fitted_as(cls)
+    counting = fitted_as(cls)
     with Interruption(0) as counted:
-        fit(fitted_as(cls))
-    n_calls = counted.calls
-    # At the beginning and at the end, where attributes are set, and between.
-    at = {1, 2, *np.linspace(1, n_calls, 12).astype(int).tolist(), n_calls - 1, n_calls - 2}
+        fit(counting)
+    # At the beginning and at the end, where attributes are set, and between. At the last return of a
+    # method that waits for other threads, all is done.
+    last = counted.calls - 1
+    at = {1, 2, *np.linspace(1, last, 12).astype(int).tolist(), last - 1, last - 2}
     n_interrupted = 0
-    for n in sorted(at - {0, -1}):
+    for n in sorted(at):
         former = Former(estimator)
         try:
             with Interruption(n):

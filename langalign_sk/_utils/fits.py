@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-__all__ = ["keeps_former_fit"]
+__all__ = ["keeps_former_fit", "keeps_former_fit_transform"]
 
 
+Transformer = TypeVar("Transformer", bound=type)
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -57,6 +58,27 @@ def keeps_former_fit(method: Method) -> Method:
             raise
 
     return cast(Method, whole)
+
+
+def keeps_former_fit_transform(cls: Transformer) -> Transformer:
+    """Decorator of a transformer class: where `fit_transform` raises, the fit of before stays.
+
+    scikit-learn wraps the method when a class is made, to convert its output for `set_output`,
+    which may fail after the fit.
+
+    Parameters
+    ----------
+    cls : type
+        Class with a method `fit_transform`, of its own or not.
+
+    Returns
+    -------
+    type
+        The class.
+    """
+    transformer: Any = cls
+    transformer.fit_transform = keeps_former_fit(transformer.fit_transform)
+    return cls
 
 
 def _is_fitted(name: str) -> bool:

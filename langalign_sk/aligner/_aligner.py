@@ -15,7 +15,7 @@ from .._quality.shares import MIN_ROWS
 from .._quality.texts import TextQuality
 from .._quality.vectors import VectorQuality
 from .._utils.containers import embedding_rows, opened
-from .._utils.fits import keeps_former_fit
+from .._utils.fits import keeps_former_fit, keeps_former_fit_transform
 from .._utils.lineage import LineageMixin, note_clone
 from .._utils.normalization import NORMALIZATION_VERSION
 from .._utils.stamp import VersionStampMixin
@@ -37,6 +37,7 @@ from ._tuning import exempt_from_tuning, note_rows
 __all__ = ["CrossLingualAligner"]
 
 
+@keeps_former_fit_transform
 class CrossLingualAligner(
     LineageMixin,
     VersionStampMixin,
@@ -301,7 +302,6 @@ class CrossLingualAligner(
         )
         return fitted
 
-    @keeps_former_fit
     @one_report()
     def fit_transform(
         self, X: Any, y: Any = None, *, parallel: Any = None, cross_fit: int | None = None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from .._utils.containers import cells_of, check_text_column, iterate_texts
-from .._utils.fits import keeps_former_fit
+from .._utils.fits import keeps_former_fit, keeps_former_fit_transform
 from .._utils.normalization import NORMALIZATION_VERSION, joined_surrogates, normalize_texts
 from .._utils.texts import check_texts
 from .._utils.validation import warn_user
@@ -45,6 +45,7 @@ _NOT_OF_THE_MODEL = (
 )
 
 
+@keeps_former_fit_transform
 class TextEncoder(TransformerMixin, BaseEstimator):
     """Base class of sentence encoders, which are scikit-learn transformers of text.
 

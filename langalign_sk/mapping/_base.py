@@ -12,6 +12,7 @@ from sklearn.utils import assert_all_finite, check_array, check_consistent_lengt
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .._utils.containers import Table, embedding_rows, opened
+from .._utils.fits import keeps_former_fit_transform
 from .._utils.lineage import LineageMixin
 from .._utils.stamp import VersionStampMixin
 from ..metrics._core import duplicate_groups, row_recall
@@ -25,6 +26,7 @@ __all__ = ["PairedMap", "check_counterparts"]
 _CACHED = 1 << 17  # numbers, which a processor's cache holds
 
 
+@keeps_former_fit_transform
 class PairedMap(
     LineageMixin,
     VersionStampMixin,

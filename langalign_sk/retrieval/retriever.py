@@ -254,7 +254,6 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         self.lexical = lexical
         self.n_candidates = n_candidates
 
-    @one_report()
     def fit(
         self,
         X: Any,
@@ -310,6 +309,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
 
     # Inside the lock: what another thread changes before stays.
     @keeps_former_fit
+    @one_report()
     def _fit(
         self, X: Any, ids: Any, parallel: Any, query_bank: Any, judgements: Any
     ) -> CrossLingualRetriever:
@@ -351,7 +351,6 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         self.__dict__.update({**state.attributes, **more})
         return self
 
-    @one_report()
     def partial_adapt(self, X: Any) -> CrossLingualRetriever:
         """Take more queries into the means of their languages, as they come in.
 
@@ -376,6 +375,8 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         with writing(self):
             return self._partial_adapt(X)
 
+    @keeps_former_fit
+    @one_report()
     def _partial_adapt(self, X: Any) -> CrossLingualRetriever:
         check_is_fitted(self)
         state = self._state
@@ -463,7 +464,6 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
             columns["text"] = as_column([state.texts[i] for i in found])
         return pd.DataFrame(columns)
 
-    @one_report()
     def add(self, X: Any, *, ids: Any = None) -> CrossLingualRetriever:
         """Index more documents.
 
@@ -489,6 +489,8 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         with writing(self):
             return self._add(X, ids)
 
+    @keeps_former_fit
+    @one_report()
     def _add(self, X: Any, ids: Any) -> CrossLingualRetriever:
         check_is_fitted(self)
         state = self._state
@@ -530,7 +532,11 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         many = not isinstance(ids, str | bytes | tuple) and hasattr(ids, "__iter__")
         gone = listed_ids(list(ids) if isinstance(ids, set | frozenset) else ids if many else [ids])
         with writing(self):
-            return self._publish(self._state.without_documents(gone))
+            return self._remove(gone)
+
+    @keeps_former_fit
+    def _remove(self, ids: list[Any]) -> CrossLingualRetriever:
+        return self._publish(self._state.without_documents(ids))
 
     def save_index(self, folder: str | os.PathLike[str]) -> None:
         """Write the index to a folder, in formats that execute nothing when they are read.
