@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from contextlib import suppress
@@ -20,6 +21,7 @@ _CHUNK = 1 << 20
 # Seconds after a change in which another one might leave the times of a file as they are.
 _RECENT = 3.0
 _MOST_BYTES = 4096  # of an entry
+_PART = re.compile(r"[0-9a-f]{32}\.json-[0-9a-f]{8}\.part")  # of a process that was killed
 
 
 def hash_of_file(path: Path) -> str:
@@ -103,5 +105,9 @@ def _write(entry: Path, known: list[object]) -> None:
     # Without a folder to write to, the file is hashed again next time.
     with suppress(OSError, UnicodeEncodeError):
         entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A process that is still writing one computes the hash again next time.
+        for path in entry.parent.iterdir():
+            if _PART.fullmatch(path.name):
+                path.unlink(missing_ok=True)
         with replacing(entry) as part:
             part.write_text(json.dumps(known), encoding="ascii")

@@ -7,7 +7,7 @@ import os
 import threading
 from dataclasses import replace
 
-from .model import LayerError, Model, Spec
+from .model import LayerError, Model, Spec, identity_elsewhere
 from .packaged import has_e5, lacks_e5, load_e5
 from .presets import DEFAULT, OFFLINE, PRESETS, preset_of
 from .transformer import load_transformer
@@ -39,17 +39,18 @@ def load_from_hub(spec: Spec) -> Model:
             "trust_remote_code=True."
         )
 
-    def cached_commit() -> str:
+    def cached_identity() -> str:
         # Every model has a config.json, in a folder named by the commit.
         path = snapshot_download(
             repo, revision=spec.revision, allow_patterns="config.json", local_files_only=True
         )
-        return os.path.basename(path)
+        elsewhere = identity_elsewhere(path)  # of the base model of an adapter
+        return f"{repo}@{os.path.basename(path)}" + (f"+{elsewhere}" if elsewhere else "")
 
     cache = f"the local cache {constants.HF_HUB_CACHE!r}"
     try:
         # Loading what is cached must not wait for a network.
-        commit = cached_commit()
+        identity = cached_identity()
     except HFValidationError:
         raise ValueError(
             _unknown(spec.name, "is neither a folder nor a name that the hub allows")
@@ -58,7 +59,7 @@ def load_from_hub(spec: Spec) -> Model:
         where = f"is not in {cache}"
     else:
         try:
-            return load_transformer(repo, spec, f"{repo}@{commit}", local_files_only=True)
+            return load_transformer(repo, spec, identity, local_files_only=True)
         except LayerError:
             raise  # a download has no other layers
         except ValueError as error:
@@ -72,7 +73,7 @@ def load_from_hub(spec: Spec) -> Model:
         raise ValueError(_unknown(spec.name, where + ", and HF_HUB_OFFLINE is set"))
     _check_reachable(spec.name, repo, spec.revision, where)
     model = load_transformer(repo, spec, repo)
-    return replace(model, identity=f"{repo}@{cached_commit()}")
+    return replace(model, identity=cached_identity())
 
 
 def _about_extra(extra: str, lacks: list[str]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .elsewhere import hub_version, named_elsewhere
 from .file_hashes import hash_of_file
 from .limit import Limit
 
@@ -21,6 +22,7 @@ __all__ = [
     "Model",
     "Spec",
     "folder_identity",
+    "identity_elsewhere",
     "is_sampled",
     "sampled_identity",
 ]
@@ -90,6 +92,9 @@ class Model:
 def folder_identity(folder: str) -> str:
     """Name of a folder and a hash of all of its files, each of them whole.
 
+    A model elsewhere that its files name, such as the base model of an adapter of PEFT, counts as
+    well: a folder by its files, and a model of the hub by its commit in the local cache.
+
     Parameters
     ----------
     folder : str
@@ -100,11 +105,41 @@ def folder_identity(folder: str) -> str:
     str
         Such as "folder@sha256-" and 32 hexadecimal digits.
     """
-    root, digest = Path(folder), hashlib.sha256()
-    for path in sorted(_files_in(root)):
+    root = Path(folder)
+    return f"{root.resolve().name}@sha256-{_content_hash(root, set())[:32]}"
+
+
+def identity_elsewhere(folder: str) -> str:
+    """Identity of the models elsewhere that a folder's files name; empty if there are none."""
+    root, digest, n = Path(folder), hashlib.sha256(), 0
+    for line in _lines_elsewhere(root, sorted(_files_in(root)), {os.path.realpath(root)}):
+        digest.update(line)
+        n += 1
+    return f"sha256-{digest.hexdigest()[:32]}" if n else ""
+
+
+def _content_hash(root: Path, seen: set[str]) -> str:
+    """Hash of the files of a folder, and of the models that they name."""
+    seen.add(os.path.realpath(root))
+    files, digest = sorted(_files_in(root)), hashlib.sha256()
+    for path in files:
         name = path.relative_to(root).as_posix()
         digest.update(f"{name}\n{hash_of_file(path)}\n".encode("utf-8", "surrogateescape"))
-    return f"{root.resolve().name}@sha256-{digest.hexdigest()[:32]}"
+    for line in _lines_elsewhere(root, files, seen):
+        digest.update(line)
+    return digest.hexdigest()
+
+
+def _lines_elsewhere(root: Path, files: list[Path], seen: set[str]) -> Iterator[bytes]:
+    """Names and versions of the models elsewhere that files name, each folder once."""
+    for name in named_elsewhere(root, files):
+        if os.path.isdir(name):
+            if os.path.realpath(name) in seen:
+                continue
+            version = _content_hash(Path(name), seen)
+        else:
+            version = hub_version(name)
+        yield f"{os.path.basename(name)}\n{version}\n".encode("utf-8", "surrogateescape")
 
 
 def _files_in(root: Path) -> Iterator[Path]:

