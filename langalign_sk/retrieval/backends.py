@@ -290,9 +290,10 @@ class _OfLibrary(ABC):
         few = (positions < 0).any(axis=1)
         added = rows.since(first)
         n = min(k, int(np.count_nonzero(added.alive)))
-        more, cosines_of_more = nearest(Q, added, [(n, None)])[0]
-        positions = np.concatenate([positions, first + more], axis=1)
-        cosines = np.concatenate([cosines, cosines_of_more], axis=1)
+        if n:
+            more, cosines_of_more = nearest(Q, added, [(n, None)])[0]
+            positions = np.concatenate([positions, first + more], axis=1)
+            cosines = np.concatenate([cosines, cosines_of_more], axis=1)
         order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
         out = np.full((len(Q), k), -1, dtype=np.intp), np.full((len(Q), k), -np.inf, np.float32)
         out[0][:, : order.shape[1]] = np.take_along_axis(positions, order, axis=1)

@@ -65,6 +65,18 @@ def test_many_small_changes_one_after_the_other(kind, scoring, tmp_path):
 
 
 @every_kind
+def test_what_was_added_is_removed_at_once(kind):
+    D, Q = few(120)
+    retriever = of_kind(kind).fit(D[:100])
+    before = retriever.search(Q)
+    for i in range(100, 120):
+        retriever.add(D[i : i + 1])
+        assert retriever.search(D[i : i + 1], 1)["id"].tolist() == [i]
+        retriever.remove(i)
+        assert retriever.search(Q)["id"].tolist() == before["id"].tolist()
+
+
+@every_kind
 def test_the_neighbourhood_of_a_query_is_removed(kind):
     D, Q = few(400)
     retriever = of_kind(kind).fit(D)
