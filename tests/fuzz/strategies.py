@@ -91,8 +91,13 @@ VALUES = st.recursive(
             inner,
             max_size=3,
         ),
-        # Numbers of rows stay small: the budget of a load has tests of its own.
-        st.builds(lambda n: {"$eye": [n, "<f4"]}, st.integers(-1, 64)),
+        st.builds(
+            lambda n, dtype, times: [{"$eye": [n, dtype]}] * times,
+            st.sampled_from([-1, 0, 3, 64, 1_024, 16_384, 2**20]),
+            st.sampled_from(["<f4", "<f8"]),
+            st.integers(1, 12),
+        ),
+        st.builds(lambda n: {"$eye": [n, "<f4"]}, st.integers(-1, 2**20)),
     ),
     max_leaves=8,
 )

@@ -18,6 +18,11 @@ from typing import Any
 
 import numpy as np
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 from langalign_sk import CrossLingualRetriever, LinearAligner, ParallelCorpus, load, save
 from langalign_sk.encoders import FolderCache
 from langalign_sk.languages import LanguageRouter
@@ -31,6 +36,8 @@ LANGUAGES = ("ko", "ja", "zh")
 FORMS = (None, "auto", "html", "NFKC")
 LIMITS = ServiceLimits(max_body_bytes=5_000, max_rows=8, max_letters=100)
 REFUSED = (FileNotFoundError, ValueError)
+MEMORY = 2**29  # that a load may take
+STATM = Path("/proc/self/statm")
 _RNG = np.random.default_rng(0)
 X, Y = (_RNG.normal(size=(20, 3)).astype(np.float32) for _ in range(2))
 TEXTS = [f"text {i}" for i in range(12)]
@@ -118,28 +125,63 @@ def _contents(folder: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
 
 
+@contextmanager
+def little_memory() -> Iterator[None]:
+    """Let the process take half a gigabyte more than it has; MemoryError beyond."""
+    if resource is None or not STATM.exists():
+        yield
+        return
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    taken = int(STATM.read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
 def folders(data: bytes) -> None:
-    """A model is loaded or refused; nothing is executed and nothing outside is opened."""
+    """A model is refused, or is loaded and moves rows to finite ones.
+
+    Nothing is executed, nothing outside is opened, and little memory is needed.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         edited(folder, _saved_model(), MANIFEST, data)
-        with only_in(folder), suppress(*REFUSED):
-            load(folder)
+        with little_memory():
+            with only_in(folder):
+                try:
+                    model = load(folder)
+                except REFUSED:
+                    return
+            rows = np.random.default_rng(0).normal(size=(5, model.n_features_in_))
+            moved = model.transform(rows.astype(np.float32))
+    assert moved.ndim == 2
+    assert len(moved) == len(rows)
+    assert np.isfinite(moved).all()
 
 
 def indexes(data: bytes) -> None:
-    """An index is opened or refused, and a refused one leaves the retriever as it was."""
+    """An index is opened and finds rows that it has, or is refused and changes nothing."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         edited(folder, _saved_index(), "index.json", data)
         retriever = _retriever()
         before = retriever.kneighbors(X[:3], 2)
-        with only_in(folder):
+        with little_memory(), only_in(folder):
             try:
                 retriever.open_index(folder)
             except REFUSED:
                 after = retriever.kneighbors(X[:3], 2)
                 assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+                return
+        distances, places = retriever.kneighbors(X[:3], 2)
+        hits = retriever.search(X[:3], 2)
+    assert distances.shape == places.shape == (3, 2)
+    assert np.isfinite(distances).all()
+    assert ((places >= 0) & (places < len(X))).all()
+    assert len(hits) == 6
+    assert np.isfinite(hits["score"].to_numpy(dtype=float)).all()
 
 
 def _retriever() -> CrossLingualRetriever:
