@@ -16,6 +16,7 @@ __all__ = [
     "check_form",
     "is_blank",
     "joined_surrogates",
+    "marks_cut",
     "normalize_text",
     "normalize_texts",
     "unescape",
@@ -47,6 +48,7 @@ _FILLERS = "\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f"
 
 _ODD_ASCII = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_HALF = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
 _JOINER_RUN = re.compile(f"[{_JOINERS}]+")
 _FLAG = "\U0001f3f4"
 _TAG_RUN = re.compile(f"(?:{_FLAG}[\U000e0020-\U000e007e]+\U000e007f)|[{_TAGS}]+")
@@ -139,16 +141,16 @@ def normalize_text(text: str, form: str | None = "auto") -> str:
     if text.isascii() and (text.isprintable() or not _ODD_ASCII.search(text)):
         return "" if text.isspace() else text
     normal_form: Literal["NFC", "NFKC"] = "NFKC" if form == "NFKC" else "NFC"
-    text = _marks_cut(text)
+    text = marks_cut(text)
     if _SPECIAL.search(text):
-        text = _marks_cut(_cleaned(text, _FOLDED if form == "auto" else _CLEANING))
+        text = marks_cut(_cleaned(text, _FOLDED if form == "auto" else _CLEANING))
     # Full-width punctuation is the usual one beside letters of East Asia.
     if form == "auto" and _WIDE_PUNCTUATION.search(text) and not _EAST_ASIAN.search(text):
         text = text.translate(_WIDE)
     while not unicodedata.is_normalized(normal_form, text):
         # Marks in another order may leave a joiner without its letter.
-        text = _marks_cut(unicodedata.normalize(normal_form, text))
-        text = _marks_cut(_JOINER_RUN.sub(_joiner, text))
+        text = marks_cut(unicodedata.normalize(normal_form, text))
+        text = marks_cut(_JOINER_RUN.sub(_joiner, text))
     return "" if _BLANK.fullmatch(text) else text
 
 
@@ -168,7 +170,9 @@ def joined_surrogates(text: str) -> str:
     """Text with every pair of surrogates as its character, and U+FFFD for half a pair."""
     if text.isascii() or not _SURROGATE.search(text):
         return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    # The error handler "replace" takes several times as long for a text of nothing but halves.
+    text = _HALF.sub("\ufffd", text)
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
 
 
 def unescape(text: str) -> str:
@@ -224,7 +228,7 @@ def _joiner(run: re.Match[str]) -> str:
     return run.group()[0] if _IS_JOINING.match(after) or _IS_INDIC.match(before) else ""
 
 
-def _marks_cut(text: str) -> str:
+def marks_cut(text: str) -> str:
     """Text with at most 30 marks in a row."""
     if len(text) <= _N_MARKS or not _POSSIBLE_RUN.search(text):
         return text

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from .._utils.validation import shorten
 from ._limits import ServiceLimits
 from ._requests import check_row
 
-__all__ = ["answer", "quality_scorer"]
+__all__ = ["answer", "check_model", "predicted", "quality_scorer"]
 
 _LOGGER = logging.getLogger(__name__)
 _UNREADABLE = "could not be answered: the model failed on it."
@@ -81,16 +84,31 @@ def answer(
     sound = [i for i, error in enumerate(errors) if error is None]
     labels: list[str | None] = [None] * len(rows)
     quality = [0.0] * len(rows)
-    found = _answered(model, [rows[i][0] for i in sound], deadline)
+    failures: Counter[str] = Counter()
+    found = _answered(model, [rows[i][0] for i in sound], deadline, failures)
+    for kind, n in failures.items():
+        _LOGGER.error("The model failed on %d of %d rows: %s", n, len(rows), kind)
     for i, row in zip(sound, found, strict=True):
         if isinstance(row, str):
             errors[i] = f"texts[{i}] {row}"
         else:
             labels[i], quality[i] = row
+    # A NumPy bool, which a threshold of NumPy makes, is not JSON.
     review = [
-        q < review_below or error is not None for q, error in zip(quality, errors, strict=True)
+        bool(q < review_below or error is not None)
+        for q, error in zip(quality, errors, strict=True)
     ]
     return {"labels": labels, "quality": quality, "review": review, "errors": errors}
+
+
+def check_model(model: Any) -> None:
+    """Raise TypeError for a model that cannot be served."""
+    quality_scorer(model)
+    if not hasattr(model, "predict"):
+        raise TypeError(
+            f"model is {type(model).__name__}, which has no predict. Serve a Pipeline that ends with "
+            "a classifier."
+        )
 
 
 def quality_scorer(model: Any) -> Any:
@@ -107,26 +125,31 @@ def quality_scorer(model: Any) -> Any:
 
 
 def _answered(
-    model: Any, texts: list[str], deadline: float | None
+    model: Any, texts: list[str], deadline: float | None, failures: Counter[str]
 ) -> list[tuple[str | None, float] | str]:
-    """Label and quality of each row, or what happened to it."""
+    """Label and quality of each row, or what happened to it; counts failures by their class."""
     if not texts:
         return []
     if deadline is not None and time.monotonic() > deadline:
         return [_TOO_LATE] * len(texts)
     try:
-        return _predicted(model, texts)
+        return [*predicted(model, texts)]
     except Exception as error:
         if len(texts) == 1:
-            # The message of the error may quote a customer's text.
-            _LOGGER.error("The model failed on a row: %s", type(error).__name__)
+            # The message of the error may quote a client's text.
+            failures[type(error).__name__] += 1
             _LOGGER.debug("The row that the model failed on", exc_info=error)
             return [_UNREADABLE]
     half = len(texts) // 2
-    return [*_answered(model, texts[:half], deadline), *_answered(model, texts[half:], deadline)]
+    return [
+        answered
+        for part in (texts[:half], texts[half:])
+        for answered in _answered(model, part, deadline, failures)
+    ]
 
 
-def _predicted(model: Any, texts: list[str]) -> list[tuple[str | None, float] | str]:
+def predicted(model: Any, texts: list[str]) -> list[tuple[str | None, float]]:
+    """Label and quality of each row; an error of the model is raised."""
     quality = [float(q) for q in quality_scorer(model).quality_score(texts)]
     if len(quality) != len(texts) or not all(map(math.isfinite, quality)):
         raise ValueError("quality_score did not return a finite number per row.")
@@ -135,6 +158,12 @@ def _predicted(model: Any, texts: list[str]) -> list[tuple[str | None, float] | 
     known = [i for i, q in enumerate(quality) if q > 0]
     labels: list[str | None] = [None] * len(texts)
     if known:
-        for i, label in zip(known, model.predict([texts[i] for i in known]), strict=True):
-            labels[i] = str(label)
+        found = model.predict([texts[i] for i in known])
+        if np.ndim(found) != 1:
+            raise ValueError(
+                f"predict returned an array of {np.ndim(found)} dimensions; serve a model with one "
+                "label per row."
+            )
+        for i, label in zip(known, found, strict=True):
+            labels[i] = None if label is None else str(label)
     return list(zip(labels, quality, strict=True))

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,13 +21,14 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 
 from ..persistence import load
-from ._answers import answer, quality_scorer
+from ._answers import answer, check_model, predicted
 from ._folder import check_owner
 from ._limits import ServiceLimits
 from ._requests import RefusedError, read_texts
 
 __all__ = ["build"]
 
+_LOGGER = logging.getLogger(__name__)
 # Bytes of a body that the limit of connections bounds. A server holds as many by itself.
 _SMALL = 65_536
 _RETRY = {"Retry-After": "1"}
@@ -141,7 +143,8 @@ def build(
         app.state.threads, app.state.buffers = threads, _Buffers(limits)
         app.state.model = _loaded(model)
         if warm_up:
-            answer(app.state.model, warm_up, limits=limits)
+            # A model that fails on its first texts fails at the start, with its own error.
+            predicted(app.state.model, warm_up)
         try:
             yield
         finally:
@@ -160,19 +163,30 @@ def build(
     async def predict(request: Request) -> Response:
         if token is not None:
             _authenticate(request, token)
+        if request.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+            raise RefusedError(415, "Send the body without a Content-Encoding.")
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise RefusedError(415, "Send the header Content-Type: application/json.")
         async with app.state.buffers.body(request) as body:
             deadline = time.monotonic() + limits.max_seconds
-            return _json(await app.state.threads.run(work, body, deadline))
+            try:
+                return _json(await app.state.threads.run(work, body, deadline))
+            except RefusedError:
+                raise
+            except Exception as error:
+                # Its message and its traceback may quote a client's text.
+                _LOGGER.error("A request failed: %s", type(error).__name__)
+                _LOGGER.debug("The request that failed", exc_info=error)
+                raise RefusedError(500, "The service failed on this request.") from None
 
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
     # Whoever needs a token to ask needs no description without one.
     shown: dict[str, Any] = {} if token is None else {"openapi_url": None}
-    app = FastAPI(title=title, lifespan=lifespan, **shown)
+    # A redirect would send the texts again, to the host and scheme that the proxy asked for.
+    app = FastAPI(title=title, lifespan=lifespan, redirect_slashes=False, **shown)
     app.add_exception_handler(RefusedError, _refuse)
     app.add_api_route(
         "/predict",
@@ -190,13 +204,14 @@ def _loaded(model: Any) -> Any:
     if isinstance(model, Path):
         check_owner(model)
         model = load(model)
-    quality_scorer(model)
+    check_model(model)
     return model
 
 
 def _authenticate(request: Request, token: str) -> None:
     """Raise RefusedError for a wrong token, in a time that does not depend on what is wrong with it."""
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    sent = request.headers.getlist("authorization")
+    scheme, _, given = (sent[0] if len(sent) == 1 else "").partition(" ")
     # Digests are of one length, whatever the lengths of the two tokens.
     digests = (hashlib.sha256(text.encode()).digest() for text in (given.strip(), token))
     if not hmac.compare_digest(*digests) or scheme.lower() != "bearer":
@@ -215,7 +230,7 @@ async def _refuse(request: Request, error: Any) -> Response:
 
 
 def _encoded(content: Any) -> bytes:
-    # ASCII, since half a surrogate pair has no encoding.
+    # In ASCII, since half a surrogate pair has no encoding.
     return json.dumps(content, allow_nan=False).encode("ascii")
 
 

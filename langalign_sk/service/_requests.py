@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, Literal
+from unicodedata import is_normalized, normalize
 
-from .._utils.normalization import is_blank, joined_surrogates, normalize_text
+from .._utils.normalization import is_blank, joined_surrogates, marks_cut
 from ._limits import ServiceLimits
 
-__all__ = ["RefusedError", "check_row", "read_texts"]
+__all__ = ["RefusedError", "check_row", "most_parts", "read_texts"]
 
 # A letter takes up to three characters where it is written in parts, as macOS writes Korean.
 _N_PARTS = 4
 # A letter has 30 marks at most in these forms.
 _SLICE, _BORDER = 128, 32
+_NORMAL_FORMS: tuple[Literal["NFC"], Literal["NFKC"]] = ("NFC", "NFKC")
 # A string of JSON, or what follows a quotation mark without an end. Possessive, so that no input
 # takes more than one pass and no memory is needed for the way back.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BLANKS = b" \t\r\n"
+_MOST_HALVES = 10_000
+_HALF = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 
 
 class RefusedError(Exception):
@@ -57,14 +61,18 @@ def read_texts(body: bytes | bytearray, limits: ServiceLimits) -> list[str]:
     RefusedError
         With status 422, if the body is not JSON or has another form.
     """
-    if _has_many_parts(body, most := 4 * limits.max_rows + 1_000):
+    if _has_many_parts(body, most := most_parts(limits)):
         raise RefusedError(
             422,
             f"body: the JSON of {limits.max_rows} texts has fewer than {most} parts; send fewer texts.",
         )
     try:
-        content = json.loads(body.decode("utf-8-sig", "surrogatepass"))
-    except (ValueError, RecursionError):  # not JSON, not UTF-8, endless numbers, deep nesting
+        text = _decoded(body)
+    except ValueError:
+        raise RefusedError(422, "body: the body is not JSON in UTF-8") from None
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):  # not JSON, endless numbers, deep nesting
         raise RefusedError(422, "body: the body is not valid JSON") from None
     if not isinstance(content, dict):
         raise RefusedError(422, "body: Input should be a valid dictionary")
@@ -79,6 +87,20 @@ def read_texts(body: bytes | bytearray, limits: ServiceLimits) -> list[str]:
         if not isinstance(text, str):
             raise RefusedError(422, f"body.texts.{i}: Input should be a valid string")
     return texts
+
+
+def _decoded(body: bytes | bytearray) -> str:
+    """Text of a body, with U+FFFD for each half of a surrogate pair that is encoded by itself."""
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # A body of nothing else would take a second or two, and nobody else is answered meanwhile.
+        return _HALF.sub(b"\xef\xbf\xbd", body, count=_MOST_HALVES).decode("utf-8-sig")
+
+
+def most_parts(limits: ServiceLimits) -> int:
+    """Strings, or signs outside of strings, that a right body may have; also its lines."""
+    return 4 * limits.max_rows + 1_000
 
 
 def _has_many_parts(body: bytes | bytearray, most: int) -> bool:
@@ -130,11 +152,15 @@ def _is_longer(text: str, n: int) -> bool:
     Of both, since an encoder may read either. A text that becomes far longer is told by its first
     slices. Letters at the border of two slices may be fewer in the whole, so these do not count.
     """
-    if text.isascii():
-        return len(text) > n
-    letters = 0
-    for start in range(0, len(text), _SLICE):
-        letters += len(normalize_text(text[start : start + _SLICE], "NFKC")) - _BORDER
-        if letters > n:
+    text = marks_cut(text)  # sorting a long run takes quadratic time
+    for form in _NORMAL_FORMS:
+        if len(text) <= n and is_normalized(form, text):
+            continue
+        letters = 0
+        for start in range(0, len(text), _SLICE):
+            letters += len(normalize(form, text[start : start + _SLICE])) - _BORDER
+            if letters > n:
+                return True
+        if len(normalize(form, text)) > n:
             return True
-    return any(len(normalize_text(text, form)) > n for form in ("NFC", "NFKC"))
+    return False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._utils.optional import import_extra
 from .._utils.validation import check_number, warn_user
-from ._answers import quality_scorer
+from ._answers import check_model
 from ._folder import check_owner
 from ._limits import ServiceLimits
 
@@ -53,7 +53,8 @@ def create_app(
     review_below : float, default=0.05
         As in :func:`~langalign_sk.service.answer`.
     warm_up : sequence of str, default=("Good morning",)
-        Texts that are answered at the start, so that no client waits for the encoder to load.
+        Texts that are answered at the start, so that no client waits for the encoder to load. A
+        model that fails on them ends the start with its error.
     title : str, default="langalign_sk"
         Name of the service in its description, ``/openapi.json``.
 
@@ -67,7 +68,7 @@ def create_app(
     ImportError
         If FastAPI is not installed.
     TypeError
-        If the model has no quality score.
+        If the model has no `predict` or no quality score.
     ValueError
         If the token is too short to be a secret, or `review_below` is not in [0, 1].
 
@@ -89,7 +90,7 @@ def create_app(
     if token is not None:
         _check_token(token)
     if not isinstance(model, str | os.PathLike):
-        quality_scorer(model)
+        check_model(model)
     import_extra("fastapi", _NEED, "service")
     from ._app import build
 
@@ -142,10 +143,12 @@ def serve(
     PermissionError, FileNotFoundError, NotADirectoryError
         As in :func:`~langalign_sk.service.check_owner`.
     TypeError
-        If the model has no quality score.
+        If the model has no `predict` or no quality score.
     ValueError
         If the port is not one, the token is too short to be a secret, or `review_below` is not in
         [0, 1].
+    SystemExit
+        With status 3, if the application does not start; the log says why.
 
     Warns
     -----

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from langalign_sk.service import ServiceLimits, _requests, answer
+from langalign_sk.service import ServiceLimits, _answers, _requests, answer
 from tests.service.toy import Greeter
 
 LIMITS = ServiceLimits(max_letters=20)
@@ -108,16 +109,59 @@ def test_letters_are_counted_in_the_normal_form(text, fits):
 
 @pytest.mark.parametrize("n", [2_000, 8_000])
 def test_counting_letters_that_become_many_ends_at_the_limit(n, monkeypatch):
-    made, real = [], _requests.normalize_text
+    made, real = [], _requests.normalize
 
-    def normalized(text, form):
-        made.append(len(out := real(text, form)))
+    def normalized(form, text):
+        made.append(len(out := real(form, text)))
         return out
 
-    monkeypatch.setattr(_requests, "normalize_text", normalized)
+    monkeypatch.setattr(_requests, "normalize", normalized)
     text = "\ufdfa" * n
     assert answer(Greeter(), [text])["errors"] == ["texts[0] has over 2000 letters."]
     assert sum(made) < 3 * ServiceLimits().max_letters < 18 * n
+
+
+def test_a_long_run_of_marks_is_cut_before_it_is_sorted(monkeypatch):
+    """Sorting it takes quadratic time."""
+    runs, real = [], _requests.normalize
+
+    def normalized(form, text):
+        runs.append(text.count("\u0316"))
+        return real(form, text)
+
+    monkeypatch.setattr(_requests, "normalize", normalized)
+    answer(Greeter(), ["a" + "\u0301\u0316" * 900])
+    assert max(runs, default=0) <= 15
+
+
+def test_labels_are_text_or_none():
+    class Numbers(Greeter):
+        def predict(self, texts):
+            return np.array([1, 2.5, np.nan, None, "né"], dtype=object)
+
+    labels = answer(Numbers(), ["a", "b", "c", "d", "e"])["labels"]
+    assert labels == ["1", "2.5", "nan", None, "né"]
+
+
+def test_a_model_of_several_labels_per_row_is_told():
+    class Several(Greeter):
+        def predict(self, texts):
+            return np.zeros((len(texts), 2))
+
+    with pytest.raises(ValueError, match="array of 2 dimensions; serve a model with one label"):
+        _answers.predicted(Several(), ["one"])
+    assert answer(Several(), ["one"])["labels"] == [None]
+
+
+def test_a_threshold_of_numpy_makes_values_of_json():
+    out = answer(Greeter(), ["one"], review_below=np.float64(0.7))
+    assert json.loads(json.dumps(out))["review"] == [True]
+
+
+def test_a_request_writes_a_line_for_each_kind_of_failure(caplog):
+    with caplog.at_level(logging.INFO):
+        answer(Greeter(fails_on="x"), ["x", "x", "a", "x"])
+    assert caplog.messages == ["The model failed on 3 of 4 rows: ValueError"]
 
 
 def test_rows_are_not_begun_after_the_deadline():

@@ -86,6 +86,44 @@ def test_a_body_of_another_type_is_refused(client, kind):
     assert "Content-Type" in refused(post(client, body, {"Content-Type": kind}), 415)
 
 
+def test_a_packed_body_is_refused(client):
+    body = b'{"texts": ["hello"]}'
+    assert "Content-Encoding" in refused(post(client, body, {"Content-Encoding": "gzip"}), 415)
+    assert post(client, body, {"Content-Encoding": "identity"}).status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "utf-16", "euc-kr", "utf-16-be"])
+def test_another_encoding_is_named(client, encoding):
+    body = '{"texts": ["안녕하세요"]}'.encode(encoding)
+    assert "JSON" in refused(post(client, body), 422)
+    if not encoding.endswith("be"):
+        assert "UTF-8" in refused(post(client, body), 422)
+
+
+def test_halves_of_surrogate_pairs_are_read_at_a_cost_that_is_bounded():
+    one = b'{"texts": ["a\xed\xa0\xbdb"]}'
+    assert _requests.read_texts(one, LIMITS) == ["a\ufffdb"]
+    with pytest.raises(_requests.RefusedError, match="not JSON in UTF-8"):
+        _requests.read_texts(b'{"texts": ["' + b"\xed\xa0\xbd" * 20_000 + b'"]}', LIMITS)
+
+
+def test_nothing_is_sent_on_to_another_address(client):
+    body, headers = b'{"texts": ["hello"]}', {"Content-Type": "application/json"}
+    response = client.post("/predict/", content=body, headers=headers, follow_redirects=False)
+    assert response.status_code == 404
+
+
+def test_a_failure_of_the_service_quotes_nothing(monkeypatch, caplog):
+    def fails(*_, **__):
+        raise ValueError("my secret 1234")
+
+    monkeypatch.setattr("langalign_sk.service._app.answer", fails)
+    with started() as client:
+        assert "failed" in refused(post(client, {"texts": ["hello"]}), 500)
+    assert "1234" not in caplog.text
+    assert "A request failed: ValueError" in caplog.text
+
+
 def test_a_type_with_an_encoding_is_read(client):
     headers = {"Content-Type": "application/json; charset=utf-8"}
     assert post(client, {"texts": ["hello"]}, headers).status_code == 200
@@ -330,6 +368,11 @@ def test_anything_else_is_refused_before_the_body_is_looked_at(guarded, given):
     assert TOKEN not in response.text
 
 
+def test_two_tokens_are_none(guarded):
+    headers = [("Authorization", f"Bearer {TOKEN}")] * 2 + [("Content-Type", "application/json")]
+    assert guarded.post("/predict", content=b"{}", headers=headers).status_code == 401
+
+
 def test_health_needs_no_token_and_the_description_is_not_shown(guarded, client):
     assert guarded.get("/health").json() == {"status": "ok"}
     assert guarded.get("/openapi.json").status_code == 404
@@ -378,6 +421,19 @@ def test_a_folder_that_others_can_write_is_not_loaded(tmp_path):
 def test_a_model_without_a_quality_is_refused():
     with pytest.raises(TypeError, match="object, which has no quality_score"):
         create_app(object())
+
+
+def test_a_model_without_labels_is_refused():
+    class Scores:
+        quality_score = Greeter.quality_score
+
+    with pytest.raises(TypeError, match="Scores, which has no predict"):
+        create_app(Scores())
+
+
+def test_a_model_that_fails_on_its_first_texts_does_not_start():
+    with pytest.raises(ValueError, match="cannot read"), started(Greeter("Hi"), warm_up=["Hi"]):
+        pass
 
 
 @pytest.mark.parametrize("value", [-0.1, 2, "0.05", float("nan")])

@@ -5,14 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from threading import Thread
 
 import pytest
 
 from langalign_sk.service import ServiceLimits, create_app, serve
-from tests.service.toy import Greeter
+from tests.service.toy import Greeter, Waiting
 
 for package in ("fastapi", "uvicorn"):
     pytest.importorskip(package, reason="needs fastapi and uvicorn")
@@ -24,12 +24,12 @@ HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/
 
 
 @contextmanager
-def served(limits=QUICK):
+def served(limits=QUICK, model=None):
     """Port of a service in a thread of this process."""
     import uvicorn
 
-    app = create_app(Greeter(), limits=limits, warm_up=())
-    settings = _server.config(app, "127.0.0.1", 0, limits)
+    app = create_app(Greeter() if model is None else model, limits=limits, warm_up=())
+    settings = _server.LimitedConfig(app, "127.0.0.1", 0, limits)
     server = uvicorn.Server(settings)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -154,17 +154,85 @@ def test_a_body_that_never_ends_is_cut_off(port):
             send_for_ever(connection, part)
 
 
-def test_more_connections_than_the_limit_are_refused():
+def test_the_connection_that_waits_longest_makes_room():
     with served(ServiceLimits(max_connections=3)) as port:
-        held = [connected(port) for _ in range(4)]
+        held = [connected(port) for _ in range(3)]
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-            connection.request("GET", "/health")
-            assert connection.getresponse().status == 503
-            connection.close()
+            held[1].sendall(HEAD + b"Content-Length: 100\r\n\r\n{")  # half a body waits as well
+            assert ask(port, json.dumps({"texts": ["hello"]}))[0] == 200
+            assert everything(held[0]) == b""
+            with connected(port), connected(port):
+                assert everything(held[1]) == b""
         finally:
             for each in held:
                 each.close()
+
+
+def test_a_connection_that_is_being_answered_makes_no_room():
+    model = Waiting()
+    limits = ServiceLimits(max_connections=1)
+    body = b'{"texts": ["hello"]}'
+    with served(limits, model) as port, connected(port) as first:
+        first.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert model.began.wait(60)
+        with connected(port) as second:
+            answer = everything(second)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b'{"detail": "The service is busy' in answer
+        model.go_on.set()
+        assert first.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",  # of TLS
+        b"GET /health\r\n\r\n",
+        b"GET /health HTTP/1.1\r\n\r\n",
+        HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        HEAD + b"Content-Length: x\r\n\r\n",
+        HEAD + b"Transfer-Encoding: gzip\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nno number\r\n",
+        b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: x\r\n" + b"a:b\r\n" * 3_000 + b"\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 3_000,
+    ],
+    ids=range(10),
+)
+def test_what_is_no_request_is_refused_in_json(port, request_):
+    with connected(port) as connection:
+        with suppress(ConnectionError):
+            connection.sendall(request_)
+        answer = everything(connection)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 4")
+    assert b"content-type: application/json" in head
+    assert list(json.loads(body)) == ["detail"]
+
+
+def test_lines_are_counted_for_each_request(port):
+    """A connection may be used for ever, for bodies in chunks too."""
+    body = json.dumps({"texts": ["hello"] * 200}, indent=1).replace("\n", "\r\n").encode()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    for _ in range(12):
+        parts = (body[i : i + 100] for i in range(0, len(body), 100))
+        connection.request("POST", "/predict", parts, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        assert len(json.loads(response.read())["labels"]) == 200
+    connection.close()
+
+
+def test_no_request_stands_in_the_log(capfd):
+    with served() as port, connected(port) as connection:
+        connection.sendall(b"GET /predict?text=secret1234 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert everything(connection).startswith(b"HTTP/1.1 405 ")
+    assert "secret1234" not in "".join(capfd.readouterr())
+
+
+def test_a_service_that_does_not_start_ends_with_a_status():
+    with pytest.raises(SystemExit) as caught:
+        serve(Greeter(fails_on="Good"), port=0)
+    assert caught.value.code == 3
 
 
 def test_a_service_that_others_reach_without_a_token_warns(monkeypatch):
