@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,8 @@ from .._utils.validation import shorten
 __all__ = ["check_owner", "user_folder"]
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_LISTS = ("system.posix_acl_access", "system.nfs4_acl")
+_MOST_LINKS = 40  # as Linux
 
 
 def user_folder(name: str) -> Path:
@@ -50,9 +54,12 @@ def check_owner(folder: str | os.PathLike[str]) -> None:
     """Raise PermissionError if another user of the machine can write a folder, or replace it.
 
     The folder, its files and the folders above it must belong to the user of this process or to root
-    and must not be writable by others. A folder above it that is writable by all, such as that of
-    temporary files, is accepted if its sticky bit keeps others from replacing what is in it.
-    Symbolic links inside the folder are refused. On Windows nothing is checked.
+    and must not be writable by others. A group may write if it is the private one of the owner, which
+    has the owner's name and no other member, and if there is no access control list. A folder above
+    that is writable by all, such as that of temporary files, is accepted if its sticky bit keeps
+    others from replacing what is in it. Symbolic links on the way to the folder are followed, and
+    every folder that they lead through counts; links inside it are refused. On Windows nothing is
+    checked.
 
     Parameters
     ----------
@@ -74,7 +81,8 @@ def check_owner(folder: str | os.PathLike[str]) -> None:
     >>> from langalign_sk.service import check_owner
     >>> check_owner(tempfile.mkdtemp())
     """
-    path = Path(os.path.abspath(folder))
+    # Not os.path.abspath, which takes "link/.." for the folder that holds the link.
+    path = Path.cwd() / folder
     if not path.exists():
         raise FileNotFoundError(
             f"There is no model folder {path}; save a fitted model to it first."
@@ -83,13 +91,37 @@ def check_owner(folder: str | os.PathLike[str]) -> None:
         raise NotADirectoryError(f"{path} is a file; name the folder of a saved model.")
     if os.name == "nt":
         return
-    # Links above the folder are followed by the reader, so both ways to it count.
-    for parent in {*path.parents, *path.resolve().parents}:
-        _check(parent, sticky_helps=True)
-    for each in {path, path.resolve()}:
-        _check(each, sticky_helps=False)
-    for inside in _below(path):
+    *above, last = _way(path)
+    for each in above:
+        _check(each, sticky_helps=True)
+    _check(last, sticky_helps=False)
+    for inside in _below(last):
         _check(inside, sticky_helps=False)
+
+
+def _way(path: Path) -> Iterator[Path]:
+    """What is passed on the way to an absolute path, links and their targets included."""
+    todo, current, n_links = [*reversed(path.parts[1:])], Path(path.anchor), 0
+    yield current
+    while todo:
+        part = todo.pop()
+        if part == "..":
+            current = current.parent
+            continue
+        step = current / part
+        yield step
+        if not step.is_symlink():
+            current = step
+            continue
+        n_links += 1
+        if n_links > _MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
+        target = Path(os.readlink(step))
+        if target.is_absolute():
+            current = Path(target.anchor)
+        todo += [name for name in reversed(target.parts) if name != target.anchor]
+    # Where ".." ends the path, the folder was passed before.
+    yield current
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -112,8 +144,41 @@ def _check(path: Path, *, sticky_helps: bool) -> None:
         )
     if stat.S_ISLNK(status.st_mode):  # its mode means nothing, and its target is checked as well
         return
-    if status.st_mode & _OTHERS and not (sticky_helps and status.st_mode & stat.S_ISVTX):
+    others = status.st_mode & _OTHERS
+    if others & stat.S_IWGRP and _is_private(path, status):
+        others &= ~stat.S_IWGRP
+    if others and not (sticky_helps and status.st_mode & stat.S_ISVTX):
         raise PermissionError(
             f"{path} can be written by other users, who could replace the model. "
-            f"Run: chmod go-w '{path}'"
+            f"Run: chmod go-w {shlex.quote(os.fspath(path))}"
         )
+
+
+def _is_private(path: Path, status: os.stat_result) -> bool:
+    """Whether nobody but its owner is in the group of a path."""
+    import grp
+    import pwd
+
+    try:
+        owner, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
+    except KeyError:
+        return False
+    if (group.gr_name, group.gr_gid) != (owner.pw_name, owner.pw_gid):
+        return False
+    if any(user != owner.pw_name for user in group.gr_mem):
+        return False
+    if any(user.pw_gid == group.gr_gid and user.pw_uid != owner.pw_uid for user in pwd.getpwall()):
+        return False
+    # With such a list, the bits of the group are what it lets anybody in it do.
+    return not _has_list(path)
+
+
+def _has_list(path: Path) -> bool:
+    if not hasattr(os, "listxattr"):  # only Linux tells
+        return True
+    try:
+        return any(name in _LISTS for name in os.listxattr(path, follow_symlinks=False))
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.EOPNOTSUPP):
+            return False
+        raise

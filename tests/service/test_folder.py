@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import struct
 import tempfile
 from pathlib import Path
 
@@ -33,14 +35,70 @@ def test_a_folder_of_the_user_is_accepted(folder):
     check_owner(str(folder))
 
 
+@pytest.fixture
+def group(monkeypatch):
+    """Members of every group, by name, and users whose first group it is."""
+    import grp
+    import pwd
+
+    user = pwd.getpwuid(os.geteuid())
+    members, users = [], [user]
+
+    def entry(gid):
+        return grp.struct_group((user.pw_name, "x", gid, members))
+
+    monkeypatch.setattr(grp, "getgrgid", entry)
+    monkeypatch.setattr(pwd, "getpwall", lambda: users)
+    return members, users
+
+
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("mode", [0o777, 0o775])
-def test_what_others_can_write_is_refused(folder, part, mode):
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o757])
+def test_what_others_can_write_is_refused(folder, part, mode, group):
+    group[0].append("someone")
     path = Path(os.path.abspath(folder / part))
     path.chmod(mode)
     with pytest.raises(PermissionError, match="can be written by other users") as caught:
         check_owner(folder)
-    assert f"chmod go-w '{path}'" in str(caught.value)
+    assert f"chmod go-w {shlex.quote(str(path))}" in str(caught.value)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_group_that_is_the_user_alone_may_write(folder, part, group):
+    """As where umask is 002, and each user has a group of the same name."""
+    members, users = group
+    (folder / part).chmod(0o775)
+    check_owner(folder)
+    members.append(users[0].pw_name)
+    check_owner(folder)
+    users.append(type(users[0])(["someone", "x", 54_321, users[0].pw_gid, "", "/", "/bin/sh"]))
+    with pytest.raises(PermissionError, match="can be written by other users"):
+        check_owner(folder)
+
+
+def test_a_group_of_another_name_is_not_private(folder, group, monkeypatch):
+    import grp
+
+    folder.chmod(0o775)
+    for entry in (lambda gid: grp.struct_group(("staff", "x", gid, [])), {}.__getitem__):
+        monkeypatch.setattr(grp, "getgrgid", entry)
+        with pytest.raises(PermissionError, match="can be written by other users"):
+            check_owner(folder)
+
+
+def test_a_list_that_lets_others_write_is_refused(folder, group):
+    """The bits of the group are the mask of the list."""
+    if not hasattr(os, "setxattr"):
+        pytest.skip("needs Linux")
+    entries = [(1, 7, -1), (2, 7, 54_321), (4, 5, -1), (16, 7, -1), (32, 5, -1)]
+    packed = b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    try:
+        os.setxattr(folder, "system.posix_acl_access", struct.pack("<I", 2) + packed)
+    except OSError as error:
+        pytest.skip(f"no access control lists here: {error}")
+    assert folder.stat().st_mode & 0o777 == 0o775
+    with pytest.raises(PermissionError, match="can be written by other users"):
+        check_owner(folder)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -81,6 +139,29 @@ def test_a_link_to_the_folder_is_followed_and_its_target_checked(folder, tmp_pat
     folder.chmod(0o777)
     with pytest.raises(PermissionError, match="can be written by other users"):
         check_owner(link)
+
+
+def test_every_folder_on_the_way_through_links_is_checked(folder, tmp_path, monkeypatch):
+    between = tmp_path / "between"
+    between.mkdir()
+    (between / "second").symlink_to(Path("..") / "above" / "model")
+    (tmp_path / "first").symlink_to(between / "second")
+    ways = [tmp_path / "first", tmp_path / "first" / "..", Path("first"), Path("first/../model")]
+    monkeypatch.chdir(tmp_path)
+    for way in ways:
+        check_owner(way)
+    between.chmod(0o777)
+    for way in ways:
+        with pytest.raises(PermissionError, match="between can be written by other users"):
+            check_owner(way)
+
+
+def test_a_link_and_two_dots_lead_to_the_folder_above_its_target(folder, tmp_path):
+    (tmp_path / "link").symlink_to(folder / "inside")
+    (tmp_path / "model").mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(PermissionError, match="above/model can be written by other users"):
+        check_owner(tmp_path / "link" / "..")
 
 
 def test_what_is_not_a_folder_is_named(folder):
