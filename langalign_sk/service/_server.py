@@ -23,6 +23,8 @@ _PIECE = 4_096
 # Bytes of a request that allow for another line, which may be the head of a chunk.
 _LINE = 256
 _BACKLOG = 256
+# Seconds between two packets that are read of a body that has its answer.
+_PAUSE = 0.01
 
 
 class LimitedProtocol(H11Protocol):
@@ -55,6 +57,10 @@ class LimitedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         while data and not self.transport.is_closing():
+            if self.is_idle() and self.conn.their_state is h11.SEND_BODY:
+                # The rest of a body that has its answer, such as 413: others are answered meanwhile.
+                self.flow.pause_reading()
+                self.loop.call_later(_PAUSE, self.flow.resume_reading)
             # A head is parsed in small pieces, so that what follows it is counted before.
             size = _PIECE if self.conn.their_state is h11.IDLE else len(data)
             piece, data = data[:size], data[size:]
