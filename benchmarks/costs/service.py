@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from threading import Thread
@@ -132,24 +132,24 @@ class Client:
 
 @contextmanager
 def served(folder):
-    """Port of the service, in a process of its own."""
+    """Port and process of the service, which its own command starts."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "service:app", "--port", str(port)]
-    command += ["--app-dir", str(EXAMPLE.parent), "--log-level", "warning"]
-    env = {**os.environ, "SERVICE_MODEL": str(folder), "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, env=env)  # nosec B603
+    env = {**os.environ, "SERVICE_MODEL": str(folder), "SERVICE_PORT": str(port)}
+    command, quiet = [sys.executable, str(EXAMPLE)], subprocess.DEVNULL
+    process = subprocess.Popen(
+        command, env={**env, "PYTHONPATH": str(ROOT)}, stdout=quiet, stderr=quiet
+    )
     try:
         for _ in range(600):
             if process.poll() is not None:
                 raise SystemExit("the service did not start")
-            try:
+            with suppress(OSError):
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 break
-            except OSError:
-                time.sleep(0.1)
-        yield port
+            time.sleep(0.1)
+        yield port, process
     finally:
         process.terminate()
         process.wait()
@@ -254,7 +254,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         results = {"starts": starts(folder, {"default": pipe, "minilm-english": minilm})}
-        with served(folder / "default") as port:
+        with served(folder / "default") as (port, _):
             results["new_rows"] = new_rows(pipe, answer, port, texts)
             results["load"] = load_test(answer, port, texts)
     publish("service", results, pages)
