@@ -189,11 +189,17 @@ def _retriever() -> CrossLingualRetriever:
 
 
 def cache_of_rows(data: bytes) -> None:
-    """Rows are the right ones, whatever became of the database."""
+    """Rows are the right ones, whatever became of the database; or it is of another format."""
     with tempfile.TemporaryDirectory() as folder:
         edited(Path(folder), _saved_rows(), None, data)
         for _ in range(2):  # from what is there, and from what was kept
-            assert np.array_equal(_rows_of(folder), _true_rows(TEXTS))
+            try:
+                rows = _rows_of(folder)
+            except ValueError as error:
+                if "has format" not in str(error):
+                    raise
+                return
+            assert np.array_equal(rows, _true_rows(TEXTS))
 
 
 def _rows_of(folder: str) -> Any:
