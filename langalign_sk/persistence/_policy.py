@@ -13,10 +13,18 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.ensemble._forest import BaseForest
-from sklearn.ensemble._gb import BaseGradientBoosting
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    IsolationForest,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    RandomTreesEmbedding,
+)
 from sklearn.pipeline import Pipeline
-from sklearn.svm._base import BaseLibSVM
+from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 from sklearn.tree._tree import Tree
 from sklearn.utils import get_tags
 
@@ -51,6 +59,17 @@ _FACTORY = re.compile(
     r"|HNSW[1-6]?[0-9](?:,Flat|,SQ8)?)"
 )
 _SEARCH = re.compile(r"(?:nprobe|efSearch|quantizer_efSearch)=[0-9]{1,5}")
+_MACHINES = (SVC, NuSVC, SVR, NuSVR, OneClassSVM)
+_FORESTS = (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    IsolationForest,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    RandomTreesEmbedding,
+)
 _REPEATED = re.compile(r"[*+{]")
 _REPORTS = ("AdaptationReport", "AlignmentReport", "ClassifierReport", "ViewReport")
 
@@ -447,19 +466,19 @@ def _check_indices(one: Any) -> None:
     width = vars(one).get("n_features_in_")
     if isinstance(vars(one).get("tree_"), Tree) and one.tree_.n_features != width:
         raise _Unsound("a tree of another width")
-    if isinstance(one, BaseForest | BaseGradientBoosting):
-        trees = np.ravel(vars(one).get("estimators_", ())).tolist()
-        if any(getattr(part, "n_features_in_", None) != width for part in trees):
-            raise _Unsound("trees of another width")
+    parts = np.ravel(vars(one).get("estimators_", ())).tolist() if isinstance(one, _FORESTS) else []
+    if any(getattr(part, "n_features_in_", None) != width for part in parts):
+        raise _Unsound("trees of another width")
     if "cluster_centers_" in vars(one) and np.shape(one.cluster_centers_)[1:] != (width,):
         raise _Unsound("centres of another width")
     if any(_is_above(vars(one).get(name), _MOST_ROWS) for name in _MADE):
         raise _Unsound("features of which a row fills the memory")
     if "_fit_X" in vars(one):  # of neighbours
-        n = np.shape(one._fit_X)[:1]
-        if np.shape(vars(one).get("_y", one._fit_X))[:1] != n or n != (one.n_samples_fit_,):
+        n = np.shape(vars(one)["_fit_X"])[:1]
+        labels = vars(one).get("_y", vars(one)["_fit_X"])
+        if (vars(one).get("n_samples_fit_"),) != n or np.shape(labels)[:1] != n:
             raise _Unsound("neighbours that do not fit")
-    if isinstance(one, BaseLibSVM) and "support_" in vars(one):
+    if isinstance(one, _MACHINES) and "support_" in vars(one):
         _check_svm(one, width)
 
 
@@ -467,32 +486,30 @@ def _is_above(value: Any, most: int) -> bool:
     return isinstance(value, int | np.integer) and value > most
 
 
-def _check_svm(one: BaseLibSVM, width: Any) -> None:
+def _check_svm(one: Any, width: Any) -> None:
     """Raise unless the arrays of libsvm are of the sizes that it computes from their counts."""
-    of_classes = np.ravel(one._n_support)
-    classify = one._impl in ("c_svc", "nu_svc")
+    state = vars(one)
+    counts = np.ravel(state["_n_support"])
+    classify = isinstance(one, SVC | NuSVC)
     n_classes = len(one.classes_) if classify else 2
     n, n_pairs = len(one.support_), n_classes * (n_classes - 1) // 2
     shapes: dict[str, tuple[Any, ...]] = {
         "support_": (n,),
-        "support_vectors_": (
-            len(one.support_vectors_) if one.kernel == "precomputed" else n,
-            width,
-        ),
+        "support_vectors_": (n, width),
         "_dual_coef_": (n_classes - 1, n),
         "_intercept_": (n_pairs,),
     }
-    if one.kernel == "precomputed":
-        del shapes["support_vectors_"]
-    sound = all(np.shape(getattr(one, name)) == shape for name, shape in shapes.items())
-    sound = sound and (of_classes >= 0).all() and (not classify or len(of_classes) == n_classes)
-    sound = sound and (not classify or of_classes.sum() == n)
-    odds = {np.shape(vars(one).get(name, ())) for name in ("_probA", "_probB")}
     places = np.asarray(one.support_)
-    inside = (
-        one.kernel != "precomputed" or not n or 0 <= places.min() <= places.max() < (width or 0)
-    )
-    if not (sound and inside and odds <= {(), (0,), (n_pairs,), (1,)} and len(odds) == 1):
+    if one.kernel == "precomputed":  # no vectors: places in the rows of a kernel
+        del shapes["support_vectors_"]
+        if n and not 0 <= places.min() <= places.max() < (width or 0):
+            raise _Unsound("support vectors of other rows")
+    sound = all(np.shape(state[name]) == shape for name, shape in shapes.items())
+    if classify:
+        sound = sound and len(counts) == n_classes and counts.sum() == n
+    odds = [np.shape(state.get(name, ())) for name in ("_probA", "_probB")]
+    known = odds[0] == odds[1] and odds[0] in {(0,), (1,), (n_pairs,)}
+    if not (sound and known and (counts >= 0).all()):
         raise _Unsound("support vectors that do not fit")
 
 
