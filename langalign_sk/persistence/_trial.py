@@ -71,8 +71,13 @@ def _try(model: Any) -> None:
         width = _width(steps[0])
         if width is not None:
             _try_steps(model, _row(width))
-        elif isinstance(steps[0], CountVectorizer | HashingVectorizer):
+        elif _reads_texts(steps[0]):
             _try_steps(model, _TEXTS[:1])
+
+
+def _reads_texts(first: Any) -> bool:
+    """Whether a first step takes texts, and not names of files."""
+    return isinstance(first, CountVectorizer | HashingVectorizer) and first.input == "content"
 
 
 def _try_retriever(model: CrossLingualRetriever) -> None:
