@@ -483,7 +483,7 @@ def _check_indices(one: Any) -> None:
 
 
 def _is_above(value: Any, most: int) -> bool:
-    return isinstance(value, int | np.integer) and value > most
+    return bool(isinstance(value, int | np.integer) and value > most)
 
 
 def _check_svm(one: Any, width: Any) -> None:
