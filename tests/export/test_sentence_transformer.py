@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from itertools import pairwise
@@ -53,31 +54,39 @@ def tiny(tmp_path_factory):
 
 
 _ALONE = """
-import sys
+import json, sys
 import numpy as np
 from sentence_transformers import SentenceTransformer
-texts, folder, out = open(sys.argv[1], encoding="utf-8").read().split("\\n"), *sys.argv[2:]
-model = SentenceTransformer(folder, device="cpu")
-rows = [model.encode(texts), model.encode_query(texts), model.encode_document(texts)]
-assert "langalign_sk" not in sys.modules
-np.save(out, rows)
+answers, sys.stdout = sys.stdout, sys.stderr
+for line in sys.stdin:
+    folder, texts = json.loads(line)
+    model = SentenceTransformer(folder + "/saved", device="cpu")
+    rows = [model.encode(texts), model.encode_query(texts), model.encode_document(texts)]
+    assert "langalign_sk" not in sys.modules
+    np.save(folder + "/rows.npy", rows)
+    print("done", file=answers, flush=True)
 """
 
 
-def loaded_alone(model, texts, folder):
-    """Rows of a saved model, by a process that has no langalign_sk."""
-    model.save(str(folder / "saved"))
-    (folder / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
-    arguments = [folder / "texts.txt", folder / "saved", folder / "rows.npy"]
-    done = subprocess.run(
-        [sys.executable, "-c", _ALONE, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=folder,
-    )
-    assert done.returncode == 0, done.stderr
-    return np.load(folder / "rows.npy")
+@pytest.fixture(scope="module")
+def loaded_alone(tmp_path_factory):
+    """Gives rows of a saved model, by a process that has no langalign_sk."""
+    place = tmp_path_factory.mktemp("alone")
+    command, pipe = [sys.executable, "-c", _ALONE], subprocess.PIPE
+    with (
+        open(place / "errors", "w") as errors,
+        subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=errors, text=True, cwd=place
+        ) as p,
+    ):
+
+        def rows_of(model, texts, folder):
+            model.save(str(folder / "saved"))
+            print(json.dumps([str(folder), texts]), file=p.stdin, flush=True)
+            assert p.stdout.readline() == "done\n", (place / "errors").read_text()
+            return np.load(folder / "rows.npy")
+
+        yield rows_of
 
 
 @pytest.mark.parametrize("parameters", [*LINEAR, *DEEP], ids=name_of)
@@ -92,7 +101,9 @@ def test_model_is_what_transform_does(tiny, parameters):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("parameters", [LINEAR[1], DEEP[0], DEEP[1]], ids=name_of)
-def test_saved_model_with_a_bridge_needs_sentence_transformers_alone(tiny, tmp_path, parameters):
+def test_saved_model_with_a_bridge_needs_sentence_transformers_alone(
+    tiny, loaded_alone, tmp_path, parameters
+):
     fitted = aligner(tiny, english_encoder=EnglishOnly(), device="cpu", **parameters)
     fitted.fit(ENGLISH, parallel=(KOREAN, ENGLISH))
     expected = fitted.transform(KOREAN[:9])
@@ -115,7 +126,7 @@ def test_saved_model_with_a_bridge_needs_sentence_transformers_alone(tiny, tmp_p
     ],
     ids=name_of,
 )
-def test_settings_of_the_encoder_carry_over(tiny, tmp_path, settings):
+def test_settings_of_the_encoder_carry_over(tiny, loaded_alone, tmp_path, settings):
     encoder = SentenceEncoder(tiny, device="cpu", **settings)
     fitted = aligner(encoder).fit(PAIRS)
     texts = [f"{text} number 3" for text in KOREAN[:9]]
@@ -127,7 +138,7 @@ def test_settings_of_the_encoder_carry_over(tiny, tmp_path, settings):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("prompt", [None, "", "sentence "])
-def test_prompt_of_the_model_itself(tiny, tmp_path, prompt):
+def test_prompt_of_the_model_itself(tiny, loaded_alone, tmp_path, prompt):
     from sentence_transformers import SentenceTransformer
 
     prompts = {"usual": "문장 번호 ", "query": "number "}
@@ -199,7 +210,7 @@ def test_english_side_has_its_own_encoder(tiny):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("has_modules", [True, False])
-def test_static_vectors(tmp_path, has_modules):
+def test_static_vectors(loaded_alone, tmp_path, has_modules):
     model2vec = pytest.importorskip("model2vec", reason="needs pip install model2vec")
     from tokenizers import Tokenizer, models, pre_tokenizers
 
