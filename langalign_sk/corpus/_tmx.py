@@ -108,10 +108,10 @@ def _check_prolog(data: bytes) -> None:
     A name of a DTD, as most of these files have, is never followed.
     """
 
-    def refuse(name: str, *of_entity: object) -> None:
+    def refuse(name: str, *_: object) -> None:
         raise _EntityError(f"declares the entity {shorten(name, 40)!r}")
 
-    def leave(*of_element: object) -> None:
+    def leave(*_: object) -> None:
         raise _PrologEnd
 
     parser = expat.ParserCreate()
