@@ -65,7 +65,7 @@ def stalled(port):
             with suppress(OSError):
                 connection = socket.create_connection(("127.0.0.1", port), timeout=60)
                 connections.append(connection)
-                connection.sendall(random.choice(says))
+                connection.sendall(random.choice(says))  # nosec B311 # no secret
                 connection.setblocking(False)
 
 

@@ -36,7 +36,7 @@ def attacked(port, names):
         yield
         return
     command = [sys.executable, "-m", "benchmarks.costs.attackers", str(port), *names]
-    process = subprocess.Popen(command, cwd=ROOT)
+    process = subprocess.Popen(command, cwd=ROOT)  # nosec B603
     try:
         time.sleep(LEAD)
         yield

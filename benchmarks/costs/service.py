@@ -138,7 +138,7 @@ def served(folder):
         port = free.getsockname()[1]
     env = {**os.environ, "SERVICE_MODEL": str(folder), "SERVICE_PORT": str(port)}
     command, quiet = [sys.executable, str(EXAMPLE)], subprocess.DEVNULL
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # nosec B603
         command, env={**env, "PYTHONPATH": str(ROOT)}, stdout=quiet, stderr=quiet
     )
     try:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._utils.optional import import_extra
+from .._utils.validation import ensured
 from .exact import Rows, nearest
 
 __all__ = ["BACKENDS", "CompleteSearch", "Index", "make_index"]
@@ -259,9 +260,9 @@ class _OfLibrary(ABC):
 
     def _insert_pending(self) -> None:
         """Put rows that were added into a copy of the index."""
-        assert self._rows is not None
-        first, n = self._n_indexed, len(self._rows.alive)
-        added = self._rows.since(first)
+        rows = ensured(self._rows, "rows")
+        first, n = self._n_indexed, len(rows.alive)
+        added = rows.since(first)
         positions = np.flatnonzero(added.alive)
         self._index, self._n_indexed = self._copied_index(n), n
         self._insert(added.take(positions), first + positions)
