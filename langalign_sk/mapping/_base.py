@@ -40,6 +40,25 @@ class PairedMap(
     n_features_in_: int
     _n_targets: int
 
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Learn the map, then move the same rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_pairs, n_features), float32 or float64
+            Rows to be moved.
+        y : array-like of shape (n_pairs, n_targets), float32 or float64
+            Where they should be; row i is the counterpart of row i of `X`.
+        **fit_params
+            More parameters of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_pairs, n_features_out)
+            The same as ``fit(X, y).transform(X)``.
+        """
+        return super().fit_transform(X, y, **fit_params)
+
     @abstractmethod
     def move(self, X: NDArray) -> NDArray:
         """Move validated rows, without the checks and the output container of `transform`.
