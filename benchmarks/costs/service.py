@@ -145,9 +145,11 @@ def served(folder):
         for _ in range(600):
             if process.poll() is not None:
                 raise SystemExit("the service did not start")
-            with suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
+            with suppress(OSError, http.client.HTTPException):
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+                connection.request("GET", "/health")
+                if connection.getresponse().status == 200:
+                    break
             time.sleep(0.1)
         yield port, process
     finally:

@@ -11,6 +11,7 @@ from typing import Any
 import h11
 import uvicorn
 from uvicorn.main import STARTUP_FAILURE
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ._limits import ServiceLimits
@@ -27,6 +28,18 @@ _BACKLOG = 256
 _PAUSE = 0.01
 
 
+class _Flow(FlowControl):
+    """Flow of a connection that is not read while its client is ahead of the answers."""
+
+    def __init__(self, transport: asyncio.Transport, protocol: LimitedProtocol) -> None:
+        super().__init__(transport)
+        self.protocol = protocol
+
+    def resume_reading(self) -> None:
+        if not self.protocol.is_ahead():
+            super().resume_reading()
+
+
 class LimitedProtocol(H11Protocol):
     """HTTP/1.1 that closes a connection on which no request begins in time, or that costs too much.
 
@@ -39,7 +52,9 @@ class LimitedProtocol(H11Protocol):
     n_bytes = n_lines = 0
 
     def connection_made(self, transport: Any) -> None:
+        self.pending = bytearray()
         super().connection_made(transport)
+        self.flow = _Flow(transport, self)
         if not self.config.make_room():
             self.refuse(503, "The service is busy; ask again in a second.")
             return
@@ -56,14 +71,27 @@ class LimitedProtocol(H11Protocol):
         self.config.waiting.pop(self, None)
 
     def data_received(self, data: bytes) -> None:
-        while data and not self.transport.is_closing():
-            if self.is_idle() and self.conn.their_state is h11.SEND_BODY:
+        self.pending += data
+        self.parse()
+
+    def parse(self) -> None:
+        """Parse what has come, up to the end of a request that has no answer yet.
+
+        uvicorn reads on after every answer, and would keep whatever a client sends ahead.
+        """
+        while self.pending and not self.transport.is_closing():
+            if self.is_ahead():
+                self.flow.pause_reading()
+                return
+            state = self.conn.their_state
+            if self.is_idle() and state is h11.SEND_BODY:
                 # The rest of a body that has its answer, such as 413: others are answered meanwhile.
                 self.flow.pause_reading()
                 self.loop.call_later(_PAUSE, self.flow.resume_reading)
             # A head is parsed in small pieces, so that what follows it is counted before.
-            size = _PIECE if self.conn.their_state is h11.IDLE else len(data)
-            piece, data = data[:size], data[size:]
+            size = _PIECE if state is h11.IDLE else len(self.pending)
+            piece = bytes(self.pending[:size])
+            del self.pending[:size]
             self.n_bytes += len(piece)
             self.n_lines += piece.count(b"\n")
             # Headers and chunks are parsed line by line, and nobody else is answered meanwhile.
@@ -71,8 +99,12 @@ class LimitedProtocol(H11Protocol):
                 self.refuse(400, "The request has too many headers, or too small chunks.")
                 return
             super().data_received(piece)
-        if not self.is_idle() and not self.cycle.more_body:
-            self.config.waiting.pop(self, None)
+            if not self.is_idle() and not self.cycle.more_body:
+                self.config.waiting.pop(self, None)
+
+    def is_ahead(self) -> bool:
+        """Whether the client sends more, behind a request that has no answer yet."""
+        return bool(self.pending) and self.conn.their_state not in (h11.IDLE, h11.SEND_BODY)
 
     def is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -96,6 +128,8 @@ class LimitedProtocol(H11Protocol):
         self.n_bytes = self.n_lines = 0
         self.wait_for_a_request()
         super().on_response_complete()
+        self.parse()
+        self.flow.resume_reading()
 
     def wait_for_a_request(self) -> None:
         self.config.waiting.pop(self, None)

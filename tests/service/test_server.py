@@ -222,6 +222,29 @@ def test_lines_are_counted_for_each_request(port):
     connection.close()
 
 
+def test_requests_that_are_sent_ahead_are_answered_and_not_kept(monkeypatch):
+    kept, real = [], _server.LimitedProtocol.data_received
+
+    def received(self, data):
+        real(self, data)
+        kept.append(len(self.pending))
+
+    monkeypatch.setattr(_server.LimitedProtocol, "data_received", received)
+    body = json.dumps({"texts": ["hello"] * 200}).encode()
+    request = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    n = 300
+    with served(ServiceLimits()) as port, connected(port) as connection:
+        sender = Thread(target=connection.sendall, args=(request * n,))
+        sender.start()
+        answers = b""
+        while answers.count(b"HTTP/1.1 200") < n:
+            part = connection.recv(65_536)
+            assert part
+            answers += part
+        sender.join()
+    assert max(kept) < 2**20
+
+
 def test_no_request_stands_in_the_log(capfd):
     with served() as port, connected(port) as connection:
         connection.sendall(b"GET /predict?text=secret1234 HTTP/1.1\r\nHost: x\r\n\r\n")
