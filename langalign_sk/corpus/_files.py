@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import os
+import struct
 import unicodedata
 import zipfile
 import zlib
@@ -237,6 +238,19 @@ def _unpacked(name: str, data: bytes) -> PairFile:
     return PairFile(label, stem_of(Path(name)), suffix, data)
 
 
+# What zipfile raises for bytes of an archive that are cut or changed; encrypted ones are a RuntimeError.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    RuntimeError,
+    NotImplementedError,
+    EOFError,
+    OSError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
+
+
 def _from_archive(name: str, data: bytes) -> PairFile:
     """The one file of pairs in a .zip archive; texts about it do not count."""
     try:
@@ -255,8 +269,9 @@ def _from_archive(name: str, data: bytes) -> PairFile:
                     f"of its files ({listed})."
                 )
             inner = _unpacked(members[0], archive.read(members[0]))
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise ValueError(f"{name!r} cannot be unpacked: {error}.") from error
+    except _DAMAGED as error:
+        reason = str(error) or "it ends too early"
+        raise ValueError(f"{name!r} cannot be unpacked: {reason}.") from error
     return PairFile(repr(f"{name}/{members[0]}"), inner.stem, inner.suffix, inner.data)
 
 
