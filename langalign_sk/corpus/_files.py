@@ -238,7 +238,7 @@ def _unpacked(name: str, data: bytes) -> PairFile:
     return PairFile(label, stem_of(Path(name)), suffix, data)
 
 
-# What zipfile raises for bytes of an archive that are cut or changed; encrypted ones are a RuntimeError.
+# What zipfile raises for an archive that is cut, changed or (RuntimeError) encrypted.
 _DAMAGED = (
     zipfile.BadZipFile,
     RuntimeError,
