@@ -156,14 +156,22 @@ def test_a_name_of_another_pattern_is_not_written(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs locks of folders")
 def test_what_killed_writers_left_is_removed(tmp_path):
-    left = ["rows-0123abcd.npy", "bank_languages_12-0123abcd.npy", "model-0123abcd.skops"]
-    left += [f"{MANIFEST}-0123abcd.part", "README.md-0123abcd.part"]
+    token = "0123abcd" + hashlib.sha256(b"langalign_sk 0123abcd").hexdigest()[:8]
+    left = [f"rows-{token}.npy", f"bank_languages_12-{token}.npy", f"model-{token}.skops"]
+    left += [
+        "langalign_sk.json-0123abcd.part",
+        "index.json-0123abcd.part",
+        "README.md-0123abcd.part",
+    ]
     for name in left:
         (tmp_path / name).write_bytes(b"half")
-    (tmp_path / "rows-ffffffff.npy").mkdir()
-    (tmp_path / "rows-eeeeeeee.npy").symlink_to(tmp_path / "nowhere")
-    others = {"rows-ffffffff.npy", "rows-eeeeeeee.npy", "mine.part"}
-    (tmp_path / "mine.part").write_bytes(b"mine")
+    # Names that prove no writer, what is not a file, and a link.
+    others = {"rows-20260131.npy", "rows-0123abcd0123abcd.npy", "thesis-0123abcd.part", "mine.part"}
+    for name in others:
+        (tmp_path / name).write_bytes(b"mine")
+    (tmp_path / f"level-{token}.npy").mkdir()
+    (tmp_path / f"means-{token}.npy").symlink_to(tmp_path / "nowhere")
+    others |= {f"level-{token}.npy", f"means-{token}.npy"}
     write(tmp_path)
     named = {file["name"] for file in manifest_of(tmp_path)["files"].values()}
     assert {*os.listdir(tmp_path)} == {MANIFEST, *named, *others}
