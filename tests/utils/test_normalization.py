@@ -176,6 +176,9 @@ def test_joiners_whose_letter_another_order_of_marks_moves(form, n):
 @pytest.mark.parametrize("form", FORMED)
 def test_normalising_again_changes_nothing(form):
     for code in range(sys.maxunicode + 1):
+        # Code points that are not assigned, or private, are all alike: every 61st is tried.
+        if code % 61 and unicodedata.category(chr(code)) in ("Cn", "Co"):
+            continue
         for text in (chr(code), f"a{chr(code)}b"):
             once = normalize_text(text, form)
             assert normalize_text(once, form) == once, ascii(text)
