@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .._utils.validation import shorten
 from ..languages import scripts_of_language
@@ -36,13 +36,18 @@ __all__ = [
 TABLES = (".tsv", ".txt", ".csv")
 JSON = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (*TABLES, *JSON, ".tmx")
-_UNPACK: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".bz2": bz2.decompress,
-    ".xz": lzma.decompress,
-    ".lzma": lzma.decompress,
+_OPEN: dict[str, Callable[[IO[bytes]], Any]] = {
+    ".gz": lambda file: gzip.GzipFile(fileobj=file),
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+    ".lzma": lzma.LZMAFile,
 }
-_PACKED = (*_UNPACK, ".zip")
+_PACKED = (*_OPEN, ".zip")
+# Bytes that a file may unpack to: this many, or so many times its own size. Pairs of sentences
+# shrink to a fifth, and the most repetitive ones to a twentieth.
+_UNPACKED, _TIMES = 1 << 26, 40
+_PIECE = 1 << 12  # bytes; zipfile unpacks as many packed ones of bzip2 at once, whatever they hold
+_MOST_PACKINGS = 8  # one in the other
 _MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz", b"PK\x03\x04": ".zip"}
 _EXCEL = (
     "a workbook of Excel: pass ParallelCorpus.from_frame(pandas.read_excel(path), target_lang), or "
@@ -188,7 +193,7 @@ def open_file(path: Any) -> PairFile:
     else:
         path = as_path(path)
         name, data = str(path), path.read_bytes()
-    return _unpacked(name, data)
+    return _unpacked(name, data, max(_UNPACKED, _TIMES * len(data)))
 
 
 def as_path(path: Any) -> Path:
@@ -224,18 +229,41 @@ def _read_object(file: Any) -> tuple[str, bytes]:
     return name, codecs.BOM_UTF8 + data.encode("utf-8") if isinstance(data, str) else bytes(data)
 
 
-def _unpacked(name: str, data: bytes) -> PairFile:
+def _unpacked(name: str, data: bytes, most: int, packings: int = 0) -> PairFile:
+    """Contents of a file, which may be at most so many bytes."""
     packed, suffix = suffix_of(name)
     label = repr(name)
     if packed == ".zip":
-        return _from_archive(name, data)
+        if packings == _MOST_PACKINGS:
+            raise ValueError(f"{label} is an archive in many others: unpack it, and pass its file.")
+        return _from_archive(name, data, most, packings + 1)
     if packed:
         try:
-            data = _UNPACK[packed](data)
-        except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+            with _OPEN[packed](io.BytesIO(data)) as file:
+                data = _read_at_most(file, most, label)
+        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
             kind = {".gz": "gzip"}.get(packed, packed[1:])
             raise ValueError(f"{label} is not a complete {kind} file: {error}.") from error
     return PairFile(label, stem_of(Path(name)), suffix, data)
+
+
+def _read_at_most(file: IO[bytes], most: int, label: str) -> bytes:
+    """Unpacked bytes of a file, piece by piece, so that no more than the limit are in memory."""
+    pieces, size = [], 0
+    while piece := file.read(_PIECE):
+        pieces.append(piece)
+        size += len(piece)
+        if size > most:
+            raise _too_large(label, most)
+    return b"".join(pieces)
+
+
+def _too_large(label: str, most: int) -> ValueError:
+    return ValueError(
+        f"{label} unpacks to more than {most >> 20:,} MiB, over {_TIMES} times its size, as files do "
+        "that are made to fill the memory. If you trust it, unpack it, as gunzip, bunzip2, unxz or "
+        "unzip do, and pass the file that this makes."
+    )
 
 
 # What zipfile raises for an archive that is cut, changed or (RuntimeError) encrypted.
@@ -251,7 +279,7 @@ _DAMAGED = (
 )
 
 
-def _from_archive(name: str, data: bytes) -> PairFile:
+def _from_archive(name: str, data: bytes, most: int, packings: int) -> PairFile:
     """The one file of pairs in a .zip archive; texts about it do not count."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -268,7 +296,11 @@ def _from_archive(name: str, data: bytes) -> PairFile:
                     f"{name!r} holds {len(members) or 'no'} files of pairs: unpack it and pass one "
                     f"of its files ({listed})."
                 )
-            inner = _unpacked(members[0], archive.read(members[0]))
+            if archive.getinfo(members[0]).file_size > most:
+                raise _too_large(repr(name), most)
+            with archive.open(members[0]) as member:
+                packed = _read_at_most(member, most, repr(name))
+            inner = _unpacked(members[0], packed, most, packings)
     except _DAMAGED as error:
         reason = str(error) or "it ends too early"
         raise ValueError(f"{name!r} cannot be unpacked: {reason}.") from error

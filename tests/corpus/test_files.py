@@ -5,13 +5,16 @@ import codecs
 import gzip
 import io
 import lzma
+import random
 import re
+import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
 
-from langalign_sk.corpus import ParallelCorpus
+from langalign_sk.corpus import ParallelCorpus, _files
 from tests.corpus.toy import make, write
 
 TABLE = "en\tko\none\t하나\ntwo\t둘\nthree\t셋\n"
@@ -196,3 +199,73 @@ def test_paths_of_every_type(tmp_path):
 def test_encodings_that_do_not_exist(tmp_path, encoding):
     with pytest.raises(ValueError, match="encoding must be the name of a codec"):
         ParallelCorpus.read(write(tmp_path / "x.tsv", TABLE), "ko", encoding=encoding)
+
+
+ZEROS = b"\0" * (1 << 20)
+
+
+def streamed(compressor, n):
+    return b"".join([*(compressor.compress(ZEROS) for _ in range(n)), compressor.flush()])
+
+
+def zipped(method, n):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as opened, opened.open("a.tsv", "w") as member:
+        for _ in range(n):
+            member.write(ZEROS)
+    return file.getvalue()
+
+
+BOMBS = {
+    "x.tsv.gz": lambda n: streamed(zlib.compressobj(wbits=31), n),
+    "x.tsv.bz2": lambda n: streamed(bz2.BZ2Compressor(), n),
+    "x.tsv.xz": lambda n: streamed(lzma.LZMACompressor(preset=0), n),
+    "x.tsv.lzma": lambda n: streamed(lzma.LZMACompressor(lzma.FORMAT_ALONE, preset=0), n),
+    "deflated.zip": lambda n: zipped(zipfile.ZIP_DEFLATED, n),
+    "bzip2.zip": lambda n: zipped(zipfile.ZIP_BZIP2, n),
+    "lzma.zip": lambda n: zipped(zipfile.ZIP_LZMA, n),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize("reads", ["read", "read_moses"])
+def test_a_file_that_unpacks_to_much_more_is_refused(tmp_path, monkeypatch, name, reads):
+    monkeypatch.setattr(_files, "_UNPACKED", 1 << 21)
+    path = tmp_path / name
+    path.write_bytes(BOMBS[name](24))
+    arguments = (path, "ko") if reads == "read" else (path, path, "ko")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"unpacks to more than 2 MiB.* unpack it, as gunzip"):
+            getattr(ParallelCorpus, reads)(*arguments)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 << 20  # of 24 MiB: little more than the limit and what the codecs hold
+
+
+def test_a_file_in_an_archive_has_the_limit_of_the_archive(tmp_path, monkeypatch):
+    monkeypatch.setattr(_files, "_UNPACKED", 1 << 21)
+    inner = BOMBS["x.tsv.gz"](24)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("a.tsv.gz", inner)
+    with pytest.raises(ValueError, match=r"'a\.tsv\.gz' unpacks to more than 2 MiB"):
+        ParallelCorpus.read(tmp_path / "x.zip", "ko")
+    content = b"en\tko\n"
+    for _ in range(20):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as opened:
+            opened.writestr("a.tsv.zip" if content[:2] == b"PK" else "a.tsv", content)
+        content = file.getvalue()
+    (tmp_path / "y.zip").write_bytes(content)
+    with pytest.raises(ValueError, match="an archive in many others: unpack it"):
+        ParallelCorpus.read(tmp_path / "y.zip", "ko")
+
+
+def test_a_large_file_that_packs_well_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(_files, "_UNPACKED", 1)
+    rng = random.Random(0)
+    rows = [f"{rng.randrange(10**9)} one and two\t하나와 둘\n" for _ in range(500)]
+    path = tmp_path / "x.tsv.xz"
+    path.write_bytes(lzma.compress("".join(["en\tko\n", *rows]).encode()))
+    assert len(ParallelCorpus.read(path, "ko").source) == 500
