@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ _BACKEND_PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
 _POSITIONS_BEHIND_PADDING = ("camembert", "mpnet", "roberta", "xlm-roberta")
 _STATIC_LENGTH = 8_192  # tokens of a text that a static model reads
 _ANY_LENGTH = 10**6  # tokenizers without a limit name a number beyond any text
+_MODULE = re.compile(r"sentence_transformers(?:\.[A-Za-z]\w*)*\.[A-Z]\w*", re.ASCII)
 _torch_lock = threading.Lock()
 
 
@@ -45,6 +47,7 @@ def load_transformer(
         If the model does not have the hidden layers of `spec`; a ValueError too.
     """
     _check_packages(spec)
+    _check_modules(name, spec)
     if spec.layer is not None and spec.backend != "torch":
         raise LayerError(
             f"Encoder {spec.name!r} on backend={spec.backend!r} returns its last layer alone: leave "
@@ -104,6 +107,27 @@ def _check_packages(spec: Spec) -> None:
         for package in (_BACKEND_PACKAGES[spec.backend], "optimum"):
             need = f'backend="{spec.backend}" needs the package {package}'
             import_extra(package, need, spec.backend)
+
+
+def _check_modules(name: str, spec: Spec) -> None:
+    """Raise ValueError for a folder with modules that are not classes of sentence-transformers.
+
+    Releases before 6.0 import such a module from the folder, without asking.
+    """
+    if spec.trust_remote_code:
+        return
+    try:
+        content = json.loads((Path(name) / "modules.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):  # the loader explains it better
+        return
+    for module in content if isinstance(content, list) else ():
+        kind = module.get("type") if isinstance(module, dict) else None
+        if isinstance(kind, str) and not _MODULE.fullmatch(kind):
+            raise ValueError(
+                f"Encoder {spec.name!r} has a module of the type {kind!r}, which is not a class of "
+                "sentence-transformers: it runs code of its folder. Read it, and pass "
+                "trust_remote_code=True."
+            )
 
 
 def _config(name: str) -> dict[str, Any]:

@@ -143,6 +143,37 @@ def test_code_of_a_folder_is_not_run_unasked(with_code):
     assert "the code was run" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "own_module.Model",
+        "os.system",
+        "joblib.numpy_pickle",
+        "sentence_transformers.util.misc.importlib",
+        "sentence_transformers_of_others.Model",
+    ],
+)
+def test_modules_that_are_not_of_the_library_are_not_imported(copied, tiny, kind, monkeypatch):
+    import sentence_transformers
+
+    (copied / "own_module.py").write_text("raise SystemError('the code was run')")
+    modules = (
+        json.loads((tiny / "modules.json").read_text()) if (tiny / "modules.json").exists() else []
+    )
+    modules.append({"idx": len(modules), "name": "x", "path": "", "type": kind})
+    (copied / "modules.json").write_text(json.dumps(modules))
+
+    def no_loader(*args, **kwargs):
+        raise AssertionError("the folder was to be loaded")
+
+    monkeypatch.setattr(sentence_transformers, "SentenceTransformer", no_loader)
+    with pytest.raises(
+        ValueError, match=r"module of the type .* pass trust_remote_code=True"
+    ) as raised:
+        SentenceEncoder(str(copied)).load()
+    assert repr(kind) in str(raised.value)
+
+
 def test_code_of_a_folder_is_run_on_demand(with_code, tmp_path, mean_rows, monkeypatch):
     from transformers import dynamic_module_utils
 
