@@ -52,7 +52,7 @@ _UNCHECKED = ("BallTree", "BallTree32", "KDTree", "KDTree32", "TreePredictor")
 _MOST_ROWS = 1 << 24  # of a sparse matrix that does not list its rows, and of features of a row
 _MADE = ("n_output_features_", "_n_out_full")  # features that a transformer makes of a few
 _REVISION = re.compile(r"(?!.*\.\.)[\w.][\w./-]{0,254}", re.ASCII)
-_ESCAPED, _SET, _FLAGS = r"\\[^0-9]", r"\[\^?\]?[^\]]*\]", r"\(\?[aiLmsux]+\)"
+_ESCAPED, _SET, _FLAGS = r"\\[^0-9]", r"\[\^?\]?[^\]]*\]", r"\(\?[aiLmsu]+\)"
 _FACTORY = re.compile(
     r"(?:(?:PCA|OPQ)[0-9]{1,3}(?:_[0-9]{1,4})?,)?"
     r"(?:(?:IVF[0-9]{1,5}(?:_HNSW[1-6]?[0-9])?,)?(?:Flat|SQ[468]|SQfp16|PQ[0-9]{1,3}(?:x[48])?)"
@@ -70,7 +70,8 @@ _FORESTS = (
     RandomForestRegressor,
     RandomTreesEmbedding,
 )
-_REPEATED = re.compile(r"[*+{]")
+_REPEATED, _OPTIONAL = re.compile(r"[*+{]"), re.compile(r"(?<![*+?])\?")
+_MOST_OPTIONAL = 4  # parts that may be there or not; each may double the time
 _REPORTS = ("AdaptationReport", "AlignmentReport", "ClassifierReport", "ViewReport")
 
 
@@ -336,16 +337,21 @@ def _claims_of_time(one: BaseEstimator) -> Iterator[_Claim]:
 
 
 def _is_quick(pattern: Any) -> bool:
-    """Whether a pattern has no groups and one repetition at most in every alternative.
+    """Whether a pattern has no groups and, in every alternative, little that is repeated or optional.
 
-    Such patterns take at most the square of the length of a text, and others may take any time.
+    One repetition takes at most the square of the length of a text, and other patterns may take any
+    time. A verbose pattern has comments, which look like alternatives.
     """
     if not isinstance(pattern, str):
         return False
     plain = re.sub(_SET, "x", re.sub(_ESCAPED, "x", re.sub(_FLAGS, "", pattern)))
     if any(sign in plain for sign in "()\\"):
         return False
-    return all(len(_REPEATED.findall(part)) <= 1 for part in plain.split("|"))
+    parts = plain.split("|")
+    repeated, optional = (
+        max(len(sign.findall(part)) for part in parts) for sign in (_REPEATED, _OPTIONAL)
+    )
+    return repeated <= 1 and optional <= _MOST_OPTIONAL
 
 
 def _limit_jobs(one: Any) -> None:

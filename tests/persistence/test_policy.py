@@ -633,7 +633,21 @@ def test_a_head_of_another_width_than_the_vocabulary_is_refused(tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("pattern", [r"(\w+)+x", r"(?:a|a)*b", r"\w*\w*\w*x", r"(\w)\1", r"(a"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"(\w+)+x",
+        r"(?:a|a)*b",
+        r"\w*\w*\w*x",
+        r"(\w)\1",
+        r"(a",
+        "a?" * 30 + "a" * 30,  # twice the time for every letter of a text
+        "a??" * 30 + "a" * 30,
+        "}?" * 30 + "}" * 30,
+        "(?x)" + "a*#|\n" * 9 + "b",  # comments that look like alternatives
+        "(?ix)a",
+    ],
+)
 def test_a_pattern_that_may_take_very_long_needs_a_word(pattern, tmp_path):
     pipeline = text_pipeline()
     save(pipeline.set_params(countvectorizer__token_pattern=pattern), tmp_path)
@@ -641,7 +655,9 @@ def test_a_pattern_that_may_take_very_long_needs_a_word(pattern, tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("pattern", [r"(?u)\b\w\w+\b", r"\S+", r"[^\W_]+|[.!?]", r"[(+)a-z]\w*"])
+@pytest.mark.parametrize(
+    "pattern", [r"(?u)\b\w\w+\b", r"\S+", r"[^\W_]+|[.!?]", r"[(+)a-z]\w*", r"[A-Z]?\w+?"]
+)
 def test_quick_patterns_load(pattern, tmp_path):
     pipeline = text_pipeline(token_pattern=pattern)
     save(pipeline, tmp_path)
