@@ -204,10 +204,10 @@ class Policy:
     def _asking(self, refused: list[_Claim]) -> ValueError:
         would = " and ".join(claim.would for claim in refused)
         values = [claim.value for claim in refused]
+        own = "; or use an encoder of your own, by load(..., encoder=)"
         return ValueError(
             f"The {self.kind} in {str(self.saved.folder)!r} would {would}. If you trust whoever saved "
-            f"it, pass load(..., allow={values!r}); or use an encoder of your own, by "
-            "load(..., encoder=)."
+            f"it, pass load(..., allow={values!r}){own if any(c.of_encoder for c in refused) else ''}."
         )
 
     def _without_paths(self, one: Any) -> Iterator[str]:
@@ -244,6 +244,7 @@ class _Claim:
 
     value: str
     would: str
+    of_encoder: bool = False
 
 
 def as_allowed(allow: Any) -> tuple[str, ...]:
@@ -377,13 +378,14 @@ def _claims_of_encoder(encoder: Any) -> Iterator[_Claim]:
     if isinstance(encoder, EndpointEncoder):
         where, key = encoder.base_url, str(encoder.api_key_env)
         if where is not None:
-            yield _Claim(str(where), f"send your texts to {str(where)!r}")
+            yield _Claim(str(where), f"send your texts to {str(where)!r}", of_encoder=True)
         to = "" if where is not None else "your texts to OpenAI's API and "
-        yield _Claim(key, f"send {to}the content of the environment variable {key!r} along")
+        would = f"send {to}the content of the environment variable {key!r} along"
+        yield _Claim(key, would, of_encoder=True)
         return
     name = encoder.name if isinstance(encoder, SentenceEncoder) else encoder
     if isinstance(name, str) and _is_local(name):
-        yield _Claim(name, f"open the encoder in the folder {name!r}")
+        yield _Claim(name, f"open the encoder in the folder {name!r}", of_encoder=True)
 
 
 def _is_local(name: str) -> bool:

@@ -22,6 +22,7 @@ __all__ = ["dumped", "read_dumped"]
 _UNPACKED, _TIMES = 1 << 24, 40
 _BRACKETS = 200_000  # lists and objects in a schema, or as many as the file has bytes
 _VALUES = 1_000_000  # the same of values
+_NAMED = 8  # types in a message
 
 
 def dumped(estimator: Any) -> bytes:
@@ -75,9 +76,12 @@ def read_dumped(saved: Bundle, kind: Kind, content: bytes) -> Any:
     except Exception as error:  # what is not a file of skops raises errors of all kinds
         raise saved.damaged from error
     if unknown:
+        path = str(saved.folder / saved.files["model"]["name"])
+        more = f" and {len(unknown) - _NAMED:,} more" if len(unknown) > _NAMED else ""
         raise ValueError(
-            f"{where} holds {unknown[0]!r}, which skops does not trust: it may execute any "
-            "code. If you trust it, load the file with skops.io.load."
+            f"{where} holds {', '.join(map(repr, unknown[:_NAMED]))}{more}, which skops does not "
+            f"trust: it may execute any code. If you trust all of it, set path = {path!r}, and "
+            "skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path)) loads the file."
         )
     try:
         estimator = skops.loads(content, trusted=types)

@@ -651,8 +651,9 @@ def test_a_head_of_another_width_than_the_vocabulary_is_refused(tmp_path):
 def test_a_pattern_that_may_take_very_long_needs_a_word(pattern, tmp_path):
     pipeline = text_pipeline()
     save(pipeline.set_params(countvectorizer__token_pattern=pattern), tmp_path)
-    with pytest.raises(ValueError, match=r"pattern .* which may take very long"):
+    with pytest.raises(ValueError, match=r"pattern .* which may take very long") as raised:
         load(tmp_path)
+    assert str(raised.value).endswith(f"pass load(..., allow={[pattern]!r}).")
 
 
 @pytest.mark.parametrize(

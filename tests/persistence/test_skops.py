@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import numpy as np
@@ -158,6 +159,27 @@ def test_types_that_skops_does_not_trust(tmp_path):
             ValueError, match=rf"The {name} in .* holds 'tests\.toy\.ToyEncoder', which"
         ):
             load(tmp_path)
+
+
+class OwnScaler(StandardScaler):
+    """A class that skops does not know."""
+
+
+def test_the_message_about_types_says_how_to_load_the_file(tmp_path):
+    from skops import io as skops_io
+
+    parts = (aligner().freeze(), OwnScaler(), LogisticRegression())
+    pipeline = make_pipeline(*parts).fit(MIXED, np.arange(9) % 2)
+    save(pipeline, tmp_path)
+    with pytest.raises(ValueError, match=r"set path = '.*skops'") as raised:
+        load(tmp_path)
+    told = str(raised.value)
+    for name in ("tests.toy.ToyEncoder", f"{__name__}.OwnScaler"):
+        assert repr(name) in told  # all of them, since the command trusts all
+    path = re.search("set path = '(.*?)'", told)[1]
+    assert "skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path)) loads" in told
+    again = skops_io.load(path, trusted=skops_io.get_untrusted_types(file=path))
+    assert_array_equal(again.predict(MIXED), pipeline.predict(MIXED))
 
 
 def test_a_file_of_another_kind(tmp_path):
