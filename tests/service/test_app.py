@@ -288,13 +288,13 @@ def test_a_row_that_the_model_fails_on_has_an_error_of_its_own():
 
 def test_health_answers_while_every_thread_works_and_more_requests_are_refused():
     model = Waiting()
-    limits = ServiceLimits(max_concurrent=1, max_waiting=1)
+    limits = ServiceLimits(max_concurrent=1, max_waiting=1, max_seconds=600)
     with started(model, limits=limits) as client, ThreadPoolExecutor(2) as threads:
         first = threads.submit(post, client, {"texts": ["one"]})
         assert model.began.wait(60)
         second = threads.submit(post, client, {"texts": ["three"]})
         app_threads = client.app.state.threads
-        while app_threads.n < 2:
+        while app_threads.n < 2 and not second.done():
             pass
         assert client.get("/health").json() == {"status": "ok"}
         response = post(client, {"texts": ["two"]})

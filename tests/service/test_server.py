@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib import import_module
 from threading import Thread
 
@@ -20,6 +21,11 @@ for package in ("fastapi", "uvicorn"):
 _server = import_module("langalign_sk.service._server")  # imports uvicorn
 
 QUICK = ServiceLimits(max_idle_seconds=0.2, max_body_seconds=0.2, max_body_bytes=100_000)
+# Of tests in which nothing stalls, but a slow machine may.
+PATIENT = ServiceLimits(
+    max_idle_seconds=60, max_body_seconds=60, max_seconds=600, max_body_bytes=100_000
+)
+TRIES = 50
 HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
@@ -49,6 +55,12 @@ def port():
         yield port
 
 
+@pytest.fixture(scope="module")
+def patient_port():
+    with served(PATIENT) as port:
+        yield port
+
+
 def connected(port):
     return socket.create_connection(("127.0.0.1", port), timeout=60)
 
@@ -62,6 +74,16 @@ def everything(connection):
     except ConnectionResetError:
         pass
     return b"".join(parts)
+
+
+def answer_to(port, sent):
+    """What comes for some bytes; again where a slow machine sends them too late for the limits."""
+    for _ in range(TRIES):
+        with connected(port) as connection:
+            connection.sendall(sent)
+            if answer := everything(connection):
+                return answer
+    return b""
 
 
 def send_for_ever(connection, part):
@@ -79,13 +101,23 @@ def ask(port, body):
         connection.close()
 
 
+def ask_again(port, body):
+    """Answer to a request, which a slow machine may send too late for the limits."""
+    for _ in range(TRIES):
+        with suppress(ConnectionError):
+            status, answer = ask(port, body)
+            if status != 408:
+                return status, answer
+    return ask(port, body)
+
+
 def test_stalled_connections_are_closed_and_others_are_answered(port):
     stalls = [b"", b"P", HEAD[:40], HEAD]
     connections = [connected(port) for _ in range(40)]
     try:
         for i, connection in enumerate(connections):
             connection.sendall(stalls[i % len(stalls)])
-        status, answer = ask(port, json.dumps({"texts": ["hello"]}))
+        status, answer = ask_again(port, json.dumps({"texts": ["hello"]}))
         assert (status, answer["labels"]) == (200, ["of 5"])
         assert [everything(connection) for connection in connections] == [b""] * 40
     finally:
@@ -94,9 +126,7 @@ def test_stalled_connections_are_closed_and_others_are_answered(port):
 
 
 def test_a_body_that_stalls_is_answered_with_408_and_closed(port):
-    with connected(port) as connection:
-        connection.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
-        answer = everything(connection)
+    answer = answer_to(port, HEAD + b"Content-Length: 100\r\n\r\n{")
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close" in answer.lower()
 
@@ -118,17 +148,15 @@ def test_a_head_that_drips_does_not_keep_its_connection(port):
 
 
 def test_a_connection_that_stalls_after_an_answer_is_closed(port):
-    with connected(port) as connection:
-        body = b'{"texts": ["hello"]}'
-        request = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
-        connection.sendall(request + HEAD[:30])
-        answer = everything(connection)
+    body = b'{"texts": ["hello"]}'
+    request = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    answer = answer_to(port, request + HEAD[:30])
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.count(b"HTTP/1.1") == 1
 
 
-def test_a_connection_is_used_again(port):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+def test_a_connection_is_used_again(patient_port):
+    connection = http.client.HTTPConnection("127.0.0.1", patient_port, timeout=60)
     for text in ("a", "bb", "ccc"):
         body = json.dumps({"texts": [text]})
         connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
@@ -138,7 +166,7 @@ def test_a_connection_is_used_again(port):
 
 
 def test_a_large_body_is_refused_while_its_client_still_sends():
-    with served(ServiceLimits(max_body_bytes=100_000)) as port:
+    with served(PATIENT) as port:
         # By its length, and without one while it is read; http.client sends the parts in chunks.
         for body in (b" " * 3_000_000, (b" " * 50_000 for _ in range(60))):
             status, answer = ask(port, body)
@@ -155,7 +183,7 @@ def test_a_body_that_never_ends_is_cut_off(port):
 
 
 def test_the_connection_that_waits_longest_makes_room():
-    with served(ServiceLimits(max_connections=3)) as port:
+    with served(replace(PATIENT, max_connections=3)) as port:
         held = [connected(port) for _ in range(3)]
         try:
             held[1].sendall(HEAD + b"Content-Length: 100\r\n\r\n{")  # half a body waits as well
@@ -170,7 +198,7 @@ def test_the_connection_that_waits_longest_makes_room():
 
 def test_a_connection_that_is_being_answered_makes_no_room():
     model = Waiting()
-    limits = ServiceLimits(max_connections=1)
+    limits = replace(PATIENT, max_connections=1)
     body = b'{"texts": ["hello"]}'
     with served(limits, model) as port, connected(port) as first:
         first.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
@@ -199,8 +227,8 @@ def test_a_connection_that_is_being_answered_makes_no_room():
     ],
     ids=range(10),
 )
-def test_what_is_no_request_is_refused_in_json(port, request_):
-    with connected(port) as connection:
+def test_what_is_no_request_is_refused_in_json(patient_port, request_):
+    with connected(patient_port) as connection:
         with suppress(ConnectionError):
             connection.sendall(request_)
         answer = everything(connection)
@@ -210,10 +238,10 @@ def test_what_is_no_request_is_refused_in_json(port, request_):
     assert list(json.loads(body)) == ["detail"]
 
 
-def test_lines_are_counted_for_each_request(port):
+def test_lines_are_counted_for_each_request(patient_port):
     """A connection may be used for ever, for bodies in chunks too."""
     body = json.dumps({"texts": ["hello"] * 200}, indent=1).replace("\n", "\r\n").encode()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", patient_port, timeout=60)
     for _ in range(12):
         parts = (body[i : i + 100] for i in range(0, len(body), 100))
         connection.request("POST", "/predict", parts, {"Content-Type": "application/json"})
@@ -233,7 +261,7 @@ def test_requests_that_are_sent_ahead_are_answered_and_not_kept(monkeypatch):
     body = json.dumps({"texts": ["hello"] * 200}).encode()
     request = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
     n = 300
-    with served(ServiceLimits()) as port, connected(port) as connection:
+    with served(PATIENT) as port, connected(port) as connection:
         sender = Thread(target=connection.sendall, args=(request * n,))
         sender.start()
         answers = b""
@@ -246,8 +274,9 @@ def test_requests_that_are_sent_ahead_are_answered_and_not_kept(monkeypatch):
 
 
 def test_no_request_stands_in_the_log(capfd):
-    with served() as port, connected(port) as connection:
-        connection.sendall(b"GET /predict?text=secret1234 HTTP/1.1\r\nHost: x\r\n\r\n")
+    request = b"GET /predict?text=secret1234 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with served(PATIENT) as port, connected(port) as connection:
+        connection.sendall(request)
         assert everything(connection).startswith(b"HTTP/1.1 405 ")
     assert "secret1234" not in "".join(capfd.readouterr())
 

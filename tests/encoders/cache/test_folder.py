@@ -179,6 +179,6 @@ def test_two_that_make_a_folder_at_once_both_use_it(tmp_path, monkeypatch):
     monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, factory=Slow, **k))
     with ThreadPoolExecutor(1) as pool, silence():
         slow = pool.submit(encoded, FolderCache(tmp_path), TEXTS, "toy@1")
-        assert begun.wait(10)
+        assert begun.wait(60)
         assert encoded(FolderCache(tmp_path), TEXTS, "toy@2") == TEXTS
         assert slow.result() == TEXTS
