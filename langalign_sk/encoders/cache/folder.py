@@ -47,6 +47,8 @@ COMMIT;
 # Result codes of SQLite for failures that leave the file undamaged: no permission, busy, locked, out
 # of memory, read-only, disk error, full, cannot be opened.
 _UNDAMAGED = {3, 5, 6, 7, 8, 10, 13, 14}
+# Of a database, and of the locks beside it.
+_FAILURES = (sqlite3.DatabaseError, OSError)
 _WARNED_OF: set[str] = set()
 
 
@@ -119,15 +121,16 @@ class FolderCache:
         keys = keys_of(encoder, texts)
         out = np.empty((len(texts), width), dtype=np.float32)
         missing, works = self._read(keys, range(len(keys)), out, warn=True)
-        with self._held_open() if missing else contextlib.nullcontext():
+        with self._held_open() if missing and works else contextlib.nullcontext():
             for start in range(0, len(missing), block):
                 chunk = missing[start : start + block]
                 if not works:  # one warning is enough
                     out[chunk] = encode([texts[i] for i in chunk])
                     continue
-                with self._encoding(encoder):
-                    # Another process may have encoded them while this one waited.
-                    left, works = self._read(keys, chunk, out)
+                with self._encoding(encoder) as works:
+                    left: Sequence[int] = chunk
+                    if works:  # another process may have encoded them while this one waited
+                        left, works = self._read(keys, chunk, out)
                     if left:
                         out[left] = encode([texts[i] for i in left])
                         finite = [i for i in left if np.isfinite(out[i]).all()]
@@ -225,7 +228,7 @@ class FolderCache:
         try:
             with self._open() as database:
                 yield database
-        except sqlite3.DatabaseError as error:
+        except _FAILURES as error:
             raise ValueError(
                 f"The cache in {self.folder!r} cannot be read ({error}). Encode with it, which sets a "
                 "damaged file aside, or delete the folder."
@@ -235,9 +238,17 @@ class FolderCache:
     def _path(self) -> str:
         return os.path.join(self.folder, "rows.sqlite")
 
-    def _encoding(self, encoder: str) -> Any:
-        """Lock of the process that encodes with an encoder."""
-        return self._lock(hashlib.blake2b(_readable(encoder).encode(), digest_size=8).hexdigest())
+    @contextlib.contextmanager
+    def _encoding(self, encoder: str) -> Iterator[bool]:
+        """Lock of the process that encodes with an encoder, and whether it can be had."""
+        name = hashlib.blake2b(_readable(encoder).encode(), digest_size=8).hexdigest()
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(self._lock(name))
+                works = True
+            except OSError as error:  # such as a file that another user made
+                works = self._recover(error, None)
+            yield works
 
     def _alone(self) -> Any:
         """Lock of the process that makes the file or sets it aside."""
@@ -257,8 +268,9 @@ class FolderCache:
     @contextlib.contextmanager
     def _held_open(self) -> Iterator[None]:
         """Keep a connection open, so that the log is not copied whenever another one is closed."""
-        with self._connected() as database:
+        with contextlib.ExitStack() as held:
             with contextlib.suppress(sqlite3.DatabaseError):
+                database = held.enter_context(self._connected())
                 database.execute("SELECT count(*) FROM encoders").fetchone()
             yield
 
@@ -302,7 +314,7 @@ class FolderCache:
                             damaged += 1
                             continue
                         out[places.pop(key)] = values
-        except sqlite3.DatabaseError as error:
+        except _FAILURES as error:
             works = self._recover(error, file)
         if damaged and warn:
             warn_user(
@@ -329,7 +341,7 @@ class FolderCache:
                     )
             with self._open() as database:
                 self._give_back(database)
-        except sqlite3.DatabaseError as error:
+        except _FAILURES as error:
             return self._recover(error, file)
         return True
 
@@ -363,24 +375,27 @@ class FolderCache:
         except OSError:
             return None
 
-    def _recover(self, error: sqlite3.DatabaseError, file: int | None) -> bool:
+    def _recover(self, error: sqlite3.DatabaseError | OSError, file: int | None) -> bool:
         """Set a damaged database aside; returns whether the cache works again.
 
         A cache that fails makes encoding slow; it never stops it or makes rows wrong.
         """
-        if error.sqlite_errorcode & 0xFF in _UNDAMAGED:
+        if isinstance(error, OSError) or error.sqlite_errorcode & 0xFF in _UNDAMAGED:
             warn_user(
                 f"The cache folder {self.folder!r} could not be used ({error}); rows are encoded and "
                 "not kept."
             )
             return False
         aside = f"{self._path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-        with self._alone():
-            if self._inode() != file:
-                return True  # another process was faster
-            for suffix in ("", "-wal", "-shm"):
-                with contextlib.suppress(FileNotFoundError):
-                    os.replace(self._path + suffix, aside + suffix)
+        try:
+            with self._alone():
+                if self._inode() != file:
+                    return True  # another process was faster
+                for suffix in ("", "-wal", "-shm"):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.replace(self._path + suffix, aside + suffix)
+        except OSError as denied:
+            return self._recover(denied, file)
         warn_user(
             f"The cache in {self.folder!r} is damaged ({error}); it is set aside as {aside!r}, and "
             "rows are encoded again."

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from langalign_sk import SentenceEncoder
 from langalign_sk.encoders import FolderCache
 from langalign_sk.encoders.models import registry
-from tests.encoders.cache.toy import TEXTS, Toy, ask, encoded, silence, vectors
+from tests.encoders.cache.toy import TEXTS, Toy, ask, database, encoded, silence, vectors
 
 
 @pytest.fixture
@@ -54,6 +55,38 @@ def test_a_full_disk_is_warned_of_once(tmp_path, full_disk):
     with pytest.warns(UserWarning, match="could not be used") as told:
         ask(FolderCache(tmp_path), TEXTS, Toy(), block=4)
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("which", ["rows.sqlite", "folder.lock", "lock of the encoder"])
+@pytest.mark.parametrize("block", [4, 100])
+def test_a_file_that_cannot_be_opened_stops_nothing(tmp_path, which, block):
+    """As one of another user of the folder; here a folder has its name, which root cannot open."""
+    cache = FolderCache(tmp_path / "rows")
+    encoded(cache, TEXTS[:5])
+    of_encoder = next(path for path in Path(cache.folder).glob("*.lock") if path.stem != "folder")
+    path = of_encoder if which == "lock of the encoder" else Path(cache.folder) / which
+    if which == "folder.lock":  # a new database is made under it
+        database(cache).unlink()
+    path.unlink()
+    path.mkdir()
+    for n_kept in (5 if path == of_encoder else 0,) * 2:
+        toy = Toy()
+        with pytest.warns(UserWarning, match=r"could not be used \(.*\); .* not kept") as told:
+            np.testing.assert_array_equal(ask(cache, TEXTS, toy, block=block), vectors(TEXTS))
+        assert toy.texts == TEXTS[n_kept:]
+        assert len(told) == 1
+
+
+def test_a_damaged_file_that_cannot_be_set_aside_stops_nothing(folder, monkeypatch):
+    database(folder).write_bytes(b"x" * 5_000)
+
+    def refused(*_):
+        raise PermissionError("of another user")
+
+    monkeypatch.setattr(os, "replace", refused)
+    with pytest.warns(UserWarning, match="could not be used .of another user.; rows are encoded"):
+        assert encoded(folder, TEXTS) == TEXTS
+    assert database(folder).read_bytes() == b"x" * 5_000
 
 
 def assert_refused(folder):
