@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -219,7 +220,8 @@ class _Weights:
         self._n_documents = len(documents)
         self._starts, self._documents = bm25.scores["indptr"], bm25.scores["indices"]
         self._weights = bm25.scores["data"] / np.float32(np.log1p(len(documents)))
-        words = [word for word in vocabulary if _ROMAN.fullmatch(word)]
+        used = set(chain.from_iterable(documents))  # not by removed documents alone
+        words = [word for word, i in vocabulary.items() if i in used and _ROMAN.fullmatch(word)]
         self._ids = np.array([vocabulary[word] for word in words], dtype=np.intp)
         self._ngrams = self._rows = None
         if words:

@@ -145,6 +145,18 @@ def test_append_and_remove_equal_a_new_index():
     assert grown.search(["1999"], 1)[0].tolist() == [[5]]
 
 
+def test_words_of_removed_documents_hide_no_name():
+    """They are not among the words that a romanised name is compared with."""
+    kept = ["The histogram", "A box", "histograms of lengths"]
+    removed = ["historian", "historic histone", "graham", "program hi", "history ram"]
+    grown, fresh = LexicalIndex([*kept[:2], *removed, kept[2]]), LexicalIndex(kept)
+    grown.remove(range(2, 7))
+    queries = ["히스토그램 도구", "ヒストグラムとは"]
+    scores = _all_scores(fresh, queries)
+    assert (scores[:, [0, 2]] > 0).all()
+    np.testing.assert_allclose(_all_scores(grown, queries)[:, [0, 1, 7]], scores, rtol=1e-6)
+
+
 @pytest.mark.parametrize("documents", [[], [""], ["펌프", "水泵"], ["one"], ["", "..."]])
 def test_few_or_empty_documents(documents):
     index = LexicalIndex(documents)
