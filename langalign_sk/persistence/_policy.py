@@ -23,7 +23,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
     RandomTreesEmbedding,
 )
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 from sklearn.tree._tree import Tree
 from sklearn.utils import get_tags
@@ -44,6 +44,7 @@ __all__ = ["Policy", "as_allowed"]
 
 _ENCODERS = ("encoder", "english_encoder")
 _MOST_DEVICES = 64
+_MOST_PARTS, _MOST_LEVELS = 1 << 16, 200  # estimators in an estimator, and containers too
 _PLAIN_TYPES = (bool, int, float, str, object)  # as the dtype of a transformer
 _FINITE = ("coef_", "intercept_")
 _LONGEST_NGRAM = 32  # words or letters, of which a text of n has about n times as many n-grams
@@ -110,6 +111,10 @@ class Policy:
             caller did not allow it; or if it holds numbers or objects that `save` never writes.
         """
         mine = self._mine()
+        try:
+            _nested_parts(model, mine, {}, 0)
+        except _Unsound as error:
+            raise self.saved.damaged from error
         of_views = model.get("aligner") if isinstance(model, dict) else None
         for i, view in enumerate(of_views if isinstance(of_views, list) else ()):
             self._replace_encoders(view, i)
@@ -280,6 +285,33 @@ def _reachable(root: Any, left_out: set[int]) -> Iterator[Any]:
             stack += one.ravel().tolist()
         elif not isinstance(one, type):
             stack += getattr(one, "__dict__", {}).values()
+
+
+def _nested_parts(one: Any, mine: set[int], known: dict[int, int], level: int) -> int:
+    """Number of estimators in an object, each as often as scikit-learn asks it for its tags.
+
+    A Pipeline asks a step up to three times, and a FeatureUnion twice: one in the other multiplies.
+    """
+    if isinstance(one, dict):
+        parts = [*one.values()]
+    elif isinstance(one, list | tuple):
+        parts = [*one]
+    elif isinstance(one, np.ndarray) and one.dtype == object:
+        parts = one.ravel().tolist()
+    elif isinstance(one, BaseEstimator) and id(one) not in mine:
+        parts = [*vars(one).values()]
+    else:
+        return 0
+    if id(one) in known:
+        return known[id(one)]
+    if level > _MOST_LEVELS:  # or an object that is in itself
+        raise _Unsound("too many estimators in one another")
+    n = sum(_nested_parts(part, mine, known, level + 1) for part in parts)
+    n = n * (3 if isinstance(one, Pipeline | FeatureUnion) else 1) + isinstance(one, BaseEstimator)
+    if n > _MOST_PARTS:
+        raise _Unsound("too many estimators in one another")
+    known[id(one)] = n
+    return n
 
 
 def _has_encoders(one: Any) -> bool:

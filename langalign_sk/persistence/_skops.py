@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterator
 from inspect import isfunction
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+from numpy.lib.format import read_array_header_1_0, read_array_header_2_0
 
 from .._utils.bundle import Bundle
 from .._utils.optional import import_extra
@@ -22,6 +25,7 @@ __all__ = ["dumped", "read_dumped"]
 _UNPACKED, _TIMES = 1 << 24, 40
 _BRACKETS = 200_000  # lists and objects in a schema, or as many as the file has bytes
 _VALUES = 1_000_000  # the same of values
+_MAGIC = b"\x93NUMPY"
 _NAMED = 8  # types in a message
 
 
@@ -111,6 +115,7 @@ def _unpacks_to_much(content: bytes) -> bool:
         for part in file.infolist():
             with file.open(part) as opened:
                 is_archive = opened.read(4) == b"PK\3\4"  # of a sparse matrix
+            _check_count(file, part)
             sizes[part.filename] = part.file_size
             # No part is read beyond the size that is written in the archive.
             if sum(sizes.values()) > most:
@@ -118,6 +123,8 @@ def _unpacks_to_much(content: bytes) -> bool:
             if is_archive:
                 with ZipFile(io.BytesIO(file.read(part))) as inner:
                     sizes[part.filename] += sum(one.file_size for one in inner.infolist())
+                    for one in inner.infolist():
+                        _check_count(inner, one)
         if len(sizes) < len(file.infolist()) or sum(sizes.values()) > most:
             return True
         schema = file.read("schema.json")
@@ -128,6 +135,18 @@ def _unpacks_to_much(content: bytes) -> bool:
         return True
     # Every node that names a part reads it anew.
     return sum(sizes.get(name, 0) for name in _parts_in(json.loads(schema))) > most
+
+
+def _check_count(archive: ZipFile, part: ZipInfo) -> None:
+    """Raise ValueError for an array of more elements than bytes, which are of no bytes then."""
+    with archive.open(part) as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            return
+        first, _ = file.read(2)
+        read = read_array_header_1_0 if first == 1 else read_array_header_2_0
+        shape, _, _ = read(file)
+    if math.prod(shape) > part.file_size:
+        raise ValueError("an array has more elements than bytes")
 
 
 def _parts_in(schema: Any) -> Iterator[str]:

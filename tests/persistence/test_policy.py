@@ -21,7 +21,7 @@ from safetensors.numpy import save as content_of
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
@@ -860,3 +860,38 @@ def test_neighbours_that_do_not_fit_are_refused(change, tmp_path):
     save(pipeline, tmp_path)
     with pytest.raises(ValueError, match="is damaged"):
         load(tmp_path)
+
+
+def test_steps_in_steps_do_not_take_any_time(tmp_path):
+    def nested(levels, n_steps):
+        model = text_pipeline()
+        for _ in range(levels):
+            model = Pipeline([(f"s{i}", model) for i in range(n_steps)])
+        return model
+
+    policy = _policy.Policy(None, "Pipeline", (), {})
+    for model in (nested(6, 1), nested(2, 20)):
+        assert policy.apply(model) is None
+    for levels, n_steps in [(40, 1), (12, 1), (4, 30)]:
+        with pytest.raises(_policy._Unsound, match="too many estimators"):
+            _policy._nested_parts(nested(levels, n_steps), set(), {}, 0)
+    own = [text_pipeline()]
+    own.append(own)
+    with pytest.raises(_policy._Unsound, match="too many estimators"):
+        _policy._nested_parts(own, set(), {}, 0)
+
+
+@pytest.mark.parametrize("kind", ["|V0", "|S0"])
+def test_elements_of_no_bytes_are_refused(kind, tmp_path):
+    save(in_pipeline(), tmp_path)
+    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': (1000000000,), }}\n".encode()
+    array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    path = tmp_path / manifest_of(tmp_path)["files"]["model"]["name"]
+    content = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(content, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, array if name.endswith(".npy") else old.read(name))
+    rewrite(tmp_path, "model", content.getvalue())
+    with pytest.raises(ValueError, match="is damaged") as raised:
+        load(tmp_path)
+    assert "more elements than bytes" in str(raised.value.__cause__)
