@@ -261,7 +261,8 @@ class ParallelCorpus:
         FileNotFoundError
             If the file does not exist.
         ValueError
-            If the file is broken, has no pairs, or does not say which column is which.
+            If the file is broken, has no pairs, does not say which column is which, or unpacks to
+            more than 64 MiB and 40 times its size.
         ImportError
             If a .parquet file is read without pyarrow.
 
