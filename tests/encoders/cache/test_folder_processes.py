@@ -79,7 +79,7 @@ def test_processes_encode_a_text_once(tmp_path):
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in processes:
-        process.communicate(timeout=60)
+        process.communicate(timeout=600)
         assert process.returncode == 0
     texts = [f"text {i}" for i in range(300)]
     assert sorted((tmp_path / "encoded").read_text().splitlines()) == sorted(texts)
