@@ -20,7 +20,10 @@ def main() -> None:
     parser.add_argument("--port", default=8000, type=int, help="port to listen at")
     given = parser.parse_args()
     token = os.environ.get("LANGALIGN_SERVICE_TOKEN")
-    serve(given.folder, host=given.host, port=given.port, token=token)
+    try:
+        serve(given.folder, host=given.host, port=given.port, token=token)
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")  # whoever types a command needs no traceback
 
 
 if __name__ == "__main__":
