@@ -27,7 +27,7 @@ from langalign_sk import CrossLingualRetriever, LinearAligner, ParallelCorpus, l
 from langalign_sk.encoders import FolderCache
 from langalign_sk.languages import LanguageRouter
 from langalign_sk.service import ServiceLimits, create_app
-from tests.persistence.common import CHECKED, MANIFEST, checksum, described, only_in
+from tests.persistence.common import MANIFEST, described, only_in, seal
 from tests.service.toy import Greeter
 
 CASES = Path(__file__).parent / "cases"
@@ -237,7 +237,7 @@ def edited(folder: Path, content: dict[str, bytes], manifest: str | None, data: 
             if "path" in edit:
                 _put(fields, edit["path"], edit["value"])
         if "sha256" in fields:
-            fields["sha256"] = checksum({name: fields.get(name) for name in CHECKED})
+            seal(fields)
         (folder / manifest).write_text(json.dumps(fields))
 
 

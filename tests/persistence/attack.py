@@ -9,7 +9,6 @@ more memory. The models and indexes are of all kinds, backends and format versio
 from __future__ import annotations
 
 import copy
-import hashlib
 import io
 import json
 import os
@@ -45,7 +44,7 @@ from langalign_sk import (
     save,
 )
 from langalign_sk.encoders import EndpointEncoder
-from tests.persistence.common import CHECKED, LABELS, X, Y, checksum, classifier, only_in
+from tests.persistence.common import LABELS, X, Y, classifier, described, only_in, places, seal
 
 MEMORY = 512 << 20  # resident
 SPACE = 1 << 30  # of addresses, beyond those of the process with all models
@@ -159,14 +158,6 @@ def answers(model):
     return np.concatenate([moved, model.inverse_transform(moved)], axis=1)
 
 
-def places(node, path=()):
-    children = node.items() if isinstance(node, dict) else enumerate(node)
-    for key, child in children:
-        yield (*path, key)
-        if isinstance(child, dict | list):
-            yield from places(child, (*path, key))
-
-
 def change_tree(tree, rng):
     """Set, remove or add one value somewhere in a tree of JSON."""
     where = [*places(tree)]
@@ -277,14 +268,10 @@ def damage(folder, rng):
         else:
             content = change_bytes(content, rng)
         path.write_bytes(content)
-        file.update(size=len(content), sha256=hashlib.sha256(content).hexdigest())
-    if {*CHECKED} <= {*fields}:
-        fields["sha256"] = checksum({name: fields[name] for name in CHECKED})
-    elif manifest.name == "index.json":
-        kept = {name: fields[name] for name in fields if name not in ("sha256", "files")}
-        fields["sha256"] = checksum(kept)
-        if rng.random() < 0.1:  # the first releases wrote none
-            del fields["sha256"]
+        file.update(described(path))
+    seal(fields)
+    if manifest.name == "index.json" and rng.random() < 0.1:  # the first releases wrote none
+        del fields["sha256"]
     manifest.write_text(json.dumps(fields))
 
 

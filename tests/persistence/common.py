@@ -20,6 +20,7 @@ from langalign_sk import (
     save,
 )
 from langalign_sk.classifier import AlignedClassifier
+from tests.retrieval.folders import checksum as index_checksum
 from tests.toy import ENGLISH, KOREAN, PAIRS, ToyEncoder
 
 MANIFEST = "langalign_sk.json"
@@ -90,13 +91,30 @@ def described(path):
     return {"name": path.name, "size": len(content), "sha256": digest}
 
 
+def seal(fields):
+    """Repair the checksum of the fields of a manifest, of a model or of an index."""
+    of_model = {*CHECKED} <= {*fields}
+    fields["sha256"] = (
+        checksum({name: fields[name] for name in CHECKED}) if of_model else index_checksum(fields)
+    )
+
+
+def places(node, path=()):
+    """All places in a tree of JSON."""
+    children = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, child in children:
+        yield (*path, key)
+        if isinstance(child, dict | list):
+            yield from places(child, (*path, key))
+
+
 def change_manifest(folder, change, honest=True):
     """Change a manifest and, if `honest`, its checksum too."""
     path = folder / MANIFEST
     manifest = json.loads(path.read_bytes())
     change(manifest)
     if honest and isinstance(manifest, dict) and set(CHECKED) <= set(manifest):
-        manifest["sha256"] = checksum({name: manifest[name] for name in CHECKED})
+        seal(manifest)
     path.write_text(json.dumps(manifest))
 
 

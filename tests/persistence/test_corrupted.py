@@ -30,6 +30,7 @@ from tests.persistence.common import (
     described,
     manifest_of,
     only_in,
+    places,
     restore,
 )
 
@@ -42,15 +43,6 @@ class Evil:
 
     def __reduce__(self):
         return Path.touch, (self.path,)
-
-
-def places(node, path=()):
-    """All places in a tree of JSON."""
-    children = node.items() if isinstance(node, dict) else enumerate(node)
-    for key, child in children:
-        yield (*path, key)
-        if isinstance(child, dict | list):
-            yield from places(child, (*path, key))
 
 
 def put(tree, path, value):

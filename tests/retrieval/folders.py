@@ -49,6 +49,14 @@ def checksum(manifest):
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
+def rewrite(folder, kind, content):
+    """Change a file, and what the manifest says about it."""
+    path = file_of(folder, kind)
+    path.write_bytes(content)
+    described = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    change_manifest(folder, lambda manifest: manifest["files"][kind].update(described))
+
+
 def saved(folder, kind="exact", scoring="csls"):
     of_kind(kind, scoring=scoring).fit(D, query_bank=BANK).save_index(folder)
     return folder

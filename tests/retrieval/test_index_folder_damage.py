@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pickle
 import re
@@ -16,7 +15,7 @@ from numpy.testing import assert_array_equal
 
 from langalign_sk import CrossLingualRetriever
 from langalign_sk.retrieval import backends
-from tests.retrieval.folders import BANK, D, Q, change_manifest, checksum, file_of, saved
+from tests.retrieval.folders import BANK, D, Q, change_manifest, checksum, file_of, rewrite, saved
 from tests.retrieval.references import found
 from tests.retrieval.toy import fitted_aligner, of_kind
 from tests.toy import ENGLISH
@@ -210,14 +209,6 @@ def test_the_manifest_has_a_checksum_of_its_own(tmp_path):
     assert CrossLingualRetriever(scoring="csls").open_index(tmp_path).n_documents_ == 300
 
 
-def rewrite(folder, kind, content):
-    """Change a file, and what the manifest says about it."""
-    path = file_of(folder, kind)
-    path.write_bytes(content)
-    described = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    change_manifest(folder, lambda manifest: manifest["files"][kind].update(described))
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("kind", ["rows", "bank", "level"])
 def test_numbers_that_are_not_finite_are_refused(kind, value, tmp_path):
@@ -398,9 +389,7 @@ def test_nothing_is_unpickled(file, how, tmp_path):
         with path.open("wb") as stream:
             np.savez(stream, rows=np.array([Evil(touched)], dtype=object))
     # Whoever can change a file can change its size and checksum in the manifest.
-    content = path.read_bytes()
-    described = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    change_manifest(folder, lambda manifest: manifest["files"][file].update(described))
+    rewrite(folder, file, path.read_bytes())
     with pytest.raises(ValueError, match=re.escape(f"{folder / 'index.json'}' is damaged")):
         CrossLingualRetriever(scoring="csls").open_index(folder)
     assert not touched.exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 
@@ -12,7 +11,14 @@ from numpy.testing import assert_array_equal
 
 from langalign_sk import CrossLingualRetriever
 from tests.retrieval import references
-from tests.retrieval.folders import IDS, assert_no_other_files, change_manifest, file_of, named
+from tests.retrieval.folders import (
+    IDS,
+    assert_no_other_files,
+    change_manifest,
+    file_of,
+    named,
+    rewrite,
+)
 from tests.retrieval.references import SCORINGS
 from tests.retrieval.toy import every_kind, fitted_aligner, of_kind
 from tests.toy import ENGLISH, KOREAN, ToyEncoder
@@ -280,9 +286,7 @@ def test_means_and_lengths_that_no_unit_rows_have(file, value, tmp_path):
     rows = np.load(path)
     rows.flat[0] = value
     np.save(path, rows)
-    content = path.read_bytes()
-    described = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    change_manifest(tmp_path, lambda manifest: manifest["files"][file].update(described))
+    rewrite(tmp_path, file, path.read_bytes())
     with pytest.raises(ValueError, match="is damaged"):
         retriever_of(scoring="csls").open_index(tmp_path)
 
