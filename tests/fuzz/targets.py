@@ -229,7 +229,8 @@ def edited(folder: Path, content: dict[str, bytes], manifest: str | None, data: 
             (folder / name).write_bytes(old)
     if manifest is None:
         return
-    with suppress(ValueError, RecursionError, AttributeError, TypeError):
+    # What is left of the manifest may name no file, or be none.
+    with suppress(ValueError, RecursionError, AttributeError, TypeError, OSError):
         fields = json.loads((folder / manifest).read_bytes())
         for file in fields["files"].values():
             file.update(described(folder / file["name"]))

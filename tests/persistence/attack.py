@@ -183,7 +183,7 @@ def change_array(array, rng):
         number = NUMBERS[rng.integers(len(NUMBERS))]
         with np.errstate(all="ignore"):
             array.flat[rng.integers(array.size)] = np.array(number).astype(array.dtype)
-    elif how == 3:
+    elif how == 3 and array.ndim:
         array = array[:-1]
     elif how == 4:
         array = array.ravel()
