@@ -23,6 +23,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
     RandomTreesEmbedding,
 )
+from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 from sklearn.tree._tree import Tree
@@ -127,7 +128,7 @@ class Policy:
                 _check_attributes(one)
                 _check_numbers(one)
                 _check_indices(one)
-        except _Unsound as error:
+        except Exception as error:  # values of wrong types and sizes raise errors of all kinds
             raise self.saved.damaged from error
         self._refuse_code(objects)
         claims = {claim.value: claim for one in objects for claim in _claims(one, mine)}
@@ -498,11 +499,7 @@ def _check_indices(one: Any) -> None:
     """Raise for fitted attributes that compiled code takes as places without looking at them."""
     if not isinstance(one, BaseEstimator):
         return
-    words = vars(one).get("vocabulary_")
-    if isinstance(words, dict):
-        places = [place for place in words.values() if isinstance(place, int | np.integer)]
-        if sorted(places) != [*range(len(words))]:
-            raise _Unsound("a vocabulary whose places do not fit")
+    _check_vocabulary(one)
     width = vars(one).get("n_features_in_")
     if isinstance(vars(one).get("tree_"), Tree) and one.tree_.n_features != width:
         raise _Unsound("a tree of another width")
@@ -520,6 +517,20 @@ def _check_indices(one: Any) -> None:
             raise _Unsound("neighbours that do not fit")
     if isinstance(one, _MACHINES) and "support_" in vars(one):
         _check_svm(one, width)
+
+
+def _check_vocabulary(one: BaseEstimator) -> None:
+    """Raise unless the places of words, and the weights of words, are as many as the words."""
+    words, weights = vars(one).get("vocabulary_"), vars(one).get("_tfidf")
+    if isinstance(words, dict):
+        places = [place for place in words.values() if isinstance(place, int | np.integer)]
+        if sorted(places) != [*range(len(words))]:
+            raise _Unsound("a vocabulary whose places do not fit")
+        if len(getattr(weights, "idf_", places)) != len(places):
+            raise _Unsound("weights of other words")
+    idf = vars(one).get("idf_") if isinstance(one, TfidfTransformer) else None
+    if idf is not None and np.shape(idf) != (vars(one).get("n_features_in_"),):
+        raise _Unsound("weights of other words")
 
 
 def _is_above(value: Any, most: int) -> bool:
@@ -551,6 +562,10 @@ def _check_svm(one: Any, width: Any) -> None:
     known = odds[0] == odds[1] and odds[0] in {(0,), (1,), (n_pairs,)}
     if not (sound and known and (counts >= 0).all()):
         raise _Unsound("support vectors that do not fit")
+    for name in ("_gamma", "coef0", "_probA", "_probB", *shapes):
+        numbers = state.get(name, 0.0)
+        if not np.isfinite(numbers.data if sparse.issparse(numbers) else numbers).all():
+            raise _Unsound(f"NaN or infinity in {name}")
 
 
 def _check_sparse(matrix: Any) -> None:

@@ -624,6 +624,18 @@ def test_a_vocabulary_whose_places_do_not_fit_is_refused(places, tmp_path):
         load(tmp_path)
 
 
+def test_weights_of_other_words_are_refused(tmp_path):
+    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+    pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, [0, 1, 0, 1])
+    save(pipeline, tmp_path)
+    assert_array_equal(load(tmp_path).predict(TEXTS), pipeline.predict(TEXTS))
+    weights = pipeline[0]._tfidf
+    weights.idf_ = weights.idf_[:-1]  # the first texts may not have the last word
+    save(pipeline, tmp_path)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)
+
+
 def test_a_head_of_another_width_than_the_vocabulary_is_refused(tmp_path):
     pipeline = text_pipeline()
     pipeline[1].coef_ = np.ones((1, 3))
@@ -703,6 +715,29 @@ def test_support_vectors_that_do_not_fit_are_refused(tmp_path):
         save(model, tmp_path)
         with pytest.raises(ValueError, match="is damaged"):
             load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["_gamma", "_dual_coef_", "support_vectors_", "_intercept_"])
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_numbers_of_a_support_vector_machine_are_finite(name, value, tmp_path):
+    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+    model = make_pipeline(moving().freeze(), SVC()).fit(X, LABELS)
+    if name == "_gamma":
+        model[1]._gamma = np.float64(value)
+    else:
+        getattr(model[1], name).flat[0] = value
+    save(model, tmp_path)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)
+
+
+def test_a_support_vector_machine_without_its_counts_is_refused(tmp_path):
+    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+    model = make_pipeline(moving().freeze(), SVC()).fit(X, LABELS)
+    del model[1]._n_support
+    save(model, tmp_path)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["predict", "transform", "fit", "__class__"])
