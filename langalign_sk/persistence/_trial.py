@@ -28,6 +28,7 @@ __all__ = ["try_out"]
 
 _HASHES = 1 << 15  # of n-grams in `TextModel`
 _TEXTS = ["Good morning.", "a"]
+_LETTERS = 1 << 18  # of a text that is tried
 
 
 def try_out(model: Any) -> None:
@@ -72,7 +73,7 @@ def _try(model: Any) -> None:
         if width is not None:
             _try_steps(model, _row(width))
         elif _reads_texts(steps[0]):
-            _try_steps(model, _TEXTS[:1])
+            _try_steps(model, [_text(steps[0])])
 
 
 def _reads_texts(first: Any) -> bool:
@@ -114,6 +115,12 @@ def _try_steps(model: Pipeline, row: Any) -> None:
 def _row(width: Any) -> NDArray[np.float32]:
     """A row that no coefficient leaves out."""
     return np.linspace(0.5, 1.0, width, dtype=np.float32)[None]
+
+
+def _text(vectorizer: Any) -> str:
+    """A text that leaves out no word of a vocabulary, as long as it is not too long."""
+    words = vars(vectorizer).get("vocabulary_")
+    return " ".join(map(str, words))[:_LETTERS] if words else _TEXTS[0]
 
 
 def _expect(rows: Any, *shape: int) -> NDArray:

@@ -149,6 +149,8 @@ def answers(model):
         queries = X[:5] if len(model.report_.views) == 1 else [X[:5], Y[:5]]
         return np.concatenate([np.asarray(part, float) for part in model.kneighbors(queries, 2)])
     if isinstance(getattr(model, "steps", [(None, None)])[0][1], TfidfVectorizer):
+        if len(model.steps) == 1:  # a change may take the head
+            return model.transform(TEXTS[:4]).toarray()
         return model.predict_proba(TEXTS[:4])
     if hasattr(model, "decision_function") and not hasattr(model, "predict_proba"):
         return model.decision_function(X[:5])

@@ -636,6 +636,15 @@ def test_weights_of_other_words_are_refused(tmp_path):
         load(tmp_path)
 
 
+def test_a_weight_of_any_word_is_tried(tmp_path):
+    pytest.importorskip("skops", reason="needs pip install langalign-sk[skops]")
+    pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, [0, 1, 0, 1])
+    pipeline[0]._tfidf.idf_[pipeline[0].vocabulary_["night"]] = np.inf
+    save(pipeline, tmp_path)
+    with pytest.raises(ValueError, match="is damaged"):
+        load(tmp_path)
+
+
 def test_a_head_of_another_width_than_the_vocabulary_is_refused(tmp_path):
     pipeline = text_pipeline()
     pipeline[1].coef_ = np.ones((1, 3))
