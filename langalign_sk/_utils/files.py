@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["folder_path", "replacing"]
+__all__ = ["as_allowed", "folder_path", "replacing"]
 
 
 def folder_path(folder: Any) -> Path:
@@ -48,6 +48,20 @@ def folder_path(folder: Any) -> Path:
     if not text or "\0" in text:
         raise ValueError(f"folder must be the name of a folder, got {text!r}.")
     return Path(text).expanduser()
+
+
+def as_allowed(allow: Any) -> tuple[str, ...]:
+    """Values of the parameter `allow`, as a tuple.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a str nor an iterable of str.
+    """
+    values = (allow,) if isinstance(allow, str | Path) else tuple(allow or ())
+    if not all(isinstance(value, str | Path) for value in values):
+        raise TypeError(f"allow must be a str or a list of str, got {allow!r}.")
+    return tuple(map(str, values))
 
 
 @contextmanager

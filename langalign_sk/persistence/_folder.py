@@ -18,7 +18,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils.bundle import Bundle, BundleWriter, DamagedError, checksum
-from .._utils.files import folder_path
+from .._utils.files import as_allowed, folder_path
 from .._utils.reread import read_again
 from .._utils.stamp import complete_state
 from .._version import __version__
@@ -30,7 +30,7 @@ from ..retrieval.retriever import index_contents, open_files
 from ._card import CARD, merged, model_card, write_card
 from ._codec import decode, encode
 from ._kinds import OWN_OBJECTS, Kind, kind_named, kind_of
-from ._policy import Policy, as_allowed
+from ._policy import Policy
 from ._skops import dumped, read_dumped
 from ._trial import try_out
 

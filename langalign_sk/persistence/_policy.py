@@ -40,7 +40,7 @@ from ..encoders.models.registry import take_from_hub
 from ..mapping import AdapterAligner
 from ._kinds import KINDS, classes
 
-__all__ = ["Policy", "as_allowed"]
+__all__ = ["Policy"]
 
 
 _ENCODERS = ("encoder", "english_encoder")
@@ -251,20 +251,6 @@ class _Claim:
     value: str
     would: str
     of_encoder: bool = False
-
-
-def as_allowed(allow: Any) -> tuple[str, ...]:
-    """Values of the parameter `allow`, as a tuple.
-
-    Raises
-    ------
-    TypeError
-        If it is neither a str nor an iterable of str.
-    """
-    values = (allow,) if isinstance(allow, str | Path) else tuple(allow or ())
-    if not all(isinstance(value, str | Path) for value in values):
-        raise TypeError(f"allow must be a str or a list of str, got {allow!r}.")
-    return tuple(map(str, values))
 
 
 def _reachable(root: Any, left_out: set[int]) -> Iterator[Any]:
