@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .._utils.bundle import Bundle
 from .._utils.containers import opened
+from .._utils.files import as_allowed
 from .._utils.fits import keeps_former_fit
 from .._utils.idle import say_idle
 from .._utils.lineage import LineageMixin
@@ -596,6 +597,8 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
         ------
         FileNotFoundError
             If there is no index in the folder.
+        TypeError
+            If `allow` is neither a str nor an iterable of str.
         ValueError
             If a file was cut short or changed, or the index was built with other aligners or
             encoders, another `backend` or `centre`, or without the bank that `scoring` needs. The
@@ -612,8 +615,7 @@ class CrossLingualRetriever(LineageMixin, VersionStampMixin, BaseEstimator):
            query  rank id  score
         0      0     1  b    1.0
         """
-        manifest = manifest_of(folder)
-        trusted = (allow,) if isinstance(allow, str) else tuple(allow)
+        manifest, trusted = manifest_of(folder), as_allowed(allow)
         return read_again(manifest, lambda: open_files(self, open_folder(folder), verify, trusted))
 
     def _check_parameters(self) -> None:

@@ -259,6 +259,12 @@ def test_a_backend_of_other_rows_is_refused(kind, file, tmp_path):
         assert of_kind(kind, scoring="csls").open_index(folder, allow=allow).n_documents_ == 300
 
 
+@pytest.mark.parametrize("allow", [[5], {"faiss": 1, 2: 3}, [None]])
+def test_what_is_allowed_is_text(allow, tmp_path):
+    with pytest.raises(TypeError, match="allow must be a str or a list of str, got"):
+        CrossLingualRetriever().open_index(saved(tmp_path), allow=allow)
+
+
 @pytest.mark.parametrize("factory", ["Flat", "HNSW8", "IVF4,Flat", "SQ8"])
 def test_a_file_of_faiss_is_read_only_if_it_is_allowed(factory, tmp_path, monkeypatch):
     faiss = pytest.importorskip("faiss", reason="needs pip install langalign-sk[faiss]")
